@@ -1,0 +1,693 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vitrine: look inside virtual-machine disk images, wholly in user space.
+ *
+ * This is the whole public interface. It depends on the C library alone and works from C11 and C++.
+ *
+ * The layers can be used one by one, or all together:
+ *
+ *	image file -> vtr_image_open()      -> struct vtr_blk	the decoded disk, bytes by offset
+ *	           -> vtr_partitions_open() -> struct vtr_parts	its partitions, each a struct vtr_blk again
+ *	           -> vtr_fs_open()         -> struct vtr_fs	a tree of nodes
+ *	           -> vtr_tree_new()        -> struct vtr_tree	several filesystems mounted together: paths
+ *	image files -> vtr_guest_new(), _add(), _scan()		all of it: devices, systems, mounted trees
+ *
+ * Errors. A function that can fail returns 0 or a count (or a pointer) on success and -1 (or NULL) on failure, and
+ * then fills *err, which the caller owns; err may be NULL. Out parameters are written on success only.
+ *
+ * Damage to one of many things (a directory entry, a backup table) does not fail the call: it is handed to the warning
+ * function of the context, see vtr_ctx_on_warning(). A program that wants to know whether what it got is whole asks
+ * vtr_ctx_warnings() afterwards.
+ *
+ * Threads. There is no global state. Distinct contexts and what was opened from them may be used by distinct threads
+ * freely. A struct vtr_blk may be read by several threads at once. A struct vtr_fs, vtr_tree or vtr_guest, and files
+ * opened from them, are used by one thread at a time.
+ *
+ * Names that come out of an image are bytes: they hold no NUL and no '/', and need not be UTF-8. vtr_escape() makes
+ * them fit for a terminal or a log.
+ *
+ * Reading never writes: images are opened read-only.
+ */
+#ifndef VITRINE_H
+#define VITRINE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define VTR_API __attribute__((visibility("default")))
+#else
+#define VTR_API
+#endif
+
+/* ------------------------------------------------------------------------------------------------ version, errors */
+
+#define VTR_VERSION_MAJOR 0
+#define VTR_VERSION_MINOR 1
+#define VTR_VERSION_PATCH 0
+
+/* The version of the library at run time, "0.1.0". Static. */
+VTR_API const char *vtr_version(void);
+
+/* Whose move it is. */
+enum vtr_code {
+	VTR_OK = 0,
+	VTR_ECORRUPT,	  /* the image breaks its own format's rules */
+	VTR_ETRUNCATED,	  /* the image ends before what it promises */
+	VTR_EUNSUPPORTED, /* the image is right, and vitrine does not read this feature: it is named */
+	VTR_ELIMIT,	  /* a limit was reached; the text names it: raise it in struct vtr_limits */
+	VTR_EPOLICY,	  /* the image names a host file that the caller did not allow; the text says what would */
+	VTR_EKEY,	  /* a key or passphrase is missing or wrong */
+	VTR_EAMBIGUOUS,	  /* two readings fit: the caller names one (a format, a device) */
+	VTR_ENOTFOUND,	  /* no such path, device, snapshot, or nothing recognised */
+	VTR_EUSAGE,	  /* the caller erred: a bad argument, a directory where a file is needed */
+	VTR_EIO,	  /* the host failed to read or write */
+	VTR_ENOMEM,	  /* the host has no memory */
+	VTR_ECANCELLED,	  /* vtr_ctx_cancel() or the deadline */
+};
+
+/* A failure: its code, and one line that a person can act on. The text is UTF-8 without control characters. */
+struct vtr_error {
+	int code; /* enum vtr_code */
+	char text[1020];
+};
+
+/* A word for a code: "corrupt", "limit", … Static; "unknown" for other numbers. */
+VTR_API const char *vtr_code_name(int code);
+
+/* ------------------------------------------------------------------------------------------------ limits, context */
+
+/*
+ * What an image may cost. X(name, default): all are uint64_t. Going over one is VTR_ELIMIT, whose text has the name.
+ *
+ *	steps		metadata nodes (blocks, records, entries) visited in one filesystem
+ *	entries		directory entries listed by one walk
+ *	dir_entries	entries of one directory
+ *	depth		directories below each other in a walk; components of a path
+ *	symlinks	symbolic links followed in one path (as Linux)
+ *	path_len	bytes of a path
+ *	chain		images below each other: backing files
+ *	layers		block sources below each other: container, partition, filesystem, …
+ *	devices		partitions, volumes and filesystems of one guest
+ *	partitions	entries of one partition table
+ *	logical		logical partitions of one extended partition
+ *	alloc		bytes allocated because of one number in an image
+ *	metadata	bytes of metadata held at one time by one context
+ *	cache		bytes of decoded blocks kept by one context's caches
+ *	text_file	bytes of a guest's configuration file
+ *	package_db	bytes of a guest's package database
+ *	line		bytes of one line of a text file
+ *	packages	installed packages of one system
+ *	snapshots	internal snapshots of one image
+ *	threads		worker threads of one context; 0: as many as there are processors, at most 8
+ */
+#define VTR_LIMITS(X)                                                                                                  \
+	X(steps, 50000000)                                                                                             \
+	X(entries, 20000000)                                                                                           \
+	X(dir_entries, 5000000)                                                                                        \
+	X(depth, 1024)                                                                                                 \
+	X(symlinks, 40)                                                                                                \
+	X(path_len, 32768)                                                                                             \
+	X(chain, 10)                                                                                                   \
+	X(layers, 16)                                                                                                  \
+	X(devices, 4096)                                                                                               \
+	X(partitions, 4096)                                                                                            \
+	X(logical, 128)                                                                                                \
+	X(alloc, 64 << 20)                                                                                             \
+	X(metadata, 128 << 20)                                                                                         \
+	X(cache, 32 << 20)                                                                                             \
+	X(text_file, 2000000)                                                                                          \
+	X(package_db, 512 << 20)                                                                                       \
+	X(line, 65536)                                                                                                 \
+	X(packages, 1000000)                                                                                           \
+	X(snapshots, 65536)                                                                                            \
+	X(threads, 0)
+
+struct vtr_limits {
+#define VTR_LIMIT_MEMBER(name, value) uint64_t name;
+	VTR_LIMITS(VTR_LIMIT_MEMBER)
+#undef VTR_LIMIT_MEMBER
+};
+
+/* Fill *out with the defaults. */
+VTR_API void vtr_limits_default(struct vtr_limits *out);
+
+/* Set one limit by its name. VTR_EUSAGE when there is none of this name. */
+VTR_API int vtr_limits_set(struct vtr_limits *l, const char *name, uint64_t value, struct vtr_error *err);
+
+/*
+ * A context: limits, the policy for host files, warnings, cancellation, worker threads. Everything is opened from one
+ * and keeps a reference to it. Set it up before the first open.
+ */
+struct vtr_ctx;
+
+/* A context with these limits (NULL: the defaults). Release with vtr_ctx_unref(). VTR_ENOMEM only. */
+VTR_API struct vtr_ctx *vtr_ctx_new(const struct vtr_limits *limits, struct vtr_error *err);
+VTR_API void vtr_ctx_unref(struct vtr_ctx *ctx); /* NULL is fine */
+
+/* The limits in force. Borrowed until the context goes. */
+VTR_API const struct vtr_limits *vtr_ctx_limits(const struct vtr_ctx *ctx);
+
+/*
+ * The policy for host files that an image names (backing files, data files, extents). Nothing is opened by default:
+ * VTR_EPOLICY. With follow, files beneath the directory of the image that names them are; with an allowed directory,
+ * files beneath that. Only regular files, and no symbolic link leads out of the directory.
+ */
+VTR_API void vtr_ctx_follow(struct vtr_ctx *ctx, bool follow);
+VTR_API int vtr_ctx_allow_dir(struct vtr_ctx *ctx, const char *dir, struct vtr_error *err);
+
+struct vtr_blk;
+
+/*
+ * Decide about a name inside an image yourself: return 1 and a new block source in *out, 0 to let the policy above
+ * decide, -1 (and *err) to refuse. image is the path of the image that names it (NULL: it has none), name the bytes
+ * in the image.
+ */
+typedef int vtr_resolver(void *arg, struct vtr_blk **out, const char *image, const char *name, struct vtr_error *err);
+VTR_API void vtr_ctx_resolver(struct vtr_ctx *ctx, vtr_resolver *fn, void *arg);
+
+/*
+ * Called with each warning: something was damaged or odd, and the work went on. Called from whatever thread noticed,
+ * one at a time. The same text is handed on once; after 1000 texts they are only counted.
+ */
+typedef void vtr_warning(void *arg, const struct vtr_error *warning);
+VTR_API void vtr_ctx_on_warning(struct vtr_ctx *ctx, vtr_warning *fn, void *arg);
+
+/* How many warnings there were of damage (something was lost), and of all kinds (lost or merely odd). */
+VTR_API uint64_t vtr_ctx_damage(const struct vtr_ctx *ctx);
+VTR_API uint64_t vtr_ctx_warnings(const struct vtr_ctx *ctx);
+
+/* Make all work under this context fail with VTR_ECANCELLED soon. From any thread and from signal handlers. */
+VTR_API void vtr_ctx_cancel(struct vtr_ctx *ctx);
+
+/* The same by itself after this many milliseconds from now; 0: never (the default). */
+VTR_API void vtr_ctx_deadline(struct vtr_ctx *ctx, uint64_t milliseconds);
+
+/* Bytes read from host files under this context so far. */
+VTR_API uint64_t vtr_ctx_bytes_read(const struct vtr_ctx *ctx);
+
+/* -------------------------------------------------------------------------------------------------- block sources */
+
+/*
+ * A block source: a number of bytes, read by offset. A file, a decoded disk, a partition are block sources. Counted
+ * references: each function that gives one out gives a reference, released with vtr_blk_unref().
+ */
+VTR_API struct vtr_blk *vtr_blk_ref(struct vtr_blk *b);
+VTR_API void vtr_blk_unref(struct vtr_blk *b); /* NULL is fine */
+
+VTR_API uint64_t vtr_blk_size(const struct vtr_blk *b); /* bytes */
+
+/* What kind it is: "file", "qcow2", "slice", … Static. */
+VTR_API const char *vtr_blk_kind(const struct vtr_blk *b);
+
+/*
+ * Fill buf with exactly len bytes from off. VTR_ETRUNCATED when that leaves the source; VTR_ECORRUPT or
+ * VTR_EUNSUPPORTED when the container says nothing readable about the range; VTR_EIO. Any thread.
+ */
+VTR_API int vtr_blk_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err);
+
+enum vtr_extent_kind {
+	VTR_EXTENT_DATA = 1, /* stored: must be read */
+	VTR_EXTENT_ZERO,     /* stated to be zero */
+	VTR_EXTENT_ABSENT,   /* stored nowhere in the chain: reads as zeros */
+};
+
+struct vtr_extent {
+	uint64_t len;	   /* bytes from the asked offset that are alike; never 0 */
+	int kind;	   /* enum vtr_extent_kind */
+	unsigned depth;	   /* which image of the chain says so: 0 the opened one, 1 its parent, … */
+	bool compressed;   /* data that is stored compressed */
+	bool has_host_off; /* data that lies plainly in the file of its image, from host_off */
+	uint64_t host_off;
+};
+
+/*
+ * What lies at off (less than the size), and for how long. Neighbouring extents may be alike. The errors of
+ * vtr_blk_pread().
+ */
+VTR_API int vtr_blk_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err);
+
+/* A source over len bytes of parent from off, which it keeps a reference to. VTR_EUSAGE when they leave the parent. */
+VTR_API int vtr_blk_slice(struct vtr_blk **out, struct vtr_blk *parent, uint64_t off, uint64_t len,
+			  struct vtr_error *err);
+
+/* A source over a copy of len bytes. VTR_ENOMEM. */
+VTR_API int vtr_blk_memory(struct vtr_blk **out, struct vtr_ctx *ctx, const void *bytes, size_t len,
+			   struct vtr_error *err);
+
+/* A source over the caller's own functions. pread fills buf or returns -1 and sets *err; from any thread. */
+struct vtr_blk_source {
+	int (*pread)(void *arg, uint64_t off, void *buf, size_t len, struct vtr_error *err);
+	void (*close)(void *arg); /* may be NULL */
+	void *arg;
+	uint64_t size; /* bytes */
+};
+VTR_API int vtr_blk_custom(struct vtr_blk **out, struct vtr_ctx *ctx, const struct vtr_blk_source *src,
+			   struct vtr_error *err);
+
+/* -------------------------------------------------------------------------------------------------------- images */
+
+struct vtr_image_options {
+	const char *format;   /* "qcow2", "raw", …: nothing is guessed. NULL: recognise it */
+	const char *snapshot; /* open this internal snapshot (name or id) as the disk; NULL: the present state */
+	bool no_backing;      /* the image alone: what its backing file would give reads as absent */
+};
+
+/*
+ * Open an image that the caller names and decode it. opt may be NULL. VTR_EAMBIGUOUS when it fits two formats,
+ * VTR_EPOLICY when it needs a file that is not allowed, VTR_EUNSUPPORTED for a feature or a whole format that is
+ * recognised and not read, VTR_ENOTFOUND for an unknown snapshot or file.
+ */
+VTR_API int vtr_image_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *path,
+			   const struct vtr_image_options *opt, struct vtr_error *err);
+
+/* The same for bytes that come from elsewhere, a disk image inside a filesystem for one. It names no neighbours. */
+VTR_API int vtr_image_decode(struct vtr_blk **out, struct vtr_blk *file, const struct vtr_image_options *opt,
+			     struct vtr_error *err);
+
+/* A fact that only some formats have. */
+enum vtr_prop_kind { VTR_PROP_TEXT = 1, VTR_PROP_NUMBER, VTR_PROP_BYTES, VTR_PROP_BOOL };
+struct vtr_prop {
+	const char *key;   /* "refcount_bits": stable, for programs */
+	const char *title; /* "refcount width": for people */
+	int kind;	   /* enum vtr_prop_kind; BYTES is a NUMBER that is a size */
+	const char *text;  /* TEXT: bytes from the image are escaped */
+	uint64_t number;   /* NUMBER, BYTES, BOOL */
+};
+
+struct vtr_snapshot {
+	const char *id;	  /* bytes of the image, NUL terminated */
+	const char *name; /* the same */
+	uint64_t size;	  /* of the disk in this snapshot, bytes */
+	uint64_t vm_state_size;
+	int64_t date_s; /* seconds since 1970, UTC */
+	uint32_t date_ns;
+	uint64_t vm_clock_ns;
+};
+
+struct vtr_image_info {
+	const char *format;	   /* "qcow2" */
+	const char *title;	   /* "QEMU copy-on-write v2/v3" */
+	const char *path;	   /* as opened; NULL when it came from elsewhere */
+	uint64_t virtual_size;	   /* bytes */
+	uint64_t file_size;	   /* bytes of the host file */
+	uint64_t allocated_size;   /* bytes that the host file takes on its disk */
+	uint64_t cluster_size;	   /* bytes; 0: the format has none */
+	const char *backing;	   /* as written in the image; NULL: none */
+	const char *backing_path;  /* where it was found; NULL: not opened */
+	const char *backing_format; /* as written in the image; NULL: not said */
+	bool dirty, corrupt, encrypted;
+	const struct vtr_prop *props;
+	size_t n_props;
+	const struct vtr_snapshot *snapshots;
+	size_t n_snapshots;
+};
+
+/* The facts of an opened image; NULL for a block source that is none. Borrowed until b goes. */
+VTR_API const struct vtr_image_info *vtr_image_info(struct vtr_blk *b);
+
+/* The backing image of an image, borrowed until b goes; NULL when it has none. */
+VTR_API struct vtr_blk *vtr_image_backing(struct vtr_blk *b);
+
+/* The i-th container format that is read: *title is set. NULL after the last. Static. */
+VTR_API const char *vtr_format_name(size_t i, const char **title);
+
+/* ---------------------------------------------------------------------------------------------------- partitions */
+
+struct vtr_part {
+	unsigned number;     /* as the kernel numbers it: 1… */
+	uint64_t off, len;   /* bytes on the disk; cut to the disk where the table says more */
+	uint64_t stated_len; /* bytes as the table says */
+	bool active;	     /* MBR: bootable. GPT: legacy BIOS bootable */
+	bool extended;	     /* the container of the logical partitions, or the protective entry of a GPT */
+	bool logical;	     /* lies in an extended partition */
+	unsigned mbr_type;   /* MBR: the type byte */
+	char type_guid[37];  /* GPT: "0FC63DAF-8483-4772-8E79-3D69D8477DE4" */
+	char guid[37];	     /* GPT: the partition's own; MBR: "", see vtr_parts_part_uuid() */
+	uint64_t attributes; /* GPT */
+	const char *type_name; /* "Linux filesystem"; NULL: unknown. Static */
+	char name[220];	       /* GPT: UTF-8, what was not UTF-16 replaced by U+FFFD; "" when none */
+};
+
+struct vtr_parts; /* a partition table */
+
+/*
+ * Read the partition table of a disk. sector is 512 or 4096, or 0 to find out. *out is NULL when there is no table,
+ * and that is no error. VTR_EAMBIGUOUS for two tables of equal standing, VTR_ECORRUPT for one that cannot be used.
+ */
+VTR_API int vtr_partitions_open(struct vtr_parts **out, struct vtr_blk *disk, unsigned sector, struct vtr_error *err);
+VTR_API void vtr_parts_close(struct vtr_parts *t); /* NULL is fine */
+
+VTR_API const char *vtr_parts_scheme(const struct vtr_parts *t); /* "mbr", "gpt" */
+VTR_API const char *vtr_parts_disk_id(const struct vtr_parts *t); /* MBR "1234abcd", GPT its GUID */
+VTR_API unsigned vtr_parts_sector(const struct vtr_parts *t);	  /* bytes */
+VTR_API size_t vtr_parts_count(const struct vtr_parts *t);
+VTR_API const struct vtr_part *vtr_parts_at(const struct vtr_parts *t, size_t i); /* NULL beyond the last */
+
+/* What Linux calls PARTUUID: the GUID in lower case for GPT, "1234abcd-05" for MBR. buf has 64 bytes. Returns buf. */
+VTR_API const char *vtr_parts_part_uuid(const struct vtr_parts *t, size_t i, char *buf);
+
+/* The i-th partition as a block source. Partitions that start beyond the end of the disk are VTR_ETRUNCATED. */
+VTR_API int vtr_parts_blk(struct vtr_blk **out, const struct vtr_parts *t, size_t i, struct vtr_error *err);
+
+/* --------------------------------------------------------------------------------------------------- filesystems */
+
+enum vtr_type {
+	VTR_TYPE_UNKNOWN = 0,
+	VTR_TYPE_FILE,
+	VTR_TYPE_DIR,
+	VTR_TYPE_SYMLINK,
+	VTR_TYPE_CHAR,
+	VTR_TYPE_BLOCK,
+	VTR_TYPE_FIFO,
+	VTR_TYPE_SOCKET,
+};
+
+/* "file", "dir", "symlink", "char", "block", "fifo", "socket", "unknown". Static. */
+VTR_API const char *vtr_type_name(int type);
+
+struct vtr_time {
+	int64_t sec; /* since 1970-01-01 UTC */
+	uint32_t nsec;
+	bool set; /* the filesystem keeps this time */
+};
+
+/* vtr_stat.flags */
+#define VTR_STAT_ENCRYPTED (1u << 0)  /* contents (and names, in a directory) are encrypted */
+#define VTR_STAT_CASEFOLD (1u << 1)   /* a directory whose names are looked up without regard to case */
+#define VTR_STAT_COMPRESSED (1u << 2)
+#define VTR_STAT_IMMUTABLE (1u << 3)
+#define VTR_STAT_APPEND (1u << 4)
+#define VTR_STAT_INLINE (1u << 5)     /* contents lie in the inode */
+#define VTR_STAT_VERITY (1u << 6)
+#define VTR_STAT_DAMAGED (1u << 7)    /* its checksum is wrong: the rest is what was read all the same */
+#define VTR_STAT_NODUMP (1u << 8)
+
+struct vtr_stat {
+	uint64_t node;	/* the filesystem's number for it: the inode */
+	int type;	/* enum vtr_type */
+	uint32_t mode;	/* permissions and set-id bits: 07777 */
+	uint32_t uid, gid;
+	uint64_t nlink;
+	uint64_t size;	    /* bytes; of a symlink: of its target */
+	uint64_t allocated; /* bytes of the filesystem that it takes */
+	uint32_t rdev_major, rdev_minor;
+	struct vtr_time mtime, atime, ctime, btime;
+	uint32_t flags;	    /* VTR_STAT_… */
+	uint32_t generation;
+};
+
+/* A name in a directory. */
+struct vtr_dirent {
+	const char *name; /* bytes, NUL terminated; borrowed during the call */
+	size_t name_len;
+	uint64_t node;
+	int type; /* enum vtr_type, as far as the directory says: else VTR_TYPE_UNKNOWN */
+};
+
+struct vtr_xattr {
+	const char *name; /* "security.selinux"; NUL terminated */
+	const void *value;
+	size_t len;
+};
+
+/* Where a file's bytes lie. */
+struct vtr_file_extent {
+	uint64_t off; /* bytes from the start of the file */
+	uint64_t len;
+	uint64_t phys; /* bytes from the start of the filesystem's block source; 0 with inline_data */
+	bool unwritten;	  /* reserved, reads as zeros */
+	bool inline_data; /* the bytes lie within the filesystem's metadata */
+};
+
+struct vtr_fs_info {
+	const char *type;  /* "ext4" */
+	const char *label; /* bytes; "" when none */
+	const char *uuid;  /* as blkid prints it; "" when none */
+	uint64_t size, used; /* bytes */
+	uint32_t block_size;
+	uint64_t nodes, nodes_used;
+	bool dirty;	/* was not unmounted, or a journal waits to be replayed */
+	bool damaged;	/* the filesystem itself says that it has errors */
+	const struct vtr_prop *props;
+	size_t n_props;
+};
+
+struct vtr_fs;
+
+/* Open the filesystem of a block source. type: a driver's name, or NULL to recognise it. VTR_ENOTFOUND: none known. */
+VTR_API int vtr_fs_open(struct vtr_fs **out, struct vtr_blk *b, const char *type, struct vtr_error *err);
+VTR_API struct vtr_fs *vtr_fs_ref(struct vtr_fs *fs);
+VTR_API void vtr_fs_unref(struct vtr_fs *fs); /* NULL is fine */
+
+VTR_API const struct vtr_fs_info *vtr_fs_info(struct vtr_fs *fs); /* borrowed until fs goes */
+VTR_API uint64_t vtr_fs_root(struct vtr_fs *fs);
+
+/* One node. VTR_ENOTFOUND: no such node in use; VTR_ECORRUPT. */
+VTR_API int vtr_fs_stat(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct vtr_error *err);
+
+/*
+ * The entries of a directory, in the order of the disk, without "." and "..". emit returns 0 to go on; anything else
+ * stops, and is returned. Names with '/' or NUL, empty ones, "." and ".." elsewhere are damage: warned of and left out.
+ */
+typedef int vtr_emit(void *arg, const struct vtr_dirent *d);
+VTR_API int vtr_fs_readdir(struct vtr_fs *fs, uint64_t dir, vtr_emit *emit, void *arg, struct vtr_error *err);
+
+/* The node of a name in a directory, exactly these bytes. VTR_ENOTFOUND. type may be NULL. */
+VTR_API int vtr_fs_lookup(uint64_t *node, int *type, struct vtr_fs *fs, uint64_t dir, const char *name, size_t name_len,
+			  struct vtr_error *err);
+
+/*
+ * Read up to len bytes of a regular file from off: the count, short only at the end of the file; holes are zeros.
+ * VTR_EUSAGE: no regular file. VTR_EUNSUPPORTED: encrypted or in an unknown way compressed.
+ */
+VTR_API ssize_t vtr_fs_read(struct vtr_fs *fs, uint64_t node, uint64_t off, void *buf, size_t len,
+			    struct vtr_error *err);
+
+/* The target of a symlink: bytes, NUL terminated; the caller frees it with free(). VTR_EUSAGE: no symlink. */
+VTR_API int vtr_fs_readlink(char **out, struct vtr_fs *fs, uint64_t node, struct vtr_error *err);
+
+/* The extended attributes, sorted by name. fn as emit above. */
+typedef int vtr_xattr_fn(void *arg, const struct vtr_xattr *x);
+VTR_API int vtr_fs_xattrs(struct vtr_fs *fs, uint64_t node, vtr_xattr_fn *fn, void *arg, struct vtr_error *err);
+
+/* The extents of a file in order; holes are left out. VTR_EUNSUPPORTED when the driver cannot say. */
+typedef int vtr_file_extent_fn(void *arg, const struct vtr_file_extent *e);
+VTR_API int vtr_fs_extents(struct vtr_fs *fs, uint64_t node, vtr_file_extent_fn *fn, void *arg, struct vtr_error *err);
+
+/* A regular file as a block source: a disk image inside a guest. It is used by one thread at a time, as fs is. */
+VTR_API int vtr_fs_file_blk(struct vtr_blk **out, struct vtr_fs *fs, uint64_t node, struct vtr_error *err);
+
+/* --------------------------------------------------------------------------------------------------- path trees */
+
+/* Filesystems mounted together, and the paths in them. "/" is the first one's root. */
+struct vtr_tree;
+
+VTR_API struct vtr_tree *vtr_tree_new(struct vtr_fs *root, struct vtr_error *err); /* keeps a reference to root */
+VTR_API void vtr_tree_free(struct vtr_tree *t);					   /* NULL is fine */
+
+/* Mount fs at the directory path, which is resolved inside the tree. VTR_ENOTFOUND, VTR_EUSAGE: no directory. */
+VTR_API int vtr_tree_mount(struct vtr_tree *t, const char *path, struct vtr_fs *fs, struct vtr_error *err);
+
+#define VTR_WALK_NOFOLLOW (1u << 0) /* do not follow a symlink at the very end of the path */
+#define VTR_WALK_ICASE (1u << 1)    /* where no name fits exactly, one that fits but for ASCII and Latin case */
+
+/* A place in a tree. fs is borrowed until the tree goes. */
+struct vtr_place {
+	struct vtr_fs *fs;
+	uint64_t node;
+};
+
+/*
+ * Resolve a path as the guest would: symbolic links inside the tree only, ".." never above its root; relative paths
+ * start at "/". VTR_ENOTFOUND (the text says which component), VTR_ELIMIT: too many links, too long.
+ */
+VTR_API int vtr_tree_walk(struct vtr_place *out, struct vtr_tree *t, const char *path, unsigned flags,
+			  struct vtr_error *err);
+
+/* One line of a recursive listing. */
+struct vtr_entry {
+	const char *path; /* from the start of the listing: "etc/passwd"; "" for the start itself. Borrowed */
+	size_t path_len;
+	unsigned depth;	       /* 0: the start */
+	struct vtr_place place;
+	struct vtr_stat st;    /* type alone is sure when failed */
+	bool failed;	       /* it could not be read: error says why */
+	struct vtr_error *error;
+};
+
+#define VTR_LIST_RECURSIVE (1u << 0)
+#define VTR_LIST_SORT (1u << 1)	 /* each directory by bytes */
+#define VTR_LIST_ONE_FS (1u << 2) /* do not cross mount points */
+#define VTR_LIST_SELF (1u << 3)	 /* the start itself first */
+
+/*
+ * List a place: what lies in a directory, or the place itself when it is none. A directory that cannot be read is
+ * given to fn as failed, after its own entry, and the listing goes on. fn returns 0 to go on, 1 not to descend into
+ * this directory, -1 to stop (then -1 is returned and *err is fn's).
+ */
+typedef int vtr_list_fn(void *arg, const struct vtr_entry *e, struct vtr_error *err);
+VTR_API int vtr_tree_list(struct vtr_tree *t, const struct vtr_place *from, unsigned flags, vtr_list_fn *fn, void *arg,
+			  struct vtr_error *err);
+
+/* The whole of a regular file, at most max bytes (VTR_ELIMIT): *out is the caller's, with a NUL after its bytes. */
+VTR_API int vtr_tree_slurp(char **out, size_t *len, struct vtr_tree *t, const char *path, uint64_t max,
+			   struct vtr_error *err);
+
+/* --------------------------------------------------------------------------------------------------------- guests */
+
+/* One disk or several that make a machine. */
+struct vtr_guest;
+
+/* A device of a guest, named as guest tools do. */
+struct vtr_device {
+	const char *name;   /* "/dev/sda", "/dev/sda1" */
+	int parent;	    /* index of the device that it lies on; -1: a disk */
+	struct vtr_blk *blk; /* borrowed until the guest goes */
+	uint64_t size;	    /* bytes */
+	const char *content; /* "gpt", "ext4", "swap", "LVM2 physical volume"; NULL: nothing recognised */
+	const char *label, *uuid; /* of the content; "" when none */
+	const struct vtr_parts *table; /* a disk with a partition table; else NULL */
+	const struct vtr_parts *of;    /* a partition: the table that it is in */
+	size_t part;		       /* and which one */
+	bool has_fs;		       /* vtr_guest_fs() will try to open it */
+};
+
+/* What is in a system: one fact, and where it was read. */
+struct vtr_fact {
+	const char *key;    /* see vtr_os_fact() */
+	const char *value;  /* UTF-8, guest bytes escaped */
+	const char *device; /* "/dev/sda2" */
+	const char *path;   /* "/etc/os-release" */
+};
+
+struct vtr_mount {
+	const char *spec;    /* as in fstab: "UUID=…" */
+	const char *path;    /* "/", "/boot"; "none" for swap */
+	const char *type;    /* "ext4" */
+	const char *options; /* "defaults,ro" */
+	const char *device;  /* "/dev/sda1"; NULL: not among the guest's devices */
+	bool mounted;	     /* it is part of vtr_os_tree() */
+};
+
+struct vtr_package {
+	const char *name;    /* bytes from the guest, escaped to UTF-8 */
+	const char *version; /* whole: "1:2.36-9+deb12u4" */
+	const char *arch;    /* "amd64" */
+	const char *source;  /* source package; NULL: not recorded */
+	const char *source_version; /* NULL: as version */
+	const char *status;  /* "installed", "config-files", … */
+	uint64_t installed_size; /* bytes; 0: not recorded */
+	const char *summary; /* first line of the description; NULL */
+};
+
+struct vtr_os; /* an operating system in a guest */
+
+/* A guest without disks. Keeps a reference to ctx. Release with vtr_guest_free(). */
+VTR_API struct vtr_guest *vtr_guest_new(struct vtr_ctx *ctx, struct vtr_error *err);
+VTR_API void vtr_guest_free(struct vtr_guest *g); /* NULL is fine */
+
+/* Add a disk: an image file (the errors of vtr_image_open()), or any block source. The first is /dev/sda. */
+VTR_API int vtr_guest_add(struct vtr_guest *g, const char *path, const struct vtr_image_options *opt,
+			  struct vtr_error *err);
+VTR_API int vtr_guest_add_blk(struct vtr_guest *g, struct vtr_blk *disk, struct vtr_error *err);
+
+/* Sector size of the disks: 512, 4096, or 0 to find out (the default). Before the scan. */
+VTR_API void vtr_guest_sector(struct vtr_guest *g, unsigned sector);
+
+/*
+ * Find the devices. Damage to one disk's table is warned of, and the others are scanned; fails only when nothing at
+ * all can be told (VTR_ELIMIT, VTR_EAMBIGUOUS, VTR_EIO, VTR_ENOMEM).
+ */
+VTR_API int vtr_guest_scan(struct vtr_guest *g, struct vtr_error *err);
+
+VTR_API size_t vtr_guest_devices(const struct vtr_guest *g);
+VTR_API const struct vtr_device *vtr_guest_device(const struct vtr_guest *g, size_t i); /* NULL beyond the last */
+
+/* A device by its name, "/dev/sda1" or "sda1"; -1: none (VTR_ENOTFOUND, the text lists what there is). */
+VTR_API int vtr_guest_find_device(const struct vtr_guest *g, const char *name, struct vtr_error *err);
+
+/* The filesystem of the i-th device, opened once and borrowed until the guest goes; NULL and *err. */
+VTR_API struct vtr_fs *vtr_guest_fs(struct vtr_guest *g, size_t i, struct vtr_error *err);
+
+/*
+ * Find the operating systems. The count; 0 is no error. What is damaged is warned of.
+ */
+VTR_API int vtr_guest_inspect(struct vtr_guest *g, struct vtr_error *err);
+VTR_API struct vtr_os *vtr_guest_os(struct vtr_guest *g, size_t i); /* borrowed; NULL beyond the last */
+
+/* The device that its root filesystem is on. */
+VTR_API const char *vtr_os_root(const struct vtr_os *os);
+
+/*
+ * A fact by its key; NULL: unknown. Borrowed until the guest goes. Keys:
+ *
+ *	type		"linux"
+ *	distro		"debian", "ubuntu", "fedora", … : the os-release ID where nothing better is known
+ *	product_name	"Debian GNU/Linux 12 (bookworm)"
+ *	version		"12.5": as the system says it; major_version and minor_version: its first two numbers
+ *	codename	"bookworm"
+ *	variant		"server"
+ *	arch		"x86_64", "i386", "aarch64", "arm", "ppc64le", "riscv64", "s390x", …
+ *	hostname
+ *	package_format	"deb", "rpm", "apk", "pacman", …
+ *	package_manager	"apt", "dnf", …
+ *	init		"systemd", "sysvinit", "openrc", …
+ *	machine_id	32 hexadecimal digits
+ *	timezone	"Europe/Rome"
+ */
+VTR_API const struct vtr_fact *vtr_os_fact(const struct vtr_os *os, const char *key);
+VTR_API const struct vtr_fact *vtr_os_fact_at(const struct vtr_os *os, size_t i); /* NULL beyond the last */
+
+VTR_API size_t vtr_os_mounts(const struct vtr_os *os);
+VTR_API const struct vtr_mount *vtr_os_mount(const struct vtr_os *os, size_t i); /* NULL beyond the last */
+
+/* The system's filesystems mounted together as its fstab says. Borrowed until the guest goes. */
+VTR_API struct vtr_tree *vtr_os_tree(struct vtr_os *os);
+
+/* Read the list of packages, once. Their count, sorted by name and architecture; a damaged record is warned of. */
+VTR_API ssize_t vtr_os_read_packages(struct vtr_os *os, struct vtr_error *err);
+VTR_API const struct vtr_package *vtr_os_package(const struct vtr_os *os, size_t i); /* NULL beyond the last */
+
+/* ----------------------------------------------------------------------------------------------------- conveniences */
+
+/*
+ * Bytes as text for a terminal or a log: printable UTF-8 stays; control characters, invalid UTF-8, bidirectional
+ * controls and invisible separators become \n, \t, \xHH or \u{HHHH}, and a backslash \\. Writes at most size bytes with
+ * the NUL (cut between characters) and returns the length that all would have had.
+ */
+VTR_API size_t vtr_escape(char *buf, size_t size, const char *bytes, size_t len);
+
+/* Whether the bytes are well-formed UTF-8 (no surrogates, nothing above U+10FFFF, nothing overlong). */
+VTR_API bool vtr_utf8_is(const char *bytes, size_t len);
+
+/*
+ * Copy a disk to a file descriptor: to a regular file sparsely (zeros become holes; the file ends at its size), to
+ * anything else all bytes in order. progress (may be NULL) gets the bytes done so far, and cancels with nonzero.
+ */
+typedef int vtr_progress(void *arg, uint64_t done, uint64_t total);
+VTR_API int vtr_blk_copy(struct vtr_blk *b, int fd, vtr_progress *progress, void *arg, struct vtr_error *err);
+
+/*
+ * The sha256 of many files, spread over the worker threads; out is hex with a NUL for each. A file that cannot be read
+ * has failed set.
+ */
+struct vtr_digest {
+	char hex[65];
+	uint64_t size;
+	bool failed;
+	struct vtr_error error;
+};
+VTR_API int vtr_tree_sha256(struct vtr_digest *out, const struct vtr_place *places, size_t n, struct vtr_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Making errors. Both macros end in `, -1`: the compiler sees the value, and GCC warns of an error that is made but
+ * not returned.
+ */
+#ifndef VTR_BASE_ERROR_H
+#define VTR_BASE_ERROR_H
+
+#include <inttypes.h>
+
+#include "api/vitrine.h"
+
+/* Set code and text (escaped: names from an image may be given with %s). */
+void vtr_error_set(struct vtr_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Put a place in front of the text: "place: text". */
+void vtr_error_at(struct vtr_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#define vtr_fail(err, ...) (vtr_error_set((err), __VA_ARGS__), -1)
+#define vtr_at(err, ...) (vtr_error_at((err), __VA_ARGS__), -1)
+
+/* What errno says, for the text of a VTR_EIO; buf has 128 bytes. */
+const char *vtr_errno_text(int e, char *buf);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The one door to files of the host. */
+#ifndef VTR_BASE_HOSTFILE_H
+#define VTR_BASE_HOSTFILE_H
+
+#include "base/blk.h"
+
+/* What the file was when it was opened. */
+struct vtr_hostfile_id {
+	uint64_t dev, ino;
+	uint64_t allocated; /* bytes that it takes on its disk */
+};
+
+/*
+ * Open a file that the caller named, read-only: a regular file or a block device. VTR_ENOTFOUND, VTR_EUSAGE (neither),
+ * VTR_EIO. A file that another process has open for writing (by qemu's locks) is warned of.
+ */
+int vtr_hostfile_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *path, struct vtr_error *err);
+
+/*
+ * Open a file that an image named. image is the image's path, NULL when it has none; name the bytes in the image.
+ * *path is where it was found, the caller's. VTR_EPOLICY unless the context allows it; what says what the image
+ * wants with it ("backing file").
+ */
+int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *ctx, const char *image, const char *name,
+			    const char *what, struct vtr_error *err);
+
+/* Whose file b is; false when it is no host file. */
+bool vtr_hostfile_id(struct vtr_hostfile_id *out, const struct vtr_blk *b);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Container formats, for those who write one. */
+#ifndef VTR_FORMATS_FORMAT_H
+#define VTR_FORMATS_FORMAT_H
+
+#include "base/hostfile.h"
+
+struct vtr_image_options;
+
+/* What an image is opened from. Borrowed during the call; a driver keeps references and copies. */
+struct vtr_open {
+	struct vtr_ctx *ctx;
+	struct vtr_blk *file;			/* the bytes of the image file */
+	const char *path;			/* its path on the host; NULL: it has none, and names no neighbours */
+	const struct vtr_image_options *opt;	/* never NULL; its format is decided already */
+	unsigned depth;				/* images above this one in the chain */
+	const struct vtr_open *above;		/* the image that named this one; NULL: the caller did */
+};
+
+struct vtr_format {
+	const char *name;  /* "qcow2", as people type it */
+	const char *title; /* "QEMU copy-on-write v2/v3" */
+	/* How many bits of the format's own signs were found; 0: not ours. Looks at the given bytes only. */
+	int (*probe)(const struct vtr_probe *p);
+	/* NULL: recognised, and refused by name. */
+	int (*open)(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err);
+};
+
+extern const struct vtr_format *const vtr_formats[]; /* ends with NULL; raw, which fits everything, is last */
+
+const struct vtr_format *vtr_format_find(const char *name);
+
+/* Decode o->file; decides its format first unless o->opt names it. */
+int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err);
+
+/*
+ * Open the image that the image of o names, with the format that it names (NULL: recognise it). Counts the chain and
+ * refuses a cycle. *path is where it was found, the caller's. what: "backing file".
+ */
+int vtr_format_open_named(struct vtr_blk **out, char **path, struct vtr_open *o, const char *name, const char *format,
+			  const char *what, struct vtr_error *err);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Filesystems, for those who write a driver: a tree of nodes. Paths, symlinks, case, ".." and mounts live above, once,
+ * in fs/path.c; recursive listing in fs/list.c.
+ */
+#ifndef VTR_FS_FS_H
+#define VTR_FS_FS_H
+
+#include "base/blk.h"
+
+struct vtr_emitter;
+
+struct vtr_fs_ops {
+	int (*stat)(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct vtr_error *err);
+	/* Hand each entry, "." and ".." too, to vtr_fs_emit(), and stop with what it returns when that is not 0. */
+	int (*readdir)(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, struct vtr_error *err);
+	/* NULL: readdir is searched. Returns 1 found, 0 not, -1. */
+	int (*lookup)(uint64_t *node, int *type, struct vtr_fs *fs, uint64_t dir, const char *name, size_t len,
+		      struct vtr_error *err);
+	/* node is a regular file and off lies within it; len is cut to the file. Fill all of it; holes are zeros. */
+	int (*read)(struct vtr_fs *fs, uint64_t node, uint64_t off, void *buf, size_t len, struct vtr_error *err);
+	/* node is a symlink of size bytes (at most limits.path_len). buf has size + 1 bytes. The length, or -1. */
+	ssize_t (*readlink)(struct vtr_fs *fs, uint64_t node, char *buf, size_t size, struct vtr_error *err);
+	/* NULL: the filesystem has none. In any order; the wrapper sorts. */
+	int (*xattrs)(struct vtr_fs *fs, uint64_t node, vtr_xattr_fn *fn, void *arg, struct vtr_error *err);
+	/* NULL: cannot say. node is a regular file. */
+	int (*extents)(struct vtr_fs *fs, uint64_t node, vtr_file_extent_fn *fn, void *arg, struct vtr_error *err);
+	const struct vtr_fs_info *(*info)(struct vtr_fs *fs);
+	void (*close)(struct vtr_fs *fs); /* fs may be half built */
+};
+
+/* Drivers embed this as their first member. */
+struct vtr_fs {
+	const struct vtr_fs_ops *ops;
+	struct vtr_ctx *ctx; /* a reference */
+	struct vtr_blk *blk; /* a reference */
+	uint64_t root;
+	uint64_t steps; /* for vtr_tick() */
+	unsigned refs;
+};
+
+/* Carries a directory's entries from the driver to the caller. */
+struct vtr_emitter {
+	struct vtr_fs *fs;
+	uint64_t dir;
+	vtr_emit *emit;
+	void *arg;
+	uint64_t count;
+	int stopped; /* what emit returned */
+};
+
+/* Count and check one entry and hand it on. Nonzero: stop; -1 has *err set. */
+int vtr_fs_emit(struct vtr_emitter *e, const char *name, size_t len, uint64_t node, int type, struct vtr_error *err);
+
+struct vtr_fs_driver {
+	const char *name, *title; /* "ext", "ext2/ext3/ext4" */
+	int (*probe)(const struct vtr_probe *p); /* how many bits were verified; 0: not ours */
+	/* NULL: recognised, and refused by name. */
+	int (*open)(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *err);
+	/* Label and UUID from the probed bytes alone, so that a listing need not open it. NULL: none. */
+	void (*identify)(const struct vtr_probe *p, char label[256], char uuid[37], const char **type);
+};
+
+extern const struct vtr_fs_driver *const vtr_fs_drivers[]; /* ends with NULL */
+
+/* A zeroed object of bytes over b. */
+struct vtr_fs *vtr_fs_new(const struct vtr_fs_ops *ops, size_t bytes, struct vtr_blk *b, struct vtr_error *err);
+
+/*
+ * The driver whose signs the bytes have, the strongest; *second is another of similar strength (else NULL). NULL: none.
+ */
+const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, const struct vtr_fs_driver **second);
+
+void vtr_fs_unref_cleanup(struct vtr_fs **fs);
+#define VTR_FS_UNREF VTR_CLEANUP(vtr_fs_unref_cleanup)
+
+#endif

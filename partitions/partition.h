@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Partition tables, for those who write one. */
+#ifndef VTR_PARTITIONS_PARTITION_H
+#define VTR_PARTITIONS_PARTITION_H
+
+#include "base/blk.h"
+
+struct vtr_parts {
+	const struct vtr_partition *scheme;
+	struct vtr_blk *disk; /* a reference */
+	unsigned sector;      /* bytes */
+	char disk_id[37];
+	struct vtr_part *parts; /* in the order of their numbers */
+	size_t n, cap;
+};
+
+struct vtr_partition {
+	const char *name, *title; /* "gpt", "GUID partition table" */
+	/*
+	 * How many bits were verified, for this sector size (512 or 4096); 0: not ours. The whole table need not be
+	 * sound: a table that is there and damaged is ours too.
+	 */
+	int (*probe)(const struct vtr_probe *p, unsigned sector);
+	/* Fill the empty *out, whose disk and sector are set. Entries that are unusable are warned of and left out. */
+	int (*open)(struct vtr_parts *out, struct vtr_error *err);
+};
+
+extern const struct vtr_partition *const vtr_partitions[]; /* ends with NULL */
+
+/*
+ * Append a partition: number, off and stated_len are set; len is cut to the disk (warned of). NULL: VTR_ELIMIT,
+ * VTR_ENOMEM. The result may be filled further until the next call.
+ */
+struct vtr_part *vtr_parts_add(struct vtr_parts *t, unsigned number, uint64_t off, uint64_t stated_len,
+			       struct vtr_error *err);
+
+/* How many bits of a partition table's signs the probed bytes have, and its name. For telling ambiguous images. */
+int vtr_partitions_probe(const struct vtr_probe *p, const char **name);
+
+void vtr_parts_close_cleanup(struct vtr_parts **t);
+#define VTR_PARTS_CLOSE VTR_CLEANUP(vtr_parts_close_cleanup)
+
+#endif
