@@ -19,21 +19,26 @@ struct vtr_inspect {
 	void *arg;
 };
 
+/* A filesystem in a system's tree: where does a path's fact come from. */
+struct vtr_os_mounted {
+	char *path, *device;
+	const struct vtr_fs *fs; /* borrowed as the tree's */
+};
+
 struct vtr_os {
 	struct vtr_ctx *ctx; /* a reference */
 	char *root;	     /* name of the root's device */
 	struct vtr_tree *tree;
-	struct vtr_os_mounted {
-		char *path, *device;
-	} *mounted; /* what the tree is made of, the longest path first: where does a path's fact come from */
+	struct vtr_os_mounted *mounted; /* what the tree is made of, the longest path first */
 	size_t n_mounted, cap_mounted;
 	struct vtr_fact *facts; /* strings are owned */
 	size_t n_facts, cap_facts;
-	struct vtr_mount *mounts; /* strings are owned, device too */
+	struct vtr_mount *mounts; /* strings are owned, device too; bytes from the guest are escaped in the end */
 	size_t n_mounts, cap_mounts;
-	struct vtr_package *packages; /* strings lie in package_text */
+	struct vtr_package *packages; /* strings lie in package_text, those that had to be escaped in escaped */
 	size_t n_packages, cap_packages;
 	char *package_text;
+	struct vtr_os_escaped *escaped;
 	bool packages_read;
 };
 
@@ -41,12 +46,57 @@ struct vtr_os {
 int vtr_inspect_run(struct vtr_os ***out, size_t *n, const struct vtr_inspect *in, struct vtr_error *err);
 void vtr_os_free(struct vtr_os *os); /* NULL is fine */
 
+/* A system whose root filesystem lies on this device: its tree is that alone. fs NULL: no tree, for tests. */
+struct vtr_os *vtr_os_new(struct vtr_ctx *ctx, const char *device, struct vtr_fs *fs, struct vtr_error *err);
+
+/*
+ * Mount a filesystem in the tree. One that is in the tree already is not mounted again: that could make a tree
+ * without end.
+ */
+int vtr_os_mount_add(struct vtr_os *os, const char *path, const char *device, struct vtr_fs *fs, struct vtr_error *err);
+
 /*
  * Add a fact that was read from path in the system's tree. Bytes from the guest are escaped. The first value of a key
- * stays. An empty value is no fact.
+ * stays. An empty value is no fact, and one over limits.line is warned of and left out.
+ *
+ * The fact's device is where the file is that path leads to; vtr_os_add_fact_on() is for a fact that comes from
+ * elsewhere: a symlink itself.
  */
 int vtr_os_add_fact(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
 		    struct vtr_error *err);
+int vtr_os_add_fact_on(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
+		       const struct vtr_fs *fs, struct vtr_error *err);
+
+/* Escape a string for a package, in memory of os. NULL sets *err. */
+const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err);
+
+/*
+ * Looking at the system's tree. 1: it is there, 0: it is not, or it is damaged, which was warned of; -1: the work
+ * cannot go on. A place or a stat that is not wanted is NULL.
+ */
+int vtr_os_look(struct vtr_place *place, struct vtr_stat *st, struct vtr_os *os, const char *path, unsigned flags,
+		struct vtr_error *err);
+int vtr_os_slurp(char **out, size_t *len, struct vtr_os *os, const char *path, uint64_t max, struct vtr_error *err);
+/* The target of a symlink, and the filesystem that it is on (may be NULL). 0 also when path is no symlink. */
+int vtr_os_readlink(char **out, const struct vtr_fs **fs, struct vtr_os *os, const char *path, struct vtr_error *err);
+
+/* Whether an error ends the inspection; any other is of one file, and the rest goes on. */
+bool vtr_inspect_is_fatal(const struct vtr_error *err);
+
+/* --- families of facts: each adds what it finds; -1 only when the work cannot go on -------------------------------- */
+
+int vtr_linux_read(struct vtr_os *os, struct vtr_error *err); /* distribution, names, package format, init, … */
+int vtr_elf_read(struct vtr_os *os, struct vtr_error *err);   /* arch */
+int vtr_dpkg_read(struct vtr_os *os, struct vtr_error *err);  /* packages. 1: there is a database, 0: there is none */
+
+/* os->mounts from /etc/fstab, with their devices and not yet escaped. root: index of the root's device. */
+int vtr_fstab_read(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_error *err);
+
+/*
+ * The device that fstab(5)'s first field names: UUID=, LABEL=, PARTUUID=, PARTLABEL=, ID=, or a name in /dev; -1: it
+ * is not among the guest's. Of several that fit the one nearest to root, the index of the root's device.
+ */
+ssize_t vtr_fstab_resolve(const struct vtr_inspect *in, const char *spec, size_t root);
 
 /* --- text formats of configuration files, each usable on any bytes ------------------------------------------------ */
 
@@ -58,13 +108,17 @@ int vtr_lines_next(struct vtr_lines *l, const char **line, size_t *len);
 
 /*
  * os-release(5) and other files of shell-like assignments: NAME=value, quotes and backslashes as the shell has them,
- * comments, no expansion. fn gets each name with its unquoted value.
+ * comments, no expansion. fn gets each name with its unquoted value; what it returns other than 0 stops, and is
+ * returned. Lines that are no assignment are passed over.
  */
 typedef int vtr_assign_fn(void *arg, const char *name, size_t name_len, const char *value, size_t value_len,
 			  struct vtr_error *err);
 int vtr_assignments(const char *text, size_t len, vtr_assign_fn *fn, void *arg, struct vtr_error *err);
 
-/* fstab(5): each entry, \040 escapes undone. */
+/*
+ * fstab(5): each entry, \040 escapes undone, quotes in LABEL="my root" kept. A line with fewer than three fields or
+ * with a NUL is passed over. fn as above.
+ */
 struct vtr_fstab_entry {
 	char *spec, *file, *type, *options; /* NUL terminated, owned by the parser during the call */
 };
@@ -74,7 +128,10 @@ int vtr_fstab_parse(const char *text, size_t len, vtr_fstab_fn *fn, void *arg, s
 /* The architecture of an ELF file from its first bytes, as uname -m has it; NULL: not ELF, or unknown. Static. */
 const char *vtr_elf_arch(const uint8_t *p, size_t len);
 
-/* dpkg's status file: append its packages to os. The text stays with os: on success it owns it. */
+/*
+ * dpkg's status file: the packages of os, which has none yet. The text, which ends with a NUL after len bytes, is
+ * taken apart where it lies and stays with os: on success os owns it.
+ */
 int vtr_dpkg_parse(struct vtr_os *os, char *text, size_t len, struct vtr_error *err);
 
 #endif

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One operating system: its facts, mounts and packages, and the look at its files that all families of facts share. */
+#include "inspect/inspect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "fs/fs.h"
+
+#define OS_ESCAPED_BLOCK 16384u
+
+/* Memory for strings that stay where they are. */
+struct vtr_os_escaped {
+	struct vtr_os_escaped *next;
+	size_t len, cap; /* bytes of text */
+	char text[];
+};
+
+struct vtr_os *vtr_os_new(struct vtr_ctx *ctx, const char *device, struct vtr_fs *fs, struct vtr_error *err)
+{
+	struct vtr_os *os = vtr_calloc(1, sizeof(*os), err);
+
+	if (!os)
+		return NULL;
+	os->ctx = vtr_ctx_ref(ctx);
+	os->root = vtr_strndup(device, strlen(device), err);
+	if (!os->root)
+		goto fail;
+	if (fs) {
+		os->tree = vtr_tree_new(fs, err);
+		if (!os->tree || vtr_os_mount_add(os, "/", device, fs, err) < 0)
+			goto fail;
+	}
+	return os;
+fail:
+	vtr_os_free(os);
+	return NULL;
+}
+
+void vtr_os_free(struct vtr_os *os)
+{
+	if (!os)
+		return;
+	for (size_t i = 0; i < os->n_facts; i++) {
+		free((char *)os->facts[i].key);
+		free((char *)os->facts[i].value);
+		free((char *)os->facts[i].device);
+		free((char *)os->facts[i].path);
+	}
+	for (size_t i = 0; i < os->n_mounts; i++) {
+		free((char *)os->mounts[i].spec);
+		free((char *)os->mounts[i].path);
+		free((char *)os->mounts[i].type);
+		free((char *)os->mounts[i].options);
+		free((char *)os->mounts[i].device);
+	}
+	for (size_t i = 0; i < os->n_mounted; i++) {
+		free(os->mounted[i].path);
+		free(os->mounted[i].device);
+	}
+	while (os->escaped) {
+		struct vtr_os_escaped *next = os->escaped->next;
+
+		vtr_uncharge(os->ctx, os->escaped->cap);
+		free(os->escaped);
+		os->escaped = next;
+	}
+	free(os->facts);
+	free(os->mounts);
+	free(os->mounted);
+	free(os->packages);
+	free(os->package_text);
+	vtr_tree_free(os->tree);
+	free(os->root);
+	vtr_ctx_unref(os->ctx);
+	free(os);
+}
+
+int vtr_os_mount_add(struct vtr_os *os, const char *path, const char *device, struct vtr_fs *fs, struct vtr_error *err)
+{
+	struct vtr_os_mounted m = { .fs = fs };
+	size_t at;
+
+	for (size_t i = 0; i < os->n_mounted; i++)
+		if (os->mounted[i].fs == fs)
+			return vtr_fail(err, VTR_EUSAGE, "%s is mounted at %s already", device, os->mounted[i].path);
+	if (os->n_mounted > 0 && vtr_tree_mount(os->tree, path, fs, err) < 0)
+		return -1;
+	if (!VTR_GROW(os->mounted, os->n_mounted, os->cap_mounted, err))
+		return -1;
+	m.path = vtr_strndup(path, strlen(path), err);
+	m.device = m.path ? vtr_strndup(device, strlen(device), err) : NULL;
+	if (!m.device) {
+		free(m.path);
+		return -1;
+	}
+	for (at = 0; at < os->n_mounted && strlen(os->mounted[at].path) >= strlen(path); at++)
+		;
+	memmove(os->mounted + at + 1, os->mounted + at, (os->n_mounted - at) * sizeof(m));
+	os->mounted[at] = m;
+	os->n_mounted++;
+	return 0;
+}
+
+/* The device that a filesystem of the tree is on; without one, what the path alone says. */
+static const char *os_device(const struct vtr_os *os, const struct vtr_fs *fs, const char *path)
+{
+	for (size_t i = 0; fs && i < os->n_mounted; i++)
+		if (os->mounted[i].fs == fs)
+			return os->mounted[i].device;
+	for (size_t i = 0; i < os->n_mounted; i++) {
+		const char *dir = os->mounted[i].path;
+		size_t len = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+
+		if (strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == 0))
+			return os->mounted[i].device;
+	}
+	return os->root;
+}
+
+int vtr_os_add_fact_on(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
+		       const struct vtr_fs *fs, struct vtr_error *err)
+{
+	const char *device = os_device(os, fs, path);
+	struct vtr_fact *f;
+	VTR_FREE char *text = NULL;
+	size_t size;
+
+	if (len == 0 || vtr_os_fact(os, key))
+		return 0;
+	if (len > os->ctx->lim.line) {
+		vtr_warn(os->ctx, VTR_ELIMIT, "%s: %s: %s of %zu bytes, limit line=%" PRIu64, device, path, key, len,
+			 os->ctx->lim.line);
+		return 0;
+	}
+	size = vtr_escape(NULL, 0, value, len) + 1;
+	text = vtr_calloc(size, 1, err);
+	if (!text || !VTR_GROW(os->facts, os->n_facts, os->cap_facts, err))
+		return -1;
+	vtr_escape(text, size, value, len);
+	f = &os->facts[os->n_facts];
+	*f = (struct vtr_fact){ .key = vtr_strndup(key, strlen(key), err), .value = vtr_steal(text) };
+	os->n_facts++; /* a half-built fact is freed with os */
+	f->device = vtr_strndup(device, strlen(device), err);
+	f->path = vtr_strndup(path, strlen(path), err);
+	return f->key && f->device && f->path ? 0 : -1;
+}
+
+int vtr_os_add_fact(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
+		    struct vtr_error *err)
+{
+	struct vtr_place place = { 0 };
+	bool there = os->tree && vtr_tree_walk(&place, os->tree, path, 0, NULL) == 0;
+
+	return vtr_os_add_fact_on(os, key, value, len, path, there ? place.fs : NULL, err);
+}
+
+const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err)
+{
+	struct vtr_os_escaped *e = os->escaped;
+	size_t size = vtr_escape(NULL, 0, bytes, len) + 1;
+	char *text;
+
+	if (!e || size > e->cap - e->len) {
+		size_t cap = VTR_MAX(size, (size_t)OS_ESCAPED_BLOCK);
+
+		if (vtr_charge(os->ctx, cap, "names of packages", err) < 0)
+			return NULL;
+		e = vtr_calloc(1, sizeof(*e) + cap, err);
+		if (!e) {
+			vtr_uncharge(os->ctx, cap);
+			return NULL;
+		}
+		e->cap = cap;
+		e->next = os->escaped;
+		os->escaped = e;
+	}
+	text = e->text + e->len;
+	vtr_escape(text, size, bytes, len);
+	e->len += size;
+	return text;
+}
+
+bool vtr_inspect_is_fatal(const struct vtr_error *err)
+{
+	return err->code == VTR_ENOMEM || err->code == VTR_ECANCELLED;
+}
+
+/* What to do about the error e, which names the path already, of looking at a file: 0: go on, -1: stop. */
+static int os_excuse(struct vtr_os *os, struct vtr_error *e, struct vtr_error *err)
+{
+	if (vtr_inspect_is_fatal(e)) {
+		if (err)
+			*err = *e;
+		return -1;
+	}
+	if (e->code != VTR_ENOTFOUND && e->code != VTR_EUSAGE) { /* absent, or not the kind of file that is meant */
+		vtr_error_at(e, "%s", os->root);
+		vtr_warn_err(os->ctx, e);
+	}
+	return 0;
+}
+
+int vtr_os_look(struct vtr_place *place, struct vtr_stat *st, struct vtr_os *os, const char *path, unsigned flags,
+		struct vtr_error *err)
+{
+	struct vtr_error e = { 0 };
+	struct vtr_place found;
+	struct vtr_stat found_st;
+
+	if (vtr_tree_walk(&found, os->tree, path, flags, &e) < 0)
+		return os_excuse(os, &e, err);
+	if (st && vtr_fs_stat(&found_st, found.fs, found.node, &e) < 0) {
+		vtr_error_at(&e, "%s", path);
+		return os_excuse(os, &e, err);
+	}
+	if (place)
+		*place = found;
+	if (st)
+		*st = found_st;
+	return 1;
+}
+
+int vtr_os_slurp(char **out, size_t *len, struct vtr_os *os, const char *path, uint64_t max, struct vtr_error *err)
+{
+	struct vtr_error e = { 0 };
+
+	if (vtr_tree_slurp(out, len, os->tree, path, max, &e) < 0)
+		return os_excuse(os, &e, err);
+	return 1;
+}
+
+int vtr_os_readlink(char **out, const struct vtr_fs **fs, struct vtr_os *os, const char *path, struct vtr_error *err)
+{
+	struct vtr_error e = { 0 };
+	struct vtr_place place;
+	struct vtr_stat st;
+	int there = vtr_os_look(&place, &st, os, path, VTR_WALK_NOFOLLOW, err);
+
+	if (there <= 0)
+		return there;
+	if (st.type != VTR_TYPE_SYMLINK)
+		return 0;
+	if (vtr_fs_readlink(out, place.fs, place.node, &e) < 0) {
+		vtr_error_at(&e, "%s", path);
+		return os_excuse(os, &e, err);
+	}
+	if (fs)
+		*fs = place.fs;
+	return 1;
+}
+
+const char *vtr_os_root(const struct vtr_os *os)
+{
+	return os->root;
+}
+
+const struct vtr_fact *vtr_os_fact(const struct vtr_os *os, const char *key)
+{
+	for (size_t i = 0; i < os->n_facts; i++)
+		if (strcmp(os->facts[i].key, key) == 0)
+			return &os->facts[i];
+	return NULL;
+}
+
+const struct vtr_fact *vtr_os_fact_at(const struct vtr_os *os, size_t i)
+{
+	return i < os->n_facts ? &os->facts[i] : NULL;
+}
+
+size_t vtr_os_mounts(const struct vtr_os *os)
+{
+	return os->n_mounts;
+}
+
+const struct vtr_mount *vtr_os_mount(const struct vtr_os *os, size_t i)
+{
+	return i < os->n_mounts ? &os->mounts[i] : NULL;
+}
+
+struct vtr_tree *vtr_os_tree(struct vtr_os *os)
+{
+	return os->tree;
+}
+
+ssize_t vtr_os_read_packages(struct vtr_os *os, struct vtr_error *err)
+{
+	const struct vtr_fact *format;
+	int found;
+
+	if (os->packages_read)
+		return (ssize_t)os->n_packages;
+	found = vtr_dpkg_read(os, err);
+	if (found < 0)
+		return vtr_at(err, "%s", os->root);
+	format = vtr_os_fact(os, "package_format");
+	if (!found && format && strcmp(format->value, "deb") != 0)
+		return vtr_fail(err, VTR_EUNSUPPORTED, "%s: packages of format %s are not read", os->root,
+				format->value);
+	os->packages_read = true;
+	return (ssize_t)os->n_packages;
+}
+
+const struct vtr_package *vtr_os_package(const struct vtr_os *os, size_t i)
+{
+	return i < os->n_packages ? &os->packages[i] : NULL;
+}
