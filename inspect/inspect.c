@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which of a guest's filesystems are roots of systems, and the tree that each system sees. The signs of a root are
+ * those by which virt-inspector knows one (guestfs(3), INSPECTION), and some more, for systems in containers and those
+ * whose /usr is a filesystem of its own.
+ */
+#include "inspect/inspect.h"
+
+#include <stdlib.h>
+
+#include "base/checked.h"
+
+struct inspect_sign {
+	const char *path;
+	int type; /* VTR_TYPE_UNKNOWN: a file, or a symlink wherever it leads: its target may be on another filesystem */
+};
+
+/* Any of them beside /etc and /bin, or beside /etc, /usr and /var. */
+static const struct inspect_sign inspect_signs[] = {
+	{ "/etc/fstab", VTR_TYPE_UNKNOWN },	     { "/etc/os-release", VTR_TYPE_UNKNOWN },
+	{ "/etc/hosts", VTR_TYPE_UNKNOWN },	     { "/etc/passwd", VTR_TYPE_UNKNOWN },
+	{ "/etc/machine-id", VTR_TYPE_UNKNOWN },     { "/etc/inittab", VTR_TYPE_UNKNOWN },
+	{ "/etc/debian_version", VTR_TYPE_UNKNOWN }, { "/etc/redhat-release", VTR_TYPE_UNKNOWN },
+	{ "/etc/alpine-release", VTR_TYPE_UNKNOWN },
+};
+
+/* 1: something of this type is there, 0: not, -1. */
+static int inspect_has(struct vtr_os *os, const struct inspect_sign *sign, struct vtr_error *err)
+{
+	struct vtr_stat st;
+	int there = vtr_os_look(NULL, &st, os, sign->path, VTR_WALK_NOFOLLOW, err);
+
+	if (there <= 0)
+		return there;
+	if (sign->type == VTR_TYPE_UNKNOWN)
+		return st.type == VTR_TYPE_FILE || st.type == VTR_TYPE_SYMLINK;
+	return st.type == sign->type;
+}
+
+/* The same for a directory, or a symlink that stands for one. */
+static int inspect_has_dir(struct vtr_os *os, const char *path, bool or_link, struct vtr_error *err)
+{
+	int there = inspect_has(os, &(struct inspect_sign){ path, VTR_TYPE_DIR }, err);
+
+	if (there != 0 || !or_link)
+		return there;
+	return inspect_has(os, &(struct inspect_sign){ path, VTR_TYPE_SYMLINK }, err);
+}
+
+/*
+ * Whether the tree, a single filesystem so far, is a system's root: 1, with the path that decided it, 0 or -1.
+ */
+static int inspect_root_is(const char **why, struct vtr_os *os, struct vtr_error *err)
+{
+	static const struct inspect_sign hurd[] = { { "/hurd/console", VTR_TYPE_FILE },
+						    { "/hurd/null", VTR_TYPE_FILE } };
+	int etc = inspect_has_dir(os, "/etc", false, err);
+	int bin = etc > 0 ? inspect_has_dir(os, "/bin", true, err) : etc;
+	int usr = etc > 0 ? inspect_has_dir(os, "/usr", true, err) : etc;
+	int var = usr > 0 ? inspect_has_dir(os, "/var", true, err) : usr;
+	int share = bin > 0 && usr == 0 ? inspect_has_dir(os, "/share", false, err) : 0;
+	int there = 0;
+
+	if (etc < 0 || bin < 0 || usr < 0 || var < 0 || share < 0)
+		return -1;
+	for (size_t i = 0; i < VTR_COUNT(hurd) && there >= 0; i++) {
+		there = inspect_has(os, &hurd[i], err);
+		if (there == 0)
+			break;
+		*why = hurd[i].path;
+	}
+	if (there != 0)
+		return there;
+	if (!etc || !(bin || (usr && var)))
+		return 0;
+	if (share) /* /usr or /usr/local may have an etc and a bin of its own */
+		return 0;
+	for (size_t i = 0; i < VTR_COUNT(inspect_signs) && there == 0; i++) {
+		there = inspect_has(os, &inspect_signs[i], err);
+		*why = inspect_signs[i].path;
+	}
+	return there;
+}
+
+/* Something about an entry of fstab, or a filesystem that it names. */
+static void inspect_mount_warn(struct vtr_os *os, const struct vtr_mount *m, struct vtr_error *e)
+{
+	/* What is not read yet, and what the guest itself would stumble over, is no damage. */
+	if (e->code == VTR_EUNSUPPORTED || e->code == VTR_ENOTFOUND || e->code == VTR_EUSAGE)
+		e->code = VTR_OK;
+	vtr_error_at(e, "%s: /etc/fstab: %s at %s", os->root, m->spec, m->path);
+	vtr_warn_err(os->ctx, e);
+}
+
+static bool inspect_beneath(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == 0);
+}
+
+/* Whether an entry is a filesystem of the guest's disks that belongs into the tree. */
+static bool inspect_mountable_is(const struct vtr_mount *m)
+{
+	return m->device && m->path[0] == '/' && strcmp(m->type, "swap") != 0 && strcmp(m->type, "ignore") != 0 &&
+	       !inspect_beneath(m->path, "/dev") && !inspect_beneath(m->path, "/proc") &&
+	       !inspect_beneath(m->path, "/sys");
+}
+
+struct inspect_order {
+	struct vtr_mount *m;
+	size_t len, at;
+};
+
+static int inspect_order_compare(const void *pa, const void *pb)
+{
+	const struct inspect_order *a = pa, *b = pb;
+
+	if (a->len != b->len)
+		return a->len < b->len ? -1 : 1;
+	return a->at < b->at ? -1 : a->at > b->at;
+}
+
+static ssize_t inspect_device(const struct vtr_inspect *in, const char *name)
+{
+	for (size_t i = 0; i < in->n_devices; i++)
+		if (strcmp(in->devices[i].name, name) == 0)
+			return (ssize_t)i;
+	return -1;
+}
+
+/* 0, and m->mounted when it went well. */
+static int inspect_mount(struct vtr_os *os, const struct vtr_inspect *in, struct vtr_mount *m, struct vtr_error *err)
+{
+	struct vtr_error e = { 0 };
+	ssize_t i = inspect_device(in, m->device);
+	struct vtr_fs *fs = NULL;
+
+	if (i >= 0 && !in->devices[i].has_fs)
+		vtr_error_set(&e, VTR_EUNSUPPORTED, "%s: %s is not read", m->device,
+			      in->devices[i].content ? in->devices[i].content : "this");
+	else if (i >= 0)
+		fs = in->fs(in->arg, (size_t)i, &e);
+	if (fs && vtr_os_mount_add(os, m->path, m->device, fs, &e) == 0) {
+		m->mounted = true;
+		return 0;
+	}
+	if (vtr_inspect_is_fatal(&e)) {
+		if (err)
+			*err = e;
+		return -1;
+	}
+	inspect_mount_warn(os, m, &e);
+	return 0;
+}
+
+/* The root's own line: what fstab says, or what we know when it says nothing that can be right. */
+static int inspect_mount_root(struct vtr_os *os, struct vtr_fs *fs, struct vtr_error *err)
+{
+	const struct vtr_fs_info *info = vtr_fs_info(fs);
+	const char *type = info && info->type ? info->type : "auto";
+	struct vtr_mount *m;
+
+	for (size_t i = 0; i < os->n_mounts; i++) {
+		m = &os->mounts[i];
+		if (strcmp(m->path, "/") != 0)
+			continue;
+		if (!m->device) {
+			vtr_warn(os->ctx, VTR_OK, "%s: /etc/fstab: %s at / is not among the devices: taken for %s",
+				 os->root, m->spec, os->root);
+			m->device = vtr_strndup(os->root, strlen(os->root), err);
+			if (!m->device)
+				return -1;
+		}
+		if (strcmp(m->device, os->root) == 0) {
+			m->mounted = true;
+			return 0;
+		}
+		vtr_warn(os->ctx, VTR_OK, "%s: /etc/fstab: %s at / is %s", os->root, m->spec, m->device);
+	}
+	if (!VTR_GROW(os->mounts, os->n_mounts, os->cap_mounts, err))
+		return -1;
+	memmove(os->mounts + 1, os->mounts, os->n_mounts * sizeof(*os->mounts));
+	m = os->mounts;
+	*m = (struct vtr_mount){ .spec = vtr_strndup(os->root, strlen(os->root), err), .mounted = true };
+	os->n_mounts++;
+	m->path = vtr_strndup("/", 1, err);
+	m->type = vtr_strndup(type, strlen(type), err);
+	m->options = vtr_strndup("", 0, err);
+	m->device = vtr_strndup(os->root, strlen(os->root), err);
+	return m->spec && m->path && m->type && m->options && m->device ? 0 : -1;
+}
+
+/* Shortest path first, so that what lies in another filesystem finds it there. */
+static int inspect_mount_all(struct vtr_os *os, const struct vtr_inspect *in, struct vtr_error *err)
+{
+	VTR_FREE struct inspect_order *order = vtr_calloc(os->n_mounts, sizeof(*order), err);
+	size_t n = 0;
+
+	if (!order)
+		return -1;
+	for (size_t i = 0; i < os->n_mounts; i++) {
+		struct vtr_mount *m = &os->mounts[i];
+
+		if (strcmp(m->path, "/") != 0 && inspect_mountable_is(m))
+			order[n++] = (struct inspect_order){ m, strlen(m->path), i };
+	}
+	qsort(order, n, sizeof(*order), inspect_order_compare);
+	for (size_t i = 0; i < n; i++) {
+		if (vtr_ctx_check(os->ctx, err) < 0 || inspect_mount(os, in, order[i].m, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* *s becomes text for people. */
+static int inspect_escape(const char **s, struct vtr_error *err)
+{
+	size_t len = strlen(*s), size = vtr_escape(NULL, 0, *s, len) + 1;
+	char *text;
+
+	if (size == len + 1)
+		return 0; /* escaping only ever makes it longer */
+	text = vtr_calloc(size, 1, err);
+	if (!text)
+		return -1;
+	vtr_escape(text, size, *s, len);
+	free((char *)*s);
+	*s = text;
+	return 0;
+}
+
+static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_fs *fs,
+			   const char *why, struct vtr_error *err)
+{
+	const char *type = strncmp(why, "/hurd/", 6) == 0 ? "hurd" : "linux";
+
+	if (vtr_fstab_read(os, in, root, err) < 0 || inspect_mount_root(os, fs, err) < 0 ||
+	    inspect_mount_all(os, in, err) < 0)
+		return -1;
+	for (size_t i = 0; i < os->n_mounts; i++) {
+		struct vtr_mount *m = &os->mounts[i];
+
+		if (inspect_escape(&m->spec, err) < 0 || inspect_escape(&m->path, err) < 0 ||
+		    inspect_escape(&m->type, err) < 0 || inspect_escape(&m->options, err) < 0)
+			return -1;
+	}
+	if (vtr_os_add_fact_on(os, "type", type, strlen(type), why, fs, err) < 0 || vtr_linux_read(os, err) < 0)
+		return -1;
+	return vtr_elf_read(os, err);
+}
+
+/* The system whose root the device holds: 1, 0: it holds none, -1. */
+static int inspect_os_find(struct vtr_os **out, const struct vtr_inspect *in, size_t device, struct vtr_error *err)
+{
+	const char *name = in->devices[device].name, *why = NULL;
+	struct vtr_error e = { 0 };
+	struct vtr_fs *fs = in->fs(in->arg, device, &e);
+	struct vtr_os *os;
+	int found;
+
+	if (!fs) {
+		if (vtr_inspect_is_fatal(&e)) {
+			if (err)
+				*err = e;
+			return -1;
+		}
+		if (e.code == VTR_EUNSUPPORTED)
+			e.code = VTR_OK;
+		vtr_error_at(&e, "%s", name);
+		vtr_warn_err(in->ctx, &e);
+		return 0;
+	}
+	os = vtr_os_new(in->ctx, name, fs, err);
+	if (!os)
+		return -1;
+	found = inspect_root_is(&why, os, err);
+	if (found > 0 && inspect_os_fill(os, in, device, fs, why, err) < 0)
+		found = -1;
+	if (found <= 0) {
+		vtr_os_free(os);
+		return found;
+	}
+	*out = os;
+	return 1;
+}
+
+int vtr_inspect_run(struct vtr_os ***out, size_t *n, const struct vtr_inspect *in, struct vtr_error *err)
+{
+	struct vtr_os **systems = NULL;
+	size_t count = 0, cap = 0;
+
+	for (size_t i = 0; i < in->n_devices; i++) {
+		struct vtr_os *os = NULL;
+		int found;
+
+		if (!in->devices[i].has_fs)
+			continue;
+		if (vtr_ctx_check(in->ctx, err) < 0)
+			goto fail;
+		found = inspect_os_find(&os, in, i, err);
+		if (found < 0)
+			goto fail;
+		if (found == 0)
+			continue;
+		if (!VTR_GROW(systems, count, cap, err)) {
+			vtr_os_free(os);
+			goto fail;
+		}
+		systems[count++] = os;
+	}
+	*out = systems;
+	*n = count;
+	return 0;
+fail:
+	for (size_t i = 0; i < count; i++)
+		vtr_os_free(systems[i]);
+	free(systems);
+	return -1;
+}
