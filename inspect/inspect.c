@@ -154,6 +154,23 @@ static int inspect_mount(struct vtr_os *os, const struct vtr_inspect *in, struct
 	return 0;
 }
 
+/* A mount that fstab does not have. NULL sets *err. */
+static struct vtr_mount *inspect_mount_new(struct vtr_os *os, const char *path, const char *device, const char *type,
+					   struct vtr_error *err)
+{
+	struct vtr_mount *m;
+
+	if (!VTR_GROW(os->mounts, os->n_mounts, os->cap_mounts, err))
+		return NULL;
+	m = &os->mounts[os->n_mounts++]; /* freed with os, however much of it is there */
+	*m = (struct vtr_mount){ .spec = vtr_strndup(device, strlen(device), err) };
+	m->path = vtr_strndup(path, strlen(path), err);
+	m->type = vtr_strndup(type, strlen(type), err);
+	m->options = vtr_strndup("", 0, err);
+	m->device = vtr_strndup(device, strlen(device), err);
+	return m->spec && m->path && m->type && m->options && m->device ? m : NULL;
+}
+
 /* The root's own line: what fstab says, or what we know when it says nothing that can be right. */
 static int inspect_mount_root(struct vtr_os *os, struct vtr_fs *fs, struct vtr_error *err)
 {
@@ -178,17 +195,11 @@ static int inspect_mount_root(struct vtr_os *os, struct vtr_fs *fs, struct vtr_e
 		}
 		vtr_warn(os->ctx, VTR_OK, "%s: /etc/fstab: %s at / is %s", os->root, m->spec, m->device);
 	}
-	if (!VTR_GROW(os->mounts, os->n_mounts, os->cap_mounts, err))
+	m = inspect_mount_new(os, "/", os->root, type, err);
+	if (!m)
 		return -1;
-	memmove(os->mounts + 1, os->mounts, os->n_mounts * sizeof(*os->mounts));
-	m = os->mounts;
-	*m = (struct vtr_mount){ .spec = vtr_strndup(os->root, strlen(os->root), err), .mounted = true };
-	os->n_mounts++;
-	m->path = vtr_strndup("/", 1, err);
-	m->type = vtr_strndup(type, strlen(type), err);
-	m->options = vtr_strndup("", 0, err);
-	m->device = vtr_strndup(os->root, strlen(os->root), err);
-	return m->spec && m->path && m->type && m->options && m->device ? 0 : -1;
+	m->mounted = true;
+	return 0;
 }
 
 /* Shortest path first, so that what lies in another filesystem finds it there. */
@@ -209,6 +220,74 @@ static int inspect_mount_all(struct vtr_os *os, const struct vtr_inspect *in, st
 	for (size_t i = 0; i < n; i++) {
 		if (vtr_ctx_check(os->ctx, err) < 0 || inspect_mount(os, in, order[i].m, err) < 0)
 			return -1;
+	}
+	return 0;
+}
+
+/*
+ * The Discoverable Partitions Specification: what systemd mounts without being told, by the partition's type, when
+ * fstab says nothing of the place and the directory there is empty. Of /usr the one of the same disk as the root is
+ * taken, whatever its processor: a disk for several has a root for each.
+ */
+static const struct inspect_discoverable {
+	const char *path, *type_guid;
+} inspect_discoverables[] = {
+	{ "/usr", "8484680C-9521-48C6-9C11-B0720656F69E" }, /* x86-64 */
+	{ "/usr", "B0E01050-EE5F-4390-949A-9101B17104E9" }, /* AArch64 */
+	{ "/usr", "75250D76-8CC6-458E-BD66-BD47CC81A812" }, /* x86 */
+	{ "/usr", "7D0359A3-02B3-4F0A-865C-654403E70625" }, /* ARM */
+	{ "/usr", "BEAEC34B-8442-439B-A40B-984381ED097D" }, /* RISC-V 64 */
+	{ "/home", "933AC7E1-2EB4-4F13-B844-0E14E2AEF915" }, { "/srv", "3B8F8425-20E0-4F3B-907F-1A25A76F98E8" },
+	{ "/boot", "BC13C2FF-59E6-4262-A352-B275FD6F7172" }, /* XBOOTLDR */
+};
+
+#define INSPECT_NO_AUTO (UINT64_C(1) << 63) /* attribute: not to be mounted by itself */
+
+static int inspect_any_emit(void *arg, const struct vtr_dirent *d)
+{
+	(void)arg;
+	return strcmp(d->name, "lost+found") != 0;
+}
+
+/* 1: fstab says nothing of the path, and an empty directory waits there; 0, -1. */
+static int inspect_mount_point_is(struct vtr_os *os, const char *path, struct vtr_error *err)
+{
+	struct vtr_place place;
+	struct vtr_stat st;
+	int there;
+
+	for (size_t i = 0; i < os->n_mounts; i++)
+		if (strcmp(os->mounts[i].path, path) == 0)
+			return 0;
+	there = vtr_os_look(&place, &st, os, path, VTR_WALK_NOFOLLOW, err);
+	if (there <= 0)
+		return there;
+	return st.type == VTR_TYPE_DIR && vtr_fs_readdir(place.fs, place.node, inspect_any_emit, NULL, NULL) == 0;
+}
+
+static int inspect_discover(struct vtr_os *os, const struct vtr_inspect *in, size_t root, size_t device,
+			    const char *path, struct vtr_error *err)
+{
+	const struct vtr_device *d = &in->devices[device];
+	int wanted = device != root && d->has_fs ? inspect_mount_point_is(os, path, err) : 0;
+	struct vtr_mount *m;
+
+	if (wanted <= 0)
+		return wanted;
+	m = inspect_mount_new(os, path, d->name, d->content ? d->content : "auto", err);
+	return m ? inspect_mount(os, in, m, err) : -1;
+}
+
+static int inspect_discover_all(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_error *err)
+{
+	for (size_t i = 0; i < in->n_devices; i++) {
+		const struct vtr_device *d = &in->devices[i];
+		const struct vtr_part *p = d->of && d->of == in->devices[root].of ? vtr_parts_at(d->of, d->part) : NULL;
+
+		for (size_t j = 0; p && !(p->attributes & INSPECT_NO_AUTO) && j < VTR_COUNT(inspect_discoverables); j++)
+			if (strcmp(p->type_guid, inspect_discoverables[j].type_guid) == 0 &&
+			    inspect_discover(os, in, root, i, inspect_discoverables[j].path, err) < 0)
+				return -1;
 	}
 	return 0;
 }
@@ -236,7 +315,7 @@ static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size
 	const char *type = strncmp(why, "/hurd/", 6) == 0 ? "hurd" : "linux";
 
 	if (vtr_fstab_read(os, in, root, err) < 0 || inspect_mount_root(os, fs, err) < 0 ||
-	    inspect_mount_all(os, in, err) < 0)
+	    inspect_mount_all(os, in, err) < 0 || inspect_discover_all(os, in, root, err) < 0)
 		return -1;
 	for (size_t i = 0; i < os->n_mounts; i++) {
 		struct vtr_mount *m = &os->mounts[i];

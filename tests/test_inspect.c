@@ -455,6 +455,85 @@ static void a_hostile_fstab_is_survived(void **state)
 	assert_int_equal(0, vtr_os_read_packages(m->os[0], NULL));
 }
 
+/* By the partitions' types of the Discoverable Partitions Specification. */
+static void discoverable_partitions_are_mounted(void **state)
+{
+	struct machine *m = *state;
+
+	if (!tools_there())
+		skip();
+	machine_add(m,
+		    "mkdir etc usr home srv boot; ln -s usr/bin bin; echo x > srv/full; echo localhost > etc/hosts\n"
+		    "echo '/dev/sda9 /boot ext4' > etc/fstab\n",
+		    "", UUID_A, "");
+	machine_add(m, "mkdir -p lib bin etc share; touch etc/hosts\n" OS_RELEASE " > lib/os-release\n", "", UUID_B,
+		    "");
+	machine_add(m, "touch one", "", UUID_C, "");
+	machine_add(m, "touch two", "", UUID_D, "");
+	machine_add(m, "touch three", "", UUID_E, "");
+	strcpy(m->parts[1].type_guid, "8484680C-9521-48C6-9C11-B0720656F69E");
+	strcpy(m->parts[2].type_guid, "933AC7E1-2EB4-4F13-B844-0E14E2AEF915");
+	strcpy(m->parts[3].type_guid, "3B8F8425-20E0-4F3B-907F-1A25A76F98E8");
+	strcpy(m->parts[4].type_guid, "BC13C2FF-59E6-4262-A352-B275FD6F7172");
+	machine_inspect(m);
+	assert_int_equal(1, m->n_os); /* /usr has an etc, a bin and a share, and is no root */
+	fact_check(m->os[0], "distro", "debian", "/usr/lib/os-release", "/dev/sda2");
+	mount_check(m->os[0], "/usr", "/dev/sda2", true);
+	mount_check(m->os[0], "/home", "/dev/sda3", true);
+	assert_null(mount_at(m->os[0], "/srv"));     /* not empty */
+	mount_check(m->os[0], "/boot", NULL, false); /* fstab knows better */
+	mount_check(m->os[0], "/", "/dev/sda1", true);
+	assert_string_equal("", m->warnings);
+}
+
+static void files_over_their_limit_are_passed_over(void **state)
+{
+	struct machine *m = *state;
+	struct vtr_error err = { 0 };
+	struct vtr_limits lim;
+
+	if (!tools_there())
+		skip();
+	vtr_limits_default(&lim);
+	lim.text_file = 1000;
+	lim.package_db = 2000;
+	vtr_ctx_unref(m->ctx);
+	m->ctx = vtr_ctx_new(&lim, NULL);
+	assert_non_null(m->ctx);
+	vtr_ctx_on_warning(m->ctx, warning_note, m);
+	machine_add(m,
+		    "mkdir -p etc bin usr/lib var/lib/dpkg; echo ok > etc/hostname; echo 7.0 > etc/debian_version\n"
+		    "head -c 1001 /dev/zero > etc/fstab; cp etc/fstab etc/os-release\n"
+		    "head -c 2001 /dev/zero > var/lib/dpkg/status\n",
+		    "", UUID_A, "");
+	machine_inspect(m);
+	assert_int_equal(1, m->n_os);
+	fact_check(m->os[0], "hostname", "ok", NULL, NULL);
+	fact_check(m->os[0], "distro", "debian", "/etc/debian_version", NULL);
+	mount_check(m->os[0], "/", "/dev/sda1", true);
+	assert_int_equal(2, vtr_ctx_damage(m->ctx));
+	assert_non_null(strstr(m->warnings, "/dev/sda1: /etc/fstab: "));
+	assert_non_null(strstr(m->warnings, "/dev/sda1: /etc/os-release: "));
+	assert_int_equal(-1, vtr_os_read_packages(m->os[0], &err));
+	assert_int_equal(VTR_ELIMIT, err.code);
+}
+
+static void cancelling_ends_it(void **state)
+{
+	struct machine *m = *state;
+	struct vtr_inspect in = { .ctx = m->ctx, .devices = m->devices, .fs = machine_fs, .arg = m };
+	struct vtr_error err = { 0 };
+
+	if (!tools_there())
+		skip();
+	machine_add(m, debian_root, "", UUID_A, "");
+	in.n_devices = m->n;
+	vtr_ctx_cancel(m->ctx);
+	assert_int_equal(-1, vtr_inspect_run(&m->os, &m->n_os, &in, &err));
+	assert_int_equal(VTR_ECANCELLED, err.code);
+	assert_null(m->os);
+}
+
 /* Systems of before os-release, and what else tells them apart. */
 static void release_files_name_the_distribution(void **state)
 {
@@ -572,6 +651,9 @@ int main(void)
 		MACHINE_TEST(two_systems_do_not_mix),
 		MACHINE_TEST(a_hostile_fstab_is_survived),
 		MACHINE_TEST(packages_come_from_directories_too),
+		MACHINE_TEST(discoverable_partitions_are_mounted),
+		MACHINE_TEST(files_over_their_limit_are_passed_over),
+		MACHINE_TEST(cancelling_ends_it),
 		cmocka_unit_test(release_files_name_the_distribution),
 	};
 
