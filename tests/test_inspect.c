@@ -120,31 +120,36 @@ static struct vtr_blk *image_blk(struct machine *m, const char *path)
 	return b;
 }
 
-/*
- * The next partition: a filesystem of what the shell commands make in an empty directory. GUIDs end in the partition's
- * number.
- */
-static void machine_add(struct machine *m, const char *commands, const char *label, const char *uuid,
-			const char *part_name)
+/* A filesystem of what the shell commands make in an empty directory, in the file img of m's directory. */
+static void image_make(struct machine *m, const char *commands, const char *label, const char *uuid)
 {
-	struct vtr_device *d = &m->devices[m->n];
-	struct vtr_part *p = &m->parts[m->n - 1];
-	char command[512], path[64];
+	char command[512];
 	FILE *sh;
 
-	assert_true(m->n <= MACHINE_FS);
 	snprintf(command, sizeof(command), "rm -rf '%s/d' && mkdir '%s/d' && cd '%s/d' && sh -e", m->dir, m->dir,
 		 m->dir);
 	sh = popen(command, "w");
 	assert_non_null(sh);
 	fputs(commands, sh);
 	assert_int_equal(0, pclose(sh));
-	snprintf(path, sizeof(path), "%s/img", m->dir);
-	snprintf(
-		command, sizeof(command),
-		"PATH=$PATH:/usr/sbin:/sbin; rm -f '%s' && mke2fs -q -F -t ext4 -O ^has_journal -L '%s' -U %s -d '%s/d' '%s' 4M >/dev/null",
-		path, label, uuid, m->dir, path);
+	snprintf(command, sizeof(command),
+		 "PATH=$PATH:/usr/sbin:/sbin; cd '%s' && rm -f img && "
+		 "mke2fs -q -F -t ext4 -O ^has_journal -L '%s' -U %s -d d img 4M >/dev/null",
+		 m->dir, label, uuid);
 	assert_int_equal(0, system(command));
+}
+
+/* The next partition. GUIDs end in the partition's number. */
+static void machine_add(struct machine *m, const char *commands, const char *label, const char *uuid,
+			const char *part_name)
+{
+	struct vtr_device *d = &m->devices[m->n];
+	struct vtr_part *p = &m->parts[m->n - 1];
+	char path[64];
+
+	assert_true(m->n <= MACHINE_FS);
+	image_make(m, commands, label, uuid);
+	snprintf(path, sizeof(path), "%s/img", m->dir);
 	m->blks[m->n] = image_blk(m, path);
 	snprintf(m->names[m->n], sizeof(m->names[0]), "/dev/sda%zu", m->n);
 	*p = (struct vtr_part){ .number = (unsigned)m->n };
@@ -455,6 +460,89 @@ static void a_hostile_fstab_is_survived(void **state)
 	assert_int_equal(0, vtr_os_read_packages(m->os[0], NULL));
 }
 
+/* Put img into the disk that is being made. */
+static void disk_put(struct machine *m, unsigned mib)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "dd if='%s/img' of='%s/disk' bs=1M seek=%u conv=notrunc status=none", m->dir,
+		 m->dir, mib);
+	assert_int_equal(0, system(command));
+}
+
+/* The same from a disk that sfdisk partitioned, an MBR and a GPT, through the public interface. */
+static void disks_of_sfdisk_are_inspected(void **state)
+{
+	static const struct {
+		const char *table, *usr, *var;
+	} disks[] = {
+		{ "label: gpt\n"
+		  "start=2048, size=8192, type=L\n"
+		  "start=10240, size=8192, type=L, uuid=C0FFEE00-0000-4000-8000-00000000ABCD\n"
+		  "start=18432, size=8192, type=L, name=\"the var\"\n",
+		  "PARTUUID=c0ffee00-0000-4000-8000-00000000abcd", "PARTLABEL=\"the var\"" },
+		{ "label: dos\n"
+		  "label-id: 0x1234abcd\n"
+		  "start=2048, size=8192, type=83\n"
+		  "start=10240, size=8192, type=83\n"
+		  "start=18432, size=8192, type=83\n",
+		  "PARTUUID=1234abcd-02", "/dev/nvme0n1p3" },
+	};
+	struct machine *m = *state;
+
+	if (!tools_there())
+		skip();
+	if (system("PATH=$PATH:/usr/sbin:/sbin; command -v sfdisk >/dev/null") != 0) {
+		print_message("SKIPPED: no sfdisk to partition with\n");
+		skip();
+	}
+	for (size_t i = 0; i < VTR_COUNT(disks); i++) {
+		char commands[2048], command[256], path[64];
+		struct vtr_error err = { 0 };
+		struct vtr_guest *g;
+		struct vtr_os *os;
+		FILE *sfdisk;
+
+		snprintf(
+			command, sizeof(command),
+			"PATH=$PATH:/usr/sbin:/sbin; rm -f '%s/disk'; truncate -s 16M '%s/disk'; sfdisk -q '%s/disk' >/dev/null",
+			m->dir, m->dir, m->dir);
+		sfdisk = popen(command, "w");
+		assert_non_null(sfdisk);
+		fputs(disks[i].table, sfdisk);
+		assert_int_equal(0, pclose(sfdisk));
+		snprintf(commands, sizeof(commands), "%s%s > etc/fstab <<'E'\n%s /usr ext4 ro\n%s /var ext4\nE\n",
+			 "mkdir etc usr var; ln -s usr/bin bin; ln -s usr/sbin sbin; ln -s usr/lib lib\n"
+			 "ln -s ../usr/lib/os-release etc/os-release; echo 12.5 > etc/debian_version\n"
+			 "echo web.example > etc/hostname; ln -s ../usr/share/zoneinfo/Europe/Rome etc/localtime\n"
+			 "echo 0123456789abcdef0123456789abcdef > etc/machine-id\n",
+			 "cat", disks[i].usr, disks[i].var);
+		image_make(m, commands, "", UUID_A);
+		disk_put(m, 1);
+		image_make(m,
+			   "mkdir -p bin lib/systemd sbin share\n" OS_RELEASE " > lib/os-release\n"
+			   "ln -s /lib/systemd/systemd sbin/init\n" ELF_AARCH64 " > lib/systemd/systemd\n"
+			   "cp lib/systemd/systemd bin/real; ln -s /bin/real bin/bash\n",
+			   "", UUID_B);
+		disk_put(m, 5);
+		image_make(m, "mkdir -p lib/dpkg\n" STATUS " > lib/dpkg/status\n", "", UUID_C);
+		disk_put(m, 9);
+		snprintf(path, sizeof(path), "%s/disk", m->dir);
+		g = vtr_guest_new(m->ctx, &err);
+		assert_non_null(g);
+		if (vtr_guest_add(g, path, NULL, &err) < 0 || vtr_guest_scan(g, &err) < 0 ||
+		    vtr_guest_inspect(g, &err) != 1)
+			fail_msg("disk %zu: %s", i, err.text);
+		os = vtr_guest_os(g, 0);
+		assert_string_equal("/dev/sda1", vtr_os_root(os));
+		debian_facts_check(os, "/dev/sda1", "/dev/sda2", "/dev/sda3");
+		mount_check(os, "/usr", "/dev/sda2", true);
+		mount_check(os, "/var", "/dev/sda3", true);
+		vtr_guest_free(g);
+		assert_string_equal("", m->warnings);
+	}
+}
+
 /* By the partitions' types of the Discoverable Partitions Specification. */
 static void discoverable_partitions_are_mounted(void **state)
 {
@@ -651,6 +739,7 @@ int main(void)
 		MACHINE_TEST(two_systems_do_not_mix),
 		MACHINE_TEST(a_hostile_fstab_is_survived),
 		MACHINE_TEST(packages_come_from_directories_too),
+		MACHINE_TEST(disks_of_sfdisk_are_inspected),
 		MACHINE_TEST(discoverable_partitions_are_mounted),
 		MACHINE_TEST(files_over_their_limit_are_passed_over),
 		MACHINE_TEST(cancelling_ends_it),
