@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -275,35 +274,91 @@ static void strange_records_are_read_as_dpkg_query_reads_them(void **state)
 	parsed_done(&p);
 }
 
+/* A directory as dpkg wants it, with this status file; dir is a template of mkdtemp(). */
+static void admindir_make(char *dir, const char *status, size_t len)
+{
+	char command[256], path[128];
+	FILE *f;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(command, sizeof(command), "mkdir '%s/updates' '%s/info'", dir, dir);
+	assert_int_equal(0, system(command));
+	snprintf(path, sizeof(path), "%s/status", dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(len, fwrite(status, 1, len, f));
+	fputc('\n', f); /* dpkg wants it */
+	assert_int_equal(0, fclose(f));
+}
+
+static void admindir_remove(const char *dir)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r '%s'", dir);
+	assert_int_equal(0, system(command));
+}
+
 static void dpkg_query_still_reads_them_so(void **state)
 {
-	char dir[] = "/tmp/vitrine-dpkg-XXXXXX", path[128], *want, *size;
-	FILE *f;
+	char dir[] = "/tmp/vitrine-dpkg-XXXXXX", *want, *size;
 
 	(void)state;
 	if (!query_there())
 		skip();
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/updates", dir);
-	assert_int_equal(0, mkdir(path, 0700));
-	snprintf(path, sizeof(path), "%s/info", dir);
-	assert_int_equal(0, mkdir(path, 0700));
-	snprintf(path, sizeof(path), "%s/status", dir);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(strange, f);
-	fputc('\n', f); /* dpkg wants it */
-	fclose(f);
+	admindir_make(dir, strange, sizeof(strange) - 1);
 	want = query(dir);
-	unlink(path);
-	snprintf(path, sizeof(path), "rm -r '%s'", dir);
-	assert_int_equal(0, system(path));
+	admindir_remove(dir);
 	assert_non_null(want);
 	size = strstr(want, "|007|"); /* printed as written */
 	assert_non_null(size);
 	memmove(size + 1, size + 3, strlen(size + 3) + 1);
 	lines_compare(want, strange_listed);
 	free(want);
+}
+
+/* Status files that other projects keep for their own tests. */
+static void the_corpus_is_read_as_dpkg_query_reads_it(void **state)
+{
+	const char *corpus = getenv("VITRINE_CORPUS");
+	char path[512], line[2048];
+	unsigned compared = 0;
+	FILE *manifest;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/MANIFEST.tsv", corpus ? corpus : "");
+	manifest = corpus ? fopen(path, "r") : NULL;
+	if (!manifest) {
+		print_message("SKIPPED: no corpus in VITRINE_CORPUS\n");
+		skip();
+	}
+	if (!query_there()) {
+		fclose(manifest);
+		skip();
+	}
+	while (fgets(line, sizeof(line), manifest)) {
+		char dir[] = "/tmp/vitrine-dpkg-XXXXXX", *text, *want;
+		size_t len;
+
+		if (!strstr(line, "\tdpkg-status\t"))
+			continue;
+		snprintf(path, sizeof(path), "%s/%.*s", corpus, (int)strcspn(line, "\t"), line);
+		text = file_read(path, &len);
+		assert_non_null(text);
+		admindir_make(dir, text, len);
+		want = query(dir);
+		if (want) {
+			admindir_compare(dir);
+			compared++;
+		} else {
+			print_message("dpkg-query refuses %s\n", path);
+		}
+		admindir_remove(dir);
+		free(want);
+		free(text);
+	}
+	fclose(manifest);
+	assert_true(compared > 0);
 }
 
 static void later_records_replace_earlier_ones(void **state)
@@ -479,6 +534,7 @@ int main(void)
 		cmocka_unit_test(this_machine_is_read_as_dpkg_query_reads_it),
 		cmocka_unit_test(strange_records_are_read_as_dpkg_query_reads_them),
 		cmocka_unit_test(dpkg_query_still_reads_them_so),
+		cmocka_unit_test(the_corpus_is_read_as_dpkg_query_reads_it),
 		cmocka_unit_test(later_records_replace_earlier_ones),
 		cmocka_unit_test(crlf_and_blank_lines_end_records),
 		cmocka_unit_test(damage_is_named_and_the_rest_is_read),
