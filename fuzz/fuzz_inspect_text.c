@@ -45,11 +45,11 @@ static int fuzz_entry(void *arg, const struct vtr_fstab_entry *e, struct vtr_err
 {
 	const struct vtr_inspect in = { .devices = fuzz_devices, .n_devices = 3 };
 	const struct vtr_inspect one = { .devices = fuzz_devices, .n_devices = 1 };
-	ssize_t device = vtr_fstab_resolve(&in, e->spec, 1);
+	size_t device = 0;
 
-	(void)err;
-	CHECK(device >= -1 && device < 3);
-	CHECK(vtr_fstab_resolve(&one, e->spec, 0) < 1);
+	CHECK(vtr_fstab_resolve(&device, &in, e->spec, 1, err) >= 0 && device < 3);
+	device = 0;
+	CHECK(vtr_fstab_resolve(&device, &one, e->spec, 0, err) >= 0 && device == 0);
 	*(size_t *)arg += strlen(e->spec) + strlen(e->file) + strlen(e->type);
 	return strlen(e->options) > SIZE_MAX / 2;
 }

@@ -177,9 +177,13 @@ static int dpkg_record_add(struct dpkg *d, const char *at, struct dpkg_value *f,
 	if (status.p) { /* "install ok installed" */
 		dpkg_word(&status);
 		dpkg_word(&status);
-		if (status.len == 0)
+		if (status.len == 0) { /* dpkg would refuse the whole file; as it stands it tells more than nothing */
 			dpkg_damage(d, at, "a Status of less than three words");
-		pkg.status = status.len > 0 ? dpkg_string(d, dpkg_word(&status), err) : "not-installed";
+			status = f[DPKG_STATUS];
+			pkg.status = status.len > 0 ? dpkg_string(d, status, err) : "not-installed";
+		} else {
+			pkg.status = dpkg_string(d, dpkg_word(&status), err);
+		}
 	} else {
 		pkg.status = d->bare_is_ok ? "installed" : "not-installed";
 	}

@@ -289,10 +289,10 @@ static ssize_t fstab_hardware(const struct vtr_inspect *in, const char *id)
 }
 
 /* /dev/mapper/my--vg-root is /dev/my-vg/root: a hyphen within a name is doubled. */
-static ssize_t fstab_mapper(const struct vtr_inspect *in, size_t root, const char *name)
+static ssize_t fstab_mapper(const struct vtr_inspect *in, size_t root, const char *name, struct vtr_error *err)
 {
 	size_t len = strlen(name), at = 0;
-	VTR_FREE char *path = vtr_calloc(len + sizeof("/dev/"), 1, NULL);
+	VTR_FREE char *path = vtr_calloc(len + sizeof("/dev/"), 1, err);
 	bool split = false;
 
 	if (!path)
@@ -343,7 +343,7 @@ static void fstab_udev_unescape(char *s)
 	*out = 0;
 }
 
-static ssize_t fstab_dev(const struct vtr_inspect *in, const char *spec, size_t root)
+static ssize_t fstab_dev(const struct vtr_inspect *in, const char *spec, size_t root, struct vtr_error *err)
 {
 	const char *name = spec + strlen("/dev/");
 	ssize_t found;
@@ -354,11 +354,12 @@ static ssize_t fstab_dev(const struct vtr_inspect *in, const char *spec, size_t 
 		return found;
 	found = fstab_find(in, root, fstab_name_fits, spec); /* /dev/vg/lv, /dev/md127, /dev/mapper/luks-… */
 	if (found < 0 && strncmp(name, "mapper/", 7) == 0)
-		found = fstab_mapper(in, root, name + 7);
+		found = fstab_mapper(in, root, name + 7, err);
 	return found;
 }
 
-ssize_t vtr_fstab_resolve(const struct vtr_inspect *in, const char *spec, size_t root)
+/* The index of the device, or -1: none, or *err. */
+static ssize_t fstab_spec(const struct vtr_inspect *in, const char *spec, size_t root, struct vtr_error *err)
 {
 	static const struct {
 		const char *tag, *dir;
@@ -380,14 +381,14 @@ ssize_t vtr_fstab_resolve(const struct vtr_inspect *in, const char *spec, size_t
 		if (tag_len > 0 && strncmp(spec, tags[i].tag, tag_len) == 0) {
 			size_t len = strlen(spec + tag_len);
 
-			copy = vtr_strndup(spec + tag_len, len, NULL);
+			copy = vtr_strndup(spec + tag_len, len, err);
 			value = copy;
 			if (value && len >= 2 && (*value == '"' || *value == '\'') && value[len - 1] == *value) {
 				value[len - 1] = 0;
 				value++;
 			}
 		} else if (strncmp(spec, tags[i].dir, dir_len) == 0) {
-			copy = vtr_strndup(spec + dir_len, strlen(spec + dir_len), NULL);
+			copy = vtr_strndup(spec + dir_len, strlen(spec + dir_len), err);
 			value = copy;
 			if (value)
 				fstab_udev_unescape(value);
@@ -398,7 +399,21 @@ ssize_t vtr_fstab_resolve(const struct vtr_inspect *in, const char *spec, size_t
 			return -1;
 		return tags[i].fits ? fstab_find(in, root, tags[i].fits, value) : fstab_hardware(in, value);
 	}
-	return strncmp(spec, "/dev/", 5) == 0 ? fstab_dev(in, spec, root) : -1;
+	return strncmp(spec, "/dev/", 5) == 0 ? fstab_dev(in, spec, root, err) : -1;
+}
+
+int vtr_fstab_resolve(size_t *out, const struct vtr_inspect *in, const char *spec, size_t root, struct vtr_error *err)
+{
+	struct vtr_error e = { 0 };
+	ssize_t device = fstab_spec(in, spec, root, &e);
+
+	if (device < 0) {
+		if (err && e.code)
+			*err = e;
+		return e.code ? -1 : 0;
+	}
+	*out = (size_t)device;
+	return 1;
 }
 
 /* -------------------------------------------------------------------------------------------- the system's mounts */
@@ -438,8 +453,9 @@ static int fstab_entry_add(void *arg, const struct vtr_fstab_entry *e, struct vt
 {
 	struct fstab_reading *r = arg;
 	struct vtr_os *os = r->os;
-	ssize_t device = vtr_fstab_resolve(r->in, e->spec, r->root);
 	struct vtr_mount *m;
+	size_t device;
+	int found;
 
 	if (os->n_mounts >= os->ctx->lim.devices) {
 		vtr_warn(os->ctx, VTR_ELIMIT, "%s: /etc/fstab: more entries than limit devices=%" PRIu64, os->root,
@@ -456,7 +472,10 @@ static int fstab_entry_add(void *arg, const struct vtr_fstab_entry *e, struct vt
 	m->options = m->type ? vtr_strndup(e->options, strlen(e->options), err) : NULL;
 	if (!m->options)
 		return -1;
-	if (device >= 0) {
+	found = vtr_fstab_resolve(&device, r->in, e->spec, r->root, err);
+	if (found < 0)
+		return -1;
+	if (found > 0) {
 		const char *name = r->in->devices[device].name;
 
 		m->device = vtr_strndup(name, strlen(name), err);

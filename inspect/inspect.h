@@ -93,10 +93,11 @@ int vtr_dpkg_read(struct vtr_os *os, struct vtr_error *err);  /* packages. 1: th
 int vtr_fstab_read(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_error *err);
 
 /*
- * The device that fstab(5)'s first field names: UUID=, LABEL=, PARTUUID=, PARTLABEL=, ID=, or a name in /dev; -1: it
- * is not among the guest's. Of several that fit the one nearest to root, the index of the root's device.
+ * The device that fstab(5)'s first field names: UUID=, LABEL=, PARTUUID=, PARTLABEL=, ID=, or a name in /dev. 1: *out is
+ * its index, 0: it is not among the guest's; -1: VTR_ENOMEM. Of several that fit it is the one nearest to root, the
+ * index of the root's device.
  */
-ssize_t vtr_fstab_resolve(const struct vtr_inspect *in, const char *spec, size_t root);
+int vtr_fstab_resolve(size_t *out, const struct vtr_inspect *in, const char *spec, size_t root, struct vtr_error *err);
 
 /* --- text formats of configuration files, each usable on any bytes ------------------------------------------------ */
 

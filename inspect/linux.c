@@ -231,11 +231,9 @@ static int linux_lsb_read(struct linux_release *r, struct vtr_error *err)
 	const char *distro;
 	int there = linux_keys_read(&lsb, "/etc/lsb-release", linux_lsb_keys, err), rc = -1;
 
-	if (there <= 0)
-		return there;
-	if (!lsb.id.text) { /* Red Hat Enterprise Linux 3 to 7: LSB_VERSION alone */
-		linux_release_done(&lsb);
-		return 0;
+	if (there <= 0 || !lsb.id.text) { /* Red Hat Enterprise Linux 3 to 7: LSB_VERSION alone */
+		linux_release_done(&lsb); /* a failure may have left some of it */
+		return there < 0 ? -1 : 0;
 	}
 	distro = linux_id_find(linux_lsb_ids, VTR_COUNT(linux_lsb_ids), lsb.id.text);
 	if (!distro) {

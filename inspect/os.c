@@ -151,9 +151,14 @@ int vtr_os_add_fact(struct vtr_os *os, const char *key, const char *value, size_
 		    struct vtr_error *err)
 {
 	struct vtr_place place = { 0 };
-	bool there = os->tree && vtr_tree_walk(&place, os->tree, path, 0, NULL) == 0;
+	struct vtr_error e = { 0 };
 
-	return vtr_os_add_fact_on(os, key, value, len, path, there ? place.fs : NULL, err);
+	if (os->tree && vtr_tree_walk(&place, os->tree, path, 0, &e) < 0 && vtr_inspect_is_fatal(&e)) {
+		if (err)
+			*err = e;
+		return -1;
+	}
+	return vtr_os_add_fact_on(os, key, value, len, path, place.fs, err);
 }
 
 const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err)

@@ -234,6 +234,17 @@ static const struct vtr_device resolve_devices[] = {
 	{ .name = "/dev/mapper/luks-1", .parent = -2, .label = "", .uuid = "" },
 };
 
+/* The device's index; -1: none. */
+static ssize_t resolve(const struct vtr_inspect *in, const char *spec, size_t root)
+{
+	struct vtr_error err = { 0 };
+	size_t device;
+	int found = vtr_fstab_resolve(&device, in, spec, root, &err);
+
+	assert_true(found >= 0);
+	return found ? (ssize_t)device : -1;
+}
+
 static void fstab_names_find_devices(void **state)
 {
 	static const struct {
@@ -286,16 +297,16 @@ static void fstab_names_find_devices(void **state)
 	in.devices = devices;
 	in.n_devices = VTR_COUNT(devices);
 	for (size_t i = 0; i < VTR_COUNT(cases); i++) {
-		ssize_t got = vtr_fstab_resolve(&in, cases[i].spec, cases[i].root);
+		ssize_t got = resolve(&in, cases[i].spec, cases[i].root);
 
 		if (got != cases[i].device)
 			fail_msg("%s: %zd, expected %d", cases[i].spec, got, cases[i].device);
 	}
 	in.n_devices = 1; /* a single disk is what every hardware's name must mean */
-	assert_int_equal(0, vtr_fstab_resolve(&in, "/dev/disk/by-id/ata-X", 0));
-	assert_int_equal(0, vtr_fstab_resolve(&in, "ID=ata-X", 0));
-	assert_int_equal(-1, vtr_fstab_resolve(&in, "ID=ata-X-part3", 0));
-	assert_int_equal(-1, vtr_fstab_resolve(&in, "/dev/disk/by-id/dm-name-x", 0));
+	assert_int_equal(0, resolve(&in, "/dev/disk/by-id/ata-X", 0));
+	assert_int_equal(0, resolve(&in, "ID=ata-X", 0));
+	assert_int_equal(-1, resolve(&in, "ID=ata-X-part3", 0));
+	assert_int_equal(-1, resolve(&in, "/dev/disk/by-id/dm-name-x", 0));
 }
 
 /* ------------------------------------------------------------------------------------------------------------ elf */
