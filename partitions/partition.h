@@ -18,10 +18,16 @@ struct vtr_partition {
 	const char *name, *title; /* "gpt", "GUID partition table" */
 	/*
 	 * How many bits were verified, for this sector size (512 or 4096); 0: not ours. The whole table need not be
-	 * sound: a table that is there and damaged is ours too.
+	 * sound: a table that is there and damaged is ours too. One that another scheme's table accounts for (the
+	 * protective MBR of a GPT, a GPT that its disk's MBR has replaced) is not: two answers are an ambiguous disk.
 	 */
 	int (*probe)(const struct vtr_probe *p, unsigned sector);
-	/* Fill the empty *out, whose disk and sector are set. Entries that are unusable are warned of and left out. */
+	/* Asked when both sector sizes fit: which one the disk speaks for. NULL: the one with more bits. */
+	unsigned (*sector)(struct vtr_blk *disk);
+	/*
+	 * Fill the empty *out, whose disk and sector are set. Entries that are unusable are warned of and left out.
+	 * NULL: recognised and refused by name, where no driver that reads finds anything.
+	 */
 	int (*open)(struct vtr_parts *out, struct vtr_error *err);
 };
 
@@ -34,8 +40,20 @@ extern const struct vtr_partition *const vtr_partitions[]; /* ends with NULL */
 struct vtr_part *vtr_parts_add(struct vtr_parts *t, unsigned number, uint64_t off, uint64_t stated_len,
 			       struct vtr_error *err);
 
-/* How many bits of a partition table's signs the probed bytes have, and its name. For telling ambiguous images. */
+/* Warn of partitions that share bytes, though neither contains the other by design. */
+int vtr_parts_check_overlaps(const struct vtr_parts *t, struct vtr_error *err);
+
+/*
+ * How many bits of a partition table's signs the probed bytes have, and its name. For telling ambiguous images.
+ */
 int vtr_partitions_probe(const struct vtr_probe *p, const char **name);
+
+/*
+ * Whether a filesystem, or a volume of one, starts with the disk itself: NULL, or what kind. vtr_holds_boot_sector
+ * knows those alone that put a boot sector of their own where an MBR would be.
+ */
+const char *vtr_holds_filesystem(const uint8_t *head, size_t len);
+const char *vtr_holds_boot_sector(const uint8_t *head, size_t len);
 
 void vtr_parts_close_cleanup(struct vtr_parts **t);
 #define VTR_PARTS_CLOSE VTR_CLEANUP(vtr_parts_close_cleanup)

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is recognised on a disk and not read: the partition tables of other machines, which are refused by name, and
+ * the filesystems and volumes that may start with the disk itself, which must not be taken for a partition table.
+ */
+#include "partitions/partition.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/checked.h"
+
+/* ------------------------------------------------------------------------------------------ filesystems and volumes */
+
+static const struct known_sign {
+	const char *kind;
+	uint32_t at;
+	uint8_t len;
+	bool boot; /* in a boot sector, beside code and 0xaa55 */
+	const char *bytes;
+} known_signs[] = {
+	{ "NTFS", 3, 8, true, "NTFS    " },
+	{ "exFAT", 3, 8, true, "EXFAT   " },
+	{ "ReFS", 3, 8, true, "ReFS\0\0\0\0" },
+	{ "BitLocker", 3, 8, true, "-FVE-FS-" },
+	{ "LUKS", 0, 6, false, "LUKS\xba\xbe" },
+	{ "XFS", 0, 4, false, "XFSB" },
+	{ "squashfs", 0, 4, false, "hsqs" },
+	{ "md RAID", 0, 4, false, "\xfc\x4e\x2b\xa9" },
+	{ "md RAID", 4096, 4, false, "\xfc\x4e\x2b\xa9" },
+	{ "LVM2", 512, 8, false, "LABELONE" },
+	{ "LVM2", 0, 8, false, "LABELONE" },
+	{ "ext", 0x438, 2, false, "\x53\xef" },
+	{ "HFS", 1024, 4, false, "H+\0\4" },
+	{ "HFS", 1024, 4, false, "HX\0\5" },
+	{ "HFS", 1024, 2, false, "BD" },
+	{ "F2FS", 1024, 4, false, "\x10\x20\xf5\xf2" },
+	{ "swap", 4086, 10, false, "SWAPSPACE2" },
+	{ "ISO 9660", 0x8001, 5, false, "CD001" },
+	{ "Btrfs", 0x10040, 8, false, "_BHRfS_M" },
+};
+
+/* The parameter block of FAT, as in every writer's first sector: sizes that are powers of two, and a known medium. */
+static bool known_fat_is(const uint8_t *p, size_t len)
+{
+	unsigned sector, media;
+
+	if (len < 512 || vtr_get_le16(p + 510) != 0xaa55)
+		return false;
+	sector = vtr_get_le16(p + 11);
+	media = p[21];
+	return sector >= 512 && sector <= 4096 && vtr_pow2_is(sector) && vtr_pow2_is(p[13]) &&
+	       vtr_get_le16(p + 14) != 0 && p[16] != 0 && (media == 0xf0 || media >= 0xf8);
+}
+
+static const char *known_sign_find(const uint8_t *head, size_t len, bool boot_only)
+{
+	if (known_fat_is(head, len))
+		return "FAT";
+	for (size_t i = 0; i < VTR_COUNT(known_signs); i++) {
+		const struct known_sign *s = &known_signs[i];
+
+		if ((s->boot || !boot_only) && vtr_range_in(s->at, s->len, len) &&
+		    memcmp(head + s->at, s->bytes, s->len) == 0)
+			return s->kind;
+	}
+	return NULL;
+}
+
+const char *vtr_holds_filesystem(const uint8_t *head, size_t len)
+{
+	return known_sign_find(head, len, false);
+}
+
+const char *vtr_holds_boot_sector(const uint8_t *head, size_t len)
+{
+	return known_sign_find(head, len, true);
+}
+
+/* ------------------------------------------------------------------------------------------------ partition tables */
+
+/* These labels count in sectors of 512 bytes or say otherwise themselves: asked once. A filesystem comes first. */
+static bool known_may_be(const struct vtr_probe *p, unsigned sector)
+{
+	return sector == 512 && p->head_len >= 512 && !vtr_holds_filesystem(p->head, p->head_len);
+}
+
+#define KNOWN_BSD_MAGIC 0x82564557u
+
+/* disklabel(5): in the second sector of PCs, at byte 64 or 128 of others; its magic comes again 132 bytes later. */
+static int bsd_probe(const struct vtr_probe *p, unsigned sector)
+{
+	static const size_t places[] = { 512, 64, 128 };
+
+	for (size_t i = 0; i < VTR_COUNT(places) && known_may_be(p, sector); i++) {
+		const uint8_t *label = p->head + places[i];
+
+		if (places[i] + 136 <= p->head_len && vtr_get_le32(label) == KNOWN_BSD_MAGIC &&
+		    vtr_get_le32(label + 132) == KNOWN_BSD_MAGIC)
+			return 64;
+	}
+	return 0;
+}
+
+/* The 16-bit words of the sector, the magic 0xdabe and the checksum among them, make zero by exclusive or. */
+static int sun_probe(const struct vtr_probe *p, unsigned sector)
+{
+	uint16_t sum = 0;
+
+	if (!known_may_be(p, sector) || vtr_get_be16(p->head + 508) != 0xdabe)
+		return 0;
+	for (size_t i = 0; i < 512; i += 2)
+		sum ^= vtr_get_be16(p->head + i);
+	return sum == 0 ? 32 : 0;
+}
+
+/* The sum of count 32-bit words. */
+static uint32_t known_be32_sum(const uint8_t *p, size_t count)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += vtr_get_be32(p + 4 * i);
+	return sum;
+}
+
+static int sgi_probe(const struct vtr_probe *p, unsigned sector)
+{
+	return known_may_be(p, sector) && vtr_get_be32(p->head) == 0x0be5a941 && known_be32_sum(p->head, 128) == 0 ? 64
+														   : 0;
+}
+
+/* "PM" in the first block of the map, whose size the driver descriptor "ER" tells; 512 on hybrid CDs all the same. */
+static int apm_probe(const struct vtr_probe *p, unsigned sector)
+{
+	size_t block;
+
+	if (!known_may_be(p, sector))
+		return 0;
+	block = vtr_get_be16(p->head + 2);
+	if (memcmp(p->head, "ER", 2) != 0)
+		block = 512;
+	for (size_t i = 0; i < 2; i++, block = 512) {
+		uint32_t entries;
+
+		if (block < 512 || !vtr_pow2_is(block) || block + 512 > p->head_len ||
+		    memcmp(p->head + block, "PM\0\0", 4) != 0)
+			continue;
+		entries = vtr_get_be32(p->head + block + 4);
+		if (entries > 0 && entries <= 1024)
+			return 48;
+	}
+	return 0;
+}
+
+/* "RDSK" in one of the first 16 blocks; its longwords, as many as it says, make zero. */
+static int amiga_probe(const struct vtr_probe *p, unsigned sector)
+{
+	for (size_t at = 0; known_may_be(p, sector) && at + 512 <= p->head_len && at < 16 * 512; at += 512) {
+		const uint8_t *block = p->head + at;
+		uint32_t words = vtr_get_be32(block + 4);
+
+		if (memcmp(block, "RDSK", 4) == 0 && words <= 128 && words > 2 && known_be32_sum(block, words) == 0)
+			return 64;
+	}
+	return 0;
+}
+
+/* The volume label in block 2, in EBCDIC: VOL1, LNX1 or CMS1. */
+static int dasd_probe(const struct vtr_probe *p, unsigned sector)
+{
+	static const char labels[][5] = { "\xe5\xd6\xd3\xf1", "\xd3\xd5\xe7\xf1", "\xc3\xd4\xe2\xf1" };
+
+	for (size_t block = 512; known_may_be(p, sector) && block <= 4096; block *= 2)
+		for (size_t i = 0; i < VTR_COUNT(labels); i++)
+			if (2 * block + 4 <= p->head_len && memcmp(p->head + 2 * block, labels[i], 4) == 0)
+				return 32;
+	return 0;
+}
+
+/*
+ * The root sector of the Atari has no magic: the size of the disk, then four entries of a flag, three letters, a start
+ * and a length. All in use must have known letters and lie on the disk.
+ */
+static int atari_probe(const struct vtr_probe *p, unsigned sector)
+{
+	static const char ids[][4] = { "GEM", "BGM", "XGM", "RAW", "F32", "MIX", "UNX", "LNX", "SWP", "MAC", "QWA" };
+	unsigned used = 0;
+	uint32_t sectors;
+
+	if (!known_may_be(p, sector))
+		return 0;
+	sectors = vtr_get_be32(p->head + 0x1c2);
+	if (sectors < 2 || sectors > p->size / 512)
+		return 0;
+	for (size_t at = 0x1c6; at < 0x1c6 + 4 * 12; at += 12) {
+		const uint8_t *e = p->head + at;
+		bool known = false;
+
+		if ((e[0] & 1) == 0)
+			continue;
+		for (size_t i = 0; i < VTR_COUNT(ids); i++)
+			known |= memcmp(e + 1, ids[i], 3) == 0;
+		if (!known || !vtr_range_in(vtr_get_be32(e + 4), vtr_get_be32(e + 8), sectors))
+			return 0;
+		used++;
+	}
+	return used > 0 ? 24 + 8 * (int)used : 0;
+}
+
+#define KNOWN(id, text)                                                                                                \
+	const struct vtr_partition vtr_partition_##id = { .name = #id, .title = text, .probe = id##_probe }
+KNOWN(bsd, "BSD disklabel");
+KNOWN(sun, "Sun disk label");
+KNOWN(sgi, "SGI volume header");
+KNOWN(apm, "Apple partition map");
+KNOWN(amiga, "Amiga rigid disk block");
+KNOWN(dasd, "IBM DASD volume label");
+KNOWN(atari, "Atari root sector");
