@@ -18,7 +18,7 @@ CC := clang
 endif
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
-	-Wformat=2 -Wvla -Wno-gnu-statement-expression -Wno-gnu-zero-variadic-macro-arguments -Wno-unknown-warning-option
+	-Wformat=2 -Wvla
 FLAGS.release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 FLAGS.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS.tsan    := -O1 -fsanitize=thread
@@ -49,6 +49,10 @@ LIB := $B/libvitrine.a
 SO := $B/libvitrine.so.$(VERSION)
 CMD := $B/vitrine
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '%-6s %s\n' '$(1)' '$(2)')
+
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all check check-all lint fuzz bench install clean
@@ -60,22 +64,27 @@ LINK = $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS)
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) -c -o $@ $<
 
 $(LIB): $(OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(SO): $(OBJ)
-	$(LINK) -shared -Wl,-soname,libvitrine.so.$(SOVERSION) -Wl,--no-undefined -o $@ $^ $(PKG_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -shared -Wl,-soname,libvitrine.so.$(SOVERSION) -Wl,--no-undefined -o $@ $^ $(PKG_LIBS)
 	@ln -sf $(@F) $B/libvitrine.so.$(SOVERSION)
 	@ln -sf $(@F) $B/libvitrine.so
 
 $(CMD): $(CLI_OBJ) $(LIB)
-	$(LINK) -o $@ $^ $(CLI_LIBS) $(PKG_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(CLI_LIBS) $(PKG_LIBS)
 
 $B/tests/test_%: $B/tests/test_%.o $(TEST_HELP) $(LIB)
-	$(LINK) -o $@ $^ $(TEST_LIBS) $(PKG_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS) $(PKG_LIBS)
 
 check: all $(TEST)
 	@set -e; for t in $(TEST); do echo "== $$t"; VTR_COMMAND=$(CMD) $$t; done

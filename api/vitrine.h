@@ -100,7 +100,7 @@ VTR_API const char *vtr_code_name(int code);
  *	logical		logical partitions of one extended partition
  *	alloc		bytes allocated because of one number in an image
  *	metadata	bytes of metadata held at one time by one context
- *	cache		bytes of decoded blocks kept by one context's caches
+ *	cache		bytes of decoded blocks that one image or filesystem keeps
  *	text_file	bytes of a guest's configuration file
  *	package_db	bytes of a guest's package database
  *	line		bytes of one line of a text file
@@ -257,7 +257,11 @@ VTR_API int vtr_blk_custom(struct vtr_blk **out, struct vtr_ctx *ctx, const stru
 struct vtr_image_options {
 	const char *format;   /* "qcow2", "raw", …: nothing is guessed. NULL: recognise it */
 	const char *snapshot; /* open this internal snapshot (name or id) as the disk; NULL: the present state */
-	bool no_backing;      /* the image alone: what its backing file would give reads as absent */
+	/*
+	 * The image's own file alone, for its facts: no other file is opened, nothing is decrypted. What a backing file
+	 * would give reads as absent; what lies in a data file, or is encrypted, fails to read.
+	 */
+	bool alone;
 };
 
 /*

@@ -78,7 +78,7 @@ bool vtr_grow(void **array, size_t n, size_t *cap, size_t size, struct vtr_error
 void vtr_free_cleanup(void *p);
 #define VTR_FREE VTR_CLEANUP(vtr_free_cleanup)
 #define vtr_steal(p)                                                                                                   \
-	({                                                                                                             \
+	__extension__({                                                                                                \
 		__typeof__(p) *stolen_ = &(p);                                                                         \
 		__typeof__(p) given_ = *stolen_;                                                                       \
 		*stolen_ = NULL;                                                                                       \

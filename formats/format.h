@@ -15,6 +15,11 @@ struct vtr_open {
 	const struct vtr_image_options *opt;	/* never NULL; its format is decided already */
 	unsigned depth;				/* images above this one in the chain */
 	const struct vtr_open *above;		/* the image that named this one; NULL: the caller did */
+	/*
+	 * What a raw disk of these bytes would hold (a partition table, a filesystem) and how many bits say so; NULL:
+	 * nothing. From whoever knows the layers above; may be NULL.
+	 */
+	const char *(*raw_content)(const struct vtr_probe *p, int *bits);
 };
 
 struct vtr_format {

@@ -52,13 +52,21 @@ struct vtr_emitter {
 /* Count and check one entry and hand it on. Nonzero: stop; -1 has *err set. */
 int vtr_fs_emit(struct vtr_emitter *e, const char *name, size_t len, uint64_t node, int type, struct vtr_error *err);
 
+/* What a filesystem says of itself at its very start. Zeroed before it is filled. */
+struct vtr_fs_identity {
+	const char *type; /* "ext4"; NULL: as the driver */
+	char label[256];  /* bytes */
+	char uuid[40];	  /* as blkid prints it */
+	uint64_t size;	  /* bytes that it claims; 0: not known */
+};
+
 struct vtr_fs_driver {
 	const char *name, *title; /* "ext", "ext2/ext3/ext4" */
 	int (*probe)(const struct vtr_probe *p); /* how many bits were verified; 0: not ours */
 	/* NULL: recognised, and refused by name. */
 	int (*open)(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *err);
-	/* Label and UUID from the probed bytes alone, so that a listing need not open it. NULL: none. */
-	void (*identify)(const struct vtr_probe *p, char label[256], char uuid[37], const char **type);
+	/* What the probed bytes alone tell, so that a listing need not open it. NULL: nothing. */
+	void (*identify)(struct vtr_fs_identity *out, const struct vtr_probe *p);
 };
 
 extern const struct vtr_fs_driver *const vtr_fs_drivers[]; /* ends with NULL */

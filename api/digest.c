@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Hashing many files at once. Where a file lies is asked of its filesystem by one thread at a time; reading and
+ * hashing, which take the time, run side by side.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "base/checked.h"
+#include "base/pool.h"
+#include "fs/fs.h"
+
+#define DIGEST_CHUNK (256u << 10)
+
+struct digest_map {
+	struct vtr_file_extent *e;
+	size_t n, cap;
+	struct vtr_error *err;
+};
+
+struct digest_batch {
+	struct vtr_digest *out;
+	const struct vtr_place *places;
+	pthread_mutex_t fs_lock;
+};
+
+static int digest_keep(void *arg, const struct vtr_file_extent *e)
+{
+	struct digest_map *m = arg;
+
+	if (!VTR_GROW(m->e, m->n, m->cap, m->err))
+		return -1;
+	m->e[m->n++] = *e;
+	return 0;
+}
+
+static void digest_zeros(EVP_MD_CTX *md, uint64_t len)
+{
+	static const uint8_t zeros[64 << 10];
+
+	while (len > 0) {
+		size_t n = (size_t)VTR_MIN(len, (uint64_t)sizeof(zeros));
+
+		EVP_DigestUpdate(md, zeros, n);
+		len -= n;
+	}
+}
+
+/* By the file's extents. */
+static int digest_extents(EVP_MD_CTX *md, struct vtr_fs *fs, const struct digest_map *m, uint64_t size, uint8_t *buf,
+			  struct vtr_error *err)
+{
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct vtr_file_extent *e = &m->e[i];
+
+		digest_zeros(md, e->off - at);
+		for (uint64_t done = 0; done < e->len;) {
+			size_t n = (size_t)VTR_MIN(e->len - done, (uint64_t)DIGEST_CHUNK);
+
+			if (e->unwritten) {
+				digest_zeros(md, n);
+			} else {
+				if (vtr_blk_pread(fs->blk, e->phys + done, buf, n, err) < 0)
+					return -1;
+				EVP_DigestUpdate(md, buf, n);
+			}
+			done += n;
+			if (vtr_ctx_check(fs->ctx, err) < 0)
+				return -1;
+		}
+		at = e->off + e->len;
+	}
+	digest_zeros(md, size - at);
+	return 0;
+}
+
+/* Through the driver, where it cannot tell extents. */
+static int digest_read(EVP_MD_CTX *md, struct digest_batch *b, struct vtr_place p, uint64_t size, uint8_t *buf,
+		       struct vtr_error *err)
+{
+	for (uint64_t at = 0; at < size;) {
+		ssize_t n;
+
+		pthread_mutex_lock(&b->fs_lock);
+		n = vtr_fs_read(p.fs, p.node, at, buf, DIGEST_CHUNK, err);
+		pthread_mutex_unlock(&b->fs_lock);
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			return vtr_fail(err, VTR_ETRUNCATED, "it ends at %#" PRIx64, at);
+		EVP_DigestUpdate(md, buf, (size_t)n);
+		at += (uint64_t)n;
+	}
+	return 0;
+}
+
+static int digest_file(struct digest_batch *b, size_t i, struct vtr_digest *out, struct vtr_error *err)
+{
+	struct vtr_place p = b->places[i];
+	struct digest_map m = { .err = err };
+	VTR_FREE uint8_t *buf = malloc(DIGEST_CHUNK);
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	bool by_extents = p.fs->ops->extents != NULL;
+	struct vtr_stat st;
+	int r = -1;
+
+	if (!buf || !md || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1) {
+		vtr_error_set(err, VTR_ENOMEM, "out of memory for hashing");
+		goto done;
+	}
+	pthread_mutex_lock(&b->fs_lock);
+	r = vtr_fs_stat(&st, p.fs, p.node, err);
+	if (r == 0 && st.type != VTR_TYPE_FILE)
+		r = vtr_fail(err, VTR_EUSAGE, "a %s, not a file", vtr_type_name(st.type));
+	if (r == 0 && by_extents)
+		r = vtr_fs_extents(p.fs, p.node, digest_keep, &m, err);
+	pthread_mutex_unlock(&b->fs_lock);
+	if (r < 0)
+		goto done;
+	for (size_t k = 0; k < m.n; k++)
+		by_extents = by_extents && !m.e[k].inline_data;
+	out->size = st.size;
+	r = by_extents ? digest_extents(md, p.fs, &m, st.size, buf, err) : digest_read(md, b, p, st.size, buf, err);
+	if (r == 0 && EVP_DigestFinal_ex(md, sum, NULL) == 1)
+		for (size_t k = 0; k < 32; k++) {
+			out->hex[2 * k] = "0123456789abcdef"[sum[k] >> 4];
+			out->hex[2 * k + 1] = "0123456789abcdef"[sum[k] & 15];
+		}
+done:
+	EVP_MD_CTX_free(md);
+	free(m.e);
+	return r;
+}
+
+static int digest_one(void *arg, size_t i, struct vtr_error *err)
+{
+	struct digest_batch *b = arg;
+	struct vtr_digest *out = &b->out[i];
+	struct vtr_error local = { 0 };
+
+	*out = (struct vtr_digest){ 0 };
+	if (digest_file(b, i, out, &local) == 0)
+		return 0;
+	out->failed = true;
+	out->error = local;
+	/* One unreadable file is its own affair; these are everybody's. */
+	if (local.code == VTR_ECANCELLED || local.code == VTR_ENOMEM) {
+		if (err)
+			*err = local;
+		return -1;
+	}
+	return 0;
+}
+
+int vtr_tree_sha256(struct vtr_digest *out, const struct vtr_place *places, size_t n, struct vtr_error *err)
+{
+	struct digest_batch b = { .out = out, .places = places };
+	int r;
+
+	if (n == 0)
+		return 0;
+	pthread_mutex_init(&b.fs_lock, NULL);
+	r = vtr_pool_run(places[0].fs->ctx, digest_one, &b, n, err);
+	pthread_mutex_destroy(&b.fs_lock);
+	return r;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The block cache: a hash table with chains and a list in order of use, both of slot numbers, under one lock. A block
+ * is filled outside the lock into fresh memory and enters the table complete; two threads that miss the same block
+ * both fill it, and the second finds the first's.
+ */
+#include "base/cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+#define CACHE_NONE UINT32_MAX
+
+struct cache_slot {
+	uint64_t key;
+	uint8_t *block;
+	uint32_t chain;	      /* next in the same bucket */
+	uint32_t newer, older; /* in order of use */
+};
+
+struct vtr_cache {
+	pthread_mutex_t lock;
+	vtr_cache_fill *fill;
+	void *arg;
+	size_t block_len;
+	struct cache_slot *slots;
+	uint32_t n, used;
+	uint32_t *buckets;
+	uint32_t mask;
+	uint32_t newest, oldest;
+	uint8_t *spare; /* one block that is in no slot */
+};
+
+struct vtr_cache *vtr_cache_new(size_t block_len, size_t slots, vtr_cache_fill *fill, void *arg, struct vtr_error *err)
+{
+	struct vtr_cache *c = vtr_calloc(1, sizeof(*c), err);
+	uint32_t buckets = 1;
+
+	if (!c)
+		return NULL;
+	pthread_mutex_init(&c->lock, NULL);
+	c->n = (uint32_t)VTR_MIN(VTR_MAX(slots, (size_t)1), (size_t)1 << 20);
+	while (buckets < c->n)
+		buckets *= 2;
+	c->mask = buckets - 1;
+	c->fill = fill;
+	c->arg = arg;
+	c->block_len = block_len;
+	c->newest = c->oldest = CACHE_NONE;
+	c->slots = vtr_calloc(c->n, sizeof(*c->slots), err);
+	c->buckets = vtr_calloc(buckets, sizeof(*c->buckets), err);
+	if (!c->slots || !c->buckets) {
+		vtr_cache_free(c);
+		return NULL;
+	}
+	memset(c->buckets, 0xff, buckets * sizeof(*c->buckets));
+	return c;
+}
+
+void vtr_cache_free(struct vtr_cache *c)
+{
+	if (!c)
+		return;
+	for (uint32_t i = 0; i < c->used; i++)
+		free(c->slots[i].block);
+	free(c->spare);
+	free(c->slots);
+	free(c->buckets);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+static uint32_t *cache_bucket(struct vtr_cache *c, uint64_t key)
+{
+	return &c->buckets[(uint32_t)(key * 0x9e3779b97f4a7c15u >> 32) & c->mask];
+}
+
+static uint32_t cache_find(struct vtr_cache *c, uint64_t key)
+{
+	uint32_t i = *cache_bucket(c, key);
+
+	while (i != CACHE_NONE && c->slots[i].key != key)
+		i = c->slots[i].chain;
+	return i;
+}
+
+static void cache_unlink(struct vtr_cache *c, uint32_t i)
+{
+	struct cache_slot *s = &c->slots[i];
+
+	if (s->newer != CACHE_NONE)
+		c->slots[s->newer].older = s->older;
+	else
+		c->newest = s->older;
+	if (s->older != CACHE_NONE)
+		c->slots[s->older].newer = s->newer;
+	else
+		c->oldest = s->newer;
+}
+
+static void cache_push(struct vtr_cache *c, uint32_t i)
+{
+	struct cache_slot *s = &c->slots[i];
+
+	s->newer = CACHE_NONE;
+	s->older = c->newest;
+	if (c->newest != CACHE_NONE)
+		c->slots[c->newest].newer = i;
+	c->newest = i;
+	if (c->oldest == CACHE_NONE)
+		c->oldest = i;
+}
+
+/* Put a complete block in; what it displaces becomes the spare. */
+static void cache_insert(struct vtr_cache *c, uint64_t key, uint8_t *block)
+{
+	uint32_t i, *b;
+	uint8_t *old = NULL;
+
+	if (c->used < c->n) {
+		i = c->used++;
+	} else {
+		i = c->oldest;
+		cache_unlink(c, i);
+		for (b = cache_bucket(c, c->slots[i].key); *b != i; b = &c->slots[*b].chain)
+			;
+		*b = c->slots[i].chain;
+		old = c->slots[i].block;
+	}
+	c->slots[i].key = key;
+	c->slots[i].block = block;
+	b = cache_bucket(c, key);
+	c->slots[i].chain = *b;
+	*b = i;
+	cache_push(c, i);
+	if (old && !c->spare)
+		c->spare = old;
+	else
+		free(old);
+}
+
+/* Under the lock: copy from a block that is there. */
+static bool cache_copy(struct vtr_cache *c, uint64_t key, size_t at, void *buf, size_t len)
+{
+	uint32_t i = cache_find(c, key);
+
+	if (i == CACHE_NONE)
+		return false;
+	if (c->newest != i) {
+		cache_unlink(c, i);
+		cache_push(c, i);
+	}
+	memcpy(buf, c->slots[i].block + at, len);
+	return true;
+}
+
+int vtr_cache_read(struct vtr_cache *c, uint64_t key, size_t at, void *buf, size_t len, struct vtr_error *err)
+{
+	uint8_t *block;
+
+	pthread_mutex_lock(&c->lock);
+	if (cache_copy(c, key, at, buf, len)) {
+		pthread_mutex_unlock(&c->lock);
+		return 0;
+	}
+	block = c->spare;
+	c->spare = NULL;
+	pthread_mutex_unlock(&c->lock);
+
+	if (!block && !(block = malloc(c->block_len)))
+		return vtr_fail(err, VTR_ENOMEM, "out of memory: %zu bytes of cache", c->block_len);
+	if (c->fill(c->arg, key, block, c->block_len, err) < 0) {
+		free(block);
+		return -1;
+	}
+	memcpy(buf, block + at, len);
+
+	pthread_mutex_lock(&c->lock);
+	if (cache_find(c, key) == CACHE_NONE)
+		cache_insert(c, key, block);
+	else if (!c->spare)
+		c->spare = block;
+	else
+		free(block);
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+bool vtr_cache_has(struct vtr_cache *c, uint64_t key)
+{
+	bool has;
+
+	pthread_mutex_lock(&c->lock);
+	has = cache_find(c, key) != CACHE_NONE;
+	pthread_mutex_unlock(&c->lock);
+	return has;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Errors: a code and one line of text, kept in the caller's memory; reporting never allocates. */
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *vtr_code_name(int code)
+{
+	static const char *const names[] = {
+		[VTR_OK] = "ok",
+		[VTR_ECORRUPT] = "corrupt",
+		[VTR_ETRUNCATED] = "truncated",
+		[VTR_EUNSUPPORTED] = "unsupported",
+		[VTR_ELIMIT] = "limit",
+		[VTR_EPOLICY] = "policy",
+		[VTR_EKEY] = "key",
+		[VTR_EAMBIGUOUS] = "ambiguous",
+		[VTR_ENOTFOUND] = "not found",
+		[VTR_EUSAGE] = "usage",
+		[VTR_EIO] = "io",
+		[VTR_ENOMEM] = "no memory",
+		[VTR_ECANCELLED] = "cancelled",
+	};
+
+	if (code < 0 || (size_t)code >= sizeof(names) / sizeof(names[0]))
+		return "unknown";
+	return names[code];
+}
+
+const char *vtr_version(void)
+{
+#define ERROR_STR2(x) #x
+#define ERROR_STR(x) ERROR_STR2(x)
+	return ERROR_STR(VTR_VERSION_MAJOR) "." ERROR_STR(VTR_VERSION_MINOR) "." ERROR_STR(VTR_VERSION_PATCH);
+}
+
+/* Format and escape into out. Cut texts end in "…". */
+static void error_format(char *out, size_t size, const char *fmt, va_list ap)
+{
+	static const char more[] = "\xe2\x80\xa6";
+	char raw[1020];
+	int n = vsnprintf(raw, sizeof(raw), fmt, ap);
+	size_t have = n < 0 ? 0 : (size_t)n < sizeof(raw) ? (size_t)n : sizeof(raw) - 1;
+	size_t full = vtr_escape(out, size, raw, have);
+
+	if (full >= size || (n > 0 && (size_t)n >= sizeof(raw))) {
+		size_t at = strlen(out);
+
+		if (at + sizeof(more) > size) {
+			at = size - sizeof(more);
+			while (at > 0 && ((unsigned char)out[at] & 0xc0) == 0x80) /* not within a character */
+				at--;
+		}
+		memcpy(out + at, more, sizeof(more));
+	}
+}
+
+void vtr_error_set(struct vtr_error *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return;
+	va_start(ap, fmt);
+	error_format(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	err->code = code;
+}
+
+void vtr_error_at(struct vtr_error *err, const char *fmt, ...)
+{
+	char place[400], text[sizeof(err->text)];
+	va_list ap;
+	size_t n, room;
+
+	if (!err)
+		return;
+	va_start(ap, fmt);
+	error_format(place, sizeof(place), fmt, ap);
+	va_end(ap);
+	memcpy(text, err->text, sizeof(text));
+	n = strlen(place);
+	memcpy(err->text, place, n);
+	memcpy(err->text + n, ": ", 2);
+	n += 2;
+	room = sizeof(err->text) - 1 - n;
+	if (strlen(text) > room) {
+		while (room > 0 && ((unsigned char)text[room] & 0xc0) == 0x80)
+			room--;
+		text[room] = 0;
+	}
+	memcpy(err->text + n, text, strlen(text) + 1);
+}
+
+const char *vtr_errno_text(int e, char *buf)
+{
+	return strerror_r(e, buf, 128);
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Files of the host. Nothing else in the library opens one. A file that the caller named may be a regular file or a
+ * block device; a file that an image named must be a regular file beneath a directory that the caller allowed, and is
+ * opened with openat2(2) RESOLVE_BENEATH, so that neither ".." nor a symbolic link leads out of it.
+ */
+#include "base/hostfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+
+/* O_NONBLOCK: a FIFO must not hang us before fstat() has told what it is. */
+#define HOST_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+
+/* qemu's image locking (block/file-posix.c): a process that may write holds a lock on this byte. */
+#define HOST_LOCK_WRITER 101
+
+struct hostfile {
+	struct vtr_blk blk;
+	int fd;
+	struct vtr_hostfile_id id;
+	bool holes; /* SEEK_DATA works */
+};
+
+static int hostfile_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
+{
+	struct hostfile *h = (struct hostfile *)b;
+	uint8_t *p = buf;
+	char text[128];
+
+	if (vtr_ctx_check(b->ctx, err) < 0)
+		return -1;
+	atomic_fetch_add_explicit(&b->ctx->bytes_read, len, memory_order_relaxed);
+	while (len > 0) {
+		ssize_t n = pread(h->fd, p, VTR_MIN(len, (size_t)1 << 30), (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return vtr_fail(err, VTR_EIO, "reading %zu bytes at %#" PRIx64 ": %s", len, off,
+					vtr_errno_text(errno, text));
+		if (n == 0)
+			return vtr_fail(err, VTR_EIO, "the file became shorter while it was read: nothing at %#" PRIx64, off);
+		p += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int hostfile_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
+{
+	struct hostfile *h = (struct hostfile *)b;
+	off_t at;
+
+	(void)err;
+	out->kind = VTR_EXTENT_DATA;
+	out->has_host_off = true;
+	out->host_off = off;
+	out->len = b->size - off;
+	if (!h->holes)
+		return 0;
+	at = lseek(h->fd, (off_t)off, SEEK_DATA);
+	if (at < 0) {
+		if (errno != ENXIO) /* no answer: all is data */
+			return 0;
+		at = (off_t)b->size; /* no data from off to the end */
+	}
+	if ((uint64_t)at > off) {
+		out->kind = VTR_EXTENT_ABSENT;
+		out->has_host_off = false;
+		out->len = (uint64_t)at - off;
+		return 0;
+	}
+	at = lseek(h->fd, (off_t)off, SEEK_HOLE);
+	if (at > (off_t)off)
+		out->len = (uint64_t)at - off;
+	return 0;
+}
+
+static void hostfile_close(struct vtr_blk *b)
+{
+	struct hostfile *h = (struct hostfile *)b;
+
+	if (h->fd >= 0)
+		close(h->fd);
+}
+
+static const struct vtr_blk_ops hostfile_ops = {
+	.kind = "file",
+	.pread = hostfile_pread,
+	.extent = hostfile_extent,
+	.close = hostfile_close,
+};
+
+bool vtr_hostfile_id(struct vtr_hostfile_id *out, const struct vtr_blk *b)
+{
+	if (b->ops != &hostfile_ops)
+		return false;
+	*out = ((const struct hostfile *)b)->id;
+	return true;
+}
+
+/* Warn when another process may be writing: what is read can then be torn. */
+static void hostfile_warn_writer(struct vtr_ctx *ctx, int fd, const char *path)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = HOST_LOCK_WRITER, .l_len = 1 };
+
+	if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+		vtr_warn(ctx, VTR_OK, "%s: another process has it open for writing: what is read may be torn", path);
+}
+
+/* Make a block source of an open descriptor, which it takes in every case. */
+static int hostfile_wrap(struct vtr_blk **out, struct vtr_ctx *ctx, int fd, const char *path, bool device_allowed,
+			 struct vtr_error *err)
+{
+	struct stat st;
+	uint64_t size = 0;
+	char text[128];
+	struct vtr_blk *b;
+	struct hostfile *h;
+
+	if (fstat(fd, &st) < 0) {
+		vtr_error_set(err, VTR_EIO, "%s: %s", path, vtr_errno_text(errno, text));
+	} else if (S_ISREG(st.st_mode)) {
+		size = (uint64_t)st.st_size;
+		goto good;
+	} else if (S_ISBLK(st.st_mode) && device_allowed) {
+		if (ioctl(fd, BLKGETSIZE64, &size) == 0)
+			goto good;
+		vtr_error_set(err, VTR_EIO, "%s: size of the block device: %s", path, vtr_errno_text(errno, text));
+	} else {
+		vtr_error_set(err, device_allowed ? VTR_EUSAGE : VTR_EPOLICY, "%s: %s, expected a regular file%s", path,
+			      S_ISDIR(st.st_mode)  ? "a directory"
+			      : S_ISCHR(st.st_mode) ? "a character device"
+			      : S_ISFIFO(st.st_mode) ? "a FIFO"
+			      : S_ISBLK(st.st_mode) ? "a block device"
+						     : "neither file nor device",
+			      device_allowed ? " or a block device" : "");
+	}
+	close(fd);
+	return -1;
+good:
+	b = vtr_blk_new(&hostfile_ops, sizeof(struct hostfile), ctx, size, err);
+	if (!b) {
+		close(fd);
+		return -1;
+	}
+	h = (struct hostfile *)b;
+	h->fd = fd;
+	h->id = (struct vtr_hostfile_id){
+		.dev = (uint64_t)st.st_dev,
+		.ino = (uint64_t)st.st_ino,
+		.allocated = S_ISREG(st.st_mode) ? (uint64_t)st.st_blocks * 512 : size,
+	};
+	h->holes = S_ISREG(st.st_mode);
+	hostfile_warn_writer(ctx, fd, path);
+	*out = b;
+	return 0;
+}
+
+int vtr_hostfile_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *path, struct vtr_error *err)
+{
+	int fd = open(path, HOST_FLAGS);
+	char text[128];
+
+	if (fd < 0)
+		return vtr_fail(err, errno == ENOENT || errno == ENOTDIR ? VTR_ENOTFOUND : VTR_EIO, "%s: %s", path,
+				vtr_errno_text(errno, text));
+	return hostfile_wrap(out, ctx, fd, path, true, err);
+}
+
+int vtr_ctx_allow_dir(struct vtr_ctx *ctx, const char *dir, struct vtr_error *err)
+{
+	struct vtr_allowed_dir *dirs;
+	char *real = realpath(dir, NULL);
+	char text[128];
+	int fd;
+
+	if (!real)
+		return vtr_fail(err, VTR_EUSAGE, "%s: %s", dir, vtr_errno_text(errno, text));
+	fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		vtr_error_set(err, VTR_EUSAGE, "%s: %s", dir, vtr_errno_text(errno, text));
+		free(real);
+		return -1;
+	}
+	dirs = realloc(ctx->dirs, (ctx->n_dirs + 1) * sizeof(*dirs));
+	if (!dirs) {
+		close(fd);
+		free(real);
+		return vtr_fail(err, VTR_ENOMEM, "out of memory");
+	}
+	ctx->dirs = dirs;
+	ctx->dirs[ctx->n_dirs++] = (struct vtr_allowed_dir){ .path = real, .fd = fd };
+	return 0;
+}
+
+/* Open rel beneath dirfd for kernels and sandboxes without openat2(2): no symbolic links, no ".." at all. */
+static int hostfile_open_steps(int dirfd, const char *rel)
+{
+	int dir = dup(dirfd), fd = -1;
+	const char *p = rel;
+
+	while (dir >= 0 && fd < 0) {
+		size_t n = strcspn(p, "/");
+		bool last = p[n] == 0;
+		char name[256];
+		int next;
+
+		if (n == 0 && !last) {
+			p++;
+			continue;
+		}
+		if (n == 0 || n >= sizeof(name) || (n == 2 && memcmp(p, "..", 2) == 0)) {
+			errno = EXDEV;
+			break;
+		}
+		memcpy(name, p, n);
+		name[n] = 0;
+		next = openat(dir, name, (last ? HOST_FLAGS : O_PATH | O_DIRECTORY | O_CLOEXEC) | O_NOFOLLOW);
+		if (last) {
+			fd = next;
+			break;
+		}
+		if (next < 0)
+			break;
+		close(dir);
+		dir = next;
+		p += n;
+	}
+	if (dir >= 0) {
+		int saved = errno;
+
+		close(dir);
+		errno = saved;
+	}
+	return fd;
+}
+
+static int hostfile_open_beneath(int dirfd, const char *rel)
+{
+	struct open_how how = { .flags = HOST_FLAGS, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	long fd = syscall(SYS_openat2, dirfd, rel, &how, sizeof(how));
+
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		return hostfile_open_steps(dirfd, rel);
+	return (int)fd;
+}
+
+/* The directory of the image: its real path, the caller's, and a descriptor in *fd. */
+static char *hostfile_image_dir(int *fd, const char *image, struct vtr_error *err)
+{
+	const char *slash = strrchr(image, '/');
+	VTR_FREE char *dir = NULL;
+	char *real;
+	char text[128];
+
+	dir = !slash ? vtr_strndup(".", 1, err) : vtr_strndup(image, slash == image ? 1 : (size_t)(slash - image), err);
+	if (!dir)
+		return NULL;
+	real = realpath(dir, NULL);
+	if (!real) {
+		vtr_error_set(err, VTR_EIO, "%s: %s", dir, vtr_errno_text(errno, text));
+		return NULL;
+	}
+	*fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*fd < 0) {
+		vtr_error_set(err, VTR_EIO, "%s: %s", dir, vtr_errno_text(errno, text));
+		free(real);
+		return NULL;
+	}
+	return real;
+}
+
+/* dir + "/" + name, with "." and ".." taken away by text alone. NULL: out of memory. */
+static char *hostfile_join(const char *dir, const char *name)
+{
+	size_t n = strlen(dir) + strlen(name) + 3, at = 0;
+	char *in = malloc(n), *out = malloc(n);
+
+	if (!in || !out) {
+		free(in);
+		free(out);
+		return NULL;
+	}
+	if (name[0] == '/')
+		strcpy(in, name);
+	else
+		strcat(strcat(strcpy(in, dir), "/"), name);
+	for (const char *p = in; *p;) {
+		size_t len;
+
+		while (*p == '/')
+			p++;
+		len = strcspn(p, "/");
+		if (len == 2 && memcmp(p, "..", 2) == 0) {
+			while (at > 0 && out[--at] != '/')
+				;
+		} else if (len > 0 && !(len == 1 && *p == '.')) {
+			out[at++] = '/';
+			memcpy(out + at, p, len);
+			at += len;
+		}
+		p += len;
+	}
+	if (at == 0)
+		out[at++] = '/';
+	out[at] = 0;
+	free(in);
+	return out;
+}
+
+/* What of path lies beneath dir: "" is dir itself; NULL: it does not. */
+static const char *hostfile_rest(const char *dir, const char *path)
+{
+	size_t n = strlen(dir);
+
+	if (n == 1)
+		return path + 1;
+	if (strncmp(dir, path, n) != 0 || (path[n] != '/' && path[n] != 0))
+		return NULL;
+	return path[n] ? path + n + 1 : path + n;
+}
+
+int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *ctx, const char *image, const char *name,
+			    const char *what, struct vtr_error *err)
+{
+	VTR_FREE char *dir = NULL, *full = NULL;
+	char text[128];
+	int dirfd = -1, fd = -1, e = 0;
+	const char *rest;
+	bool allowed = false;
+	char *slash;
+
+	if (ctx->resolver) {
+		struct vtr_blk *b = NULL;
+		int r = ctx->resolver(ctx->resolver_arg, &b, image, name, err);
+
+		if (r < 0)
+			return -1;
+		if (r > 0) {
+			if (path && !(*path = vtr_strndup(name, strlen(name), err))) {
+				vtr_blk_unref(b);
+				return -1;
+			}
+			*out = b;
+			return 0;
+		}
+	}
+	if (!image)
+		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\": an image without a path of its own names no files", what, name);
+	if (name[0] == 0 || strlen(name) >= 4096)
+		return vtr_fail(err, VTR_EPOLICY, "%s: a name of %zu bytes", what, strlen(name));
+	dir = hostfile_image_dir(&dirfd, image, err);
+	if (!dir)
+		return -1;
+	full = hostfile_join(dir, name);
+	if (!full) {
+		close(dirfd);
+		return vtr_fail(err, VTR_ENOMEM, "out of memory");
+	}
+	if (ctx->follow && (rest = hostfile_rest(dir, full)) && *rest) {
+		allowed = true;
+		fd = hostfile_open_beneath(dirfd, rest);
+		e = errno;
+	}
+	close(dirfd);
+	for (size_t i = 0; fd < 0 && i < ctx->n_dirs; i++) {
+		rest = hostfile_rest(ctx->dirs[i].path, full);
+		if (!rest || !*rest)
+			continue;
+		allowed = true;
+		fd = hostfile_open_beneath(ctx->dirs[i].fd, rest);
+		e = errno;
+	}
+	slash = strrchr(full, '/');
+	if (!allowed || (fd < 0 && (e == EXDEV || e == ELOOP))) {
+		const char *follow = hostfile_rest(dir, full) && !ctx->follow ? "--follow or " : "";
+
+		*(slash == full ? slash + 1 : slash) = 0;
+		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\" is not opened%s: %s--allow-dir %s would allow it", what, name,
+				allowed ? " (it leads out of the allowed directory)" : "", follow, full);
+	}
+	if (fd < 0)
+		return vtr_fail(err, e == ENOENT || e == ENOTDIR ? VTR_ENOTFOUND : VTR_EIO, "%s \"%s\": %s", what, full,
+				vtr_errno_text(e, text));
+	if (hostfile_wrap(out, ctx, fd, full, false, err) < 0)
+		return vtr_at(err, "%s", what);
+	if (path)
+		*path = vtr_steal(full);
+	return 0;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Text from images: UTF-8 (RFC 3629), UTF-16, GUIDs (RFC 4122), and escaping for terminals and logs. */
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/checked.h"
+
+size_t vtr_utf8_next(uint32_t *out, const uint8_t *p, size_t len)
+{
+	uint32_t cp, min;
+	size_t n;
+
+	if (len == 0)
+		return 0;
+	if (p[0] < 0x80) {
+		*out = p[0];
+		return 1;
+	}
+	if (p[0] >= 0xc2 && p[0] < 0xe0) {
+		n = 2, cp = p[0] & 0x1f, min = 0x80;
+	} else if ((p[0] & 0xf0) == 0xe0) {
+		n = 3, cp = p[0] & 0x0f, min = 0x800;
+	} else if (p[0] >= 0xf0 && p[0] < 0xf5) {
+		n = 4, cp = p[0] & 0x07, min = 0x10000;
+	} else {
+		return 0;
+	}
+	if (n > len)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		cp = cp << 6 | (p[i] & 0x3f);
+	}
+	if (cp < min || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000))
+		return 0;
+	*out = cp;
+	return n;
+}
+
+bool vtr_utf8_is(const char *bytes, size_t len)
+{
+	const uint8_t *p = (const uint8_t *)bytes;
+	uint32_t cp;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		n = vtr_utf8_next(&cp, p + i, len - i);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+size_t vtr_utf8_put(char *out, uint32_t cp)
+{
+	if (cp < 0x80) {
+		out[0] = (char)cp;
+		return 1;
+	}
+	if (cp < 0x800) {
+		out[0] = (char)(0xc0 | cp >> 6);
+		out[1] = (char)(0x80 | (cp & 0x3f));
+		return 2;
+	}
+	if (cp < 0x10000) {
+		out[0] = (char)(0xe0 | cp >> 12);
+		out[1] = (char)(0x80 | (cp >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (cp & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | cp >> 18);
+	out[1] = (char)(0x80 | (cp >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (cp >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (cp & 0x3f));
+	return 4;
+}
+
+bool vtr_utf16le_to_utf8(char *out, size_t size, const uint8_t *p, size_t len)
+{
+	bool good = true;
+	size_t at = 0;
+
+	for (size_t i = 0; i + 2 <= len; i += 2) {
+		uint32_t cp = vtr_get_le16(p + i);
+		char c[4];
+		size_t n;
+
+		if (cp == 0)
+			break;
+		if (cp >= 0xd800 && cp < 0xdc00 && i + 4 <= len && (vtr_get_le16(p + i + 2) & 0xfc00) == 0xdc00) {
+			cp = 0x10000 + ((cp & 0x3ff) << 10) + (vtr_get_le16(p + i + 2) & 0x3ff);
+			i += 2;
+		} else if (cp >= 0xd800 && cp < 0xe000) {
+			cp = 0xfffd;
+			good = false;
+		}
+		n = vtr_utf8_put(c, cp);
+		if (at + n + 1 > size) {
+			good = false;
+			break;
+		}
+		memcpy(out + at, c, n);
+		at += n;
+	}
+	if (size > 0)
+		out[at] = 0;
+	return good;
+}
+
+/*
+ * Code points that change how a terminal shows what follows, or that cannot be seen: C1 controls, bidirectional
+ * controls and marks, zero-width and line separators, the byte-order mark, tags, noncharacters at the planes' ends.
+ */
+static bool text_hides(uint32_t cp)
+{
+	return (cp >= 0x80 && cp < 0xa0) || cp == 0xad || cp == 0x61c || cp == 0x180e ||
+	       (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2060 && cp <= 0x206f) ||
+	       cp == 0xfeff || (cp >= 0xfff9 && cp <= 0xfffb) || (cp & 0xfffe) == 0xfffe ||
+	       (cp >= 0xe0000 && cp <= 0xe007f);
+}
+
+/* The escaped form of what starts at p: its length into esc (at most 12), the bytes used as the result. */
+static size_t text_escape_one(char *esc, size_t *esc_len, const uint8_t *p, size_t len)
+{
+	uint32_t cp = 0;
+	size_t n = vtr_utf8_next(&cp, p, len);
+
+	if (n == 0 || (n == 1 && (cp < 0x20 || cp == 0x7f))) {
+		if (n == 1 && cp == '\n')
+			*esc_len = (size_t)sprintf(esc, "\\n");
+		else if (n == 1 && cp == '\t')
+			*esc_len = (size_t)sprintf(esc, "\\t");
+		else
+			*esc_len = (size_t)sprintf(esc, "\\x%02X", p[0]);
+		return 1;
+	}
+	if (cp == '\\') {
+		*esc_len = (size_t)sprintf(esc, "\\\\");
+	} else if (text_hides(cp)) {
+		*esc_len = (size_t)sprintf(esc, "\\u{%04X}", cp);
+	} else {
+		memcpy(esc, p, n);
+		*esc_len = n;
+	}
+	return n;
+}
+
+size_t vtr_escape(char *buf, size_t size, const char *bytes, size_t len)
+{
+	const uint8_t *p = (const uint8_t *)bytes;
+	size_t full = 0, at = 0;
+	bool cut = false;
+
+	for (size_t i = 0; i < len;) {
+		char esc[16];
+		size_t n;
+
+		i += text_escape_one(esc, &n, p + i, len - i);
+		if (!cut && at + n < size) {
+			memcpy(buf + at, esc, n);
+			at += n;
+		} else {
+			cut = true;
+		}
+		full += n;
+	}
+	if (size > 0)
+		buf[at] = 0;
+	return full;
+}
+
+static void text_hex(char *out, const uint8_t *p, size_t len, const char *digits)
+{
+	for (size_t i = 0; i < len; i++) {
+		out[2 * i] = digits[p[i] >> 4];
+		out[2 * i + 1] = digits[p[i] & 15];
+	}
+}
+
+static void text_uuid(char out[37], const uint8_t u[16], const char *digits)
+{
+	text_hex(out, u, 4, digits);
+	text_hex(out + 9, u + 4, 2, digits);
+	text_hex(out + 14, u + 6, 2, digits);
+	text_hex(out + 19, u + 8, 2, digits);
+	text_hex(out + 24, u + 10, 6, digits);
+	out[8] = out[13] = out[18] = out[23] = '-';
+	out[36] = 0;
+}
+
+void vtr_uuid_text(char out[37], const uint8_t uuid[16])
+{
+	text_uuid(out, uuid, "0123456789abcdef");
+}
+
+void vtr_guid_text(char out[37], const uint8_t g[16])
+{
+	const uint8_t u[16] = { g[3], g[2], g[1], g[0], g[5],  g[4],  g[7],  g[6],
+				g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15] };
+
+	text_uuid(out, u, "0123456789ABCDEF");
+}
+
+static bool str_room(struct vtr_str *s, size_t more)
+{
+	size_t want, cap = s->cap ? s->cap : 64;
+	char *p;
+
+	if (s->oom || vtr_add_over(s->len, more, &want) || vtr_add_over(want, (size_t)1, &want)) {
+		s->oom = true;
+		return false;
+	}
+	if (want <= s->cap)
+		return true;
+	while (cap < want)
+		cap = cap > SIZE_MAX / 2 ? want : cap * 2;
+	p = realloc(s->p, cap);
+	if (!p) {
+		s->oom = true;
+		return false;
+	}
+	s->p = p;
+	s->cap = cap;
+	return true;
+}
+
+void vtr_str_put(struct vtr_str *s, const char *bytes, size_t len)
+{
+	if (!str_room(s, len))
+		return;
+	if (len > 0)
+		memcpy(s->p + s->len, bytes, len);
+	s->len += len;
+	s->p[s->len] = 0;
+}
+
+void vtr_str_puts(struct vtr_str *s, const char *text)
+{
+	vtr_str_put(s, text, strlen(text));
+}
+
+void vtr_str_putf(struct vtr_str *s, const char *fmt, ...)
+{
+	char buf[512];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	if (n < 0) {
+		s->oom = true;
+	} else if ((size_t)n < sizeof(buf)) {
+		vtr_str_put(s, buf, (size_t)n);
+	} else if (str_room(s, (size_t)n)) {
+		va_start(ap, fmt);
+		vsnprintf(s->p + s->len, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+		s->len += (size_t)n;
+	}
+}
+
+void vtr_str_put_escaped(struct vtr_str *s, const char *bytes, size_t len)
+{
+	const uint8_t *p = (const uint8_t *)bytes;
+
+	for (size_t i = 0; i < len;) {
+		char esc[16];
+		size_t n;
+
+		i += text_escape_one(esc, &n, p + i, len - i);
+		vtr_str_put(s, esc, n);
+	}
+	vtr_str_put(s, "", 0);
+}
+
+void vtr_str_done(struct vtr_str *s)
+{
+	free(s->p);
+	*s = (struct vtr_str){ 0 };
+}
+
+char *vtr_str_take(struct vtr_str *s, struct vtr_error *err)
+{
+	char *p;
+
+	vtr_str_put(s, "", 0);
+	if (s->oom) {
+		vtr_str_done(s);
+		vtr_error_set(err, VTR_ENOMEM, "out of memory for text");
+		return NULL;
+	}
+	p = s->p;
+	*s = (struct vtr_str){ 0 };
+	return p;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vitrine cat: the contents of files, byte for byte. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+extern const struct cli_verb cli_verb_cat;
+
+#define CAT_CHUNK (256u << 10)
+
+static bool cat_option(void *arg, int opt, const char *value)
+{
+	(void)arg, (void)opt, (void)value;
+	return false;
+}
+
+static void cat_path(struct cli *c, struct vtr_tree *t, const char *path, char *buf)
+{
+	struct vtr_error err = { 0 };
+	struct vtr_place p;
+	uint64_t off = 0;
+	ssize_t n;
+
+	if (vtr_tree_walk(&p, t, path, 0, &err) < 0) {
+		cli_error(c, &err);
+		return;
+	}
+	while ((n = vtr_fs_read(p.fs, p.node, off, buf, CAT_CHUNK, &err)) > 0) {
+		if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n)
+			return; /* cli_flush() tells */
+		off += (uint64_t)n;
+	}
+	if (n < 0) {
+		struct vtr_error at = { .code = err.code };
+		char name[300];
+
+		vtr_escape(name, sizeof(name), path, strlen(path));
+		snprintf(at.text, sizeof(at.text), "%s: %.700s", name, err.text);
+		cli_error(c, &at);
+	}
+}
+
+static int cat_run(int argc, char **argv)
+{
+	struct cli c;
+	struct vtr_tree *t;
+	char *buf;
+
+	if (!cli_begin(&c, &cli_verb_cat, &argc, &argv, "", NULL, cat_option, NULL))
+		return cli_end(&c);
+	if (argc == 0) {
+		cli_usage(&c, "which path?");
+		return cli_end(&c);
+	}
+	t = cli_tree(&c);
+	buf = t ? malloc(CAT_CHUNK) : NULL;
+	for (int i = 0; buf && i < argc; i++)
+		cat_path(&c, t, argv[i], buf);
+	free(buf);
+	cli_flush(&c);
+	return cli_end(&c);
+}
+
+const struct cli_verb cli_verb_cat = {
+	.name = "cat",
+	.summary = "Print the contents of files",
+	.usage = "[options] IMAGE PATH…",
+	.options = "",
+	.run = cat_run,
+};

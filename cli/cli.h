@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the verbs of the command share. The command uses the public header alone, as any program would. */
+#ifndef VTR_CLI_CLI_H
+#define VTR_CLI_CLI_H
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "api/vitrine.h"
+
+/* Exit statuses. */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_PARTIAL = 3 };
+
+struct cli_verb {
+	const char *name;
+	const char *summary; /* one line for the list of verbs */
+	const char *usage;   /* after "vitrine NAME " */
+	const char *options; /* the verb's own, one a line, as help shows them */
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct cli_verb *const cli_verbs[]; /* ends with NULL */
+
+/* The options that every verb has, and what was opened by them. */
+struct cli {
+	const struct cli_verb *verb;
+	struct vtr_ctx *ctx;
+	struct vtr_limits limits;
+	struct vtr_image_options image;
+	const char **images; /* -a, then the first argument when there was no -a */
+	size_t n_images;
+	const char **allow_dirs;
+	size_t n_allow_dirs;
+	bool follow, json;
+	unsigned sector;
+	uint64_t timeout_ms;
+	const char *device;
+	struct vtr_guest *guest;
+	struct vtr_tree *own_tree; /* of a single filesystem; systems own theirs */
+	int status;		   /* worst so far of CLI_FAILED and CLI_PARTIAL */
+};
+
+/* Long options of a verb's own start here; short ones are their letters. */
+#define CLI_LONG 256
+
+/*
+ * Parse the options. own: letters of the verb's own short options as for getopt; longs: its long ones, ending with a
+ * zeroed one; on_option gets each of them. Images are taken out of the arguments: *argc and *argv are what is left.
+ * Returns true to go on; else the verb returns c->status.
+ */
+typedef bool cli_on_option(void *arg, int option, const char *value);
+bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***argv, const char *own,
+	       const struct option *longs, cli_on_option *on_option, void *arg);
+
+/* Release everything; the exit status of the verb. */
+int cli_end(struct cli *c);
+
+/* Say what went wrong on standard error: CLI_FAILED. */
+void cli_error(struct cli *c, const struct vtr_error *err);
+/* Say that a part is lost: CLI_PARTIAL. */
+void cli_partial(struct cli *c, const struct vtr_error *err);
+void cli_usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Add the images to a guest and scan it. */
+bool cli_open_guest(struct cli *c);
+/* The tree that paths are resolved in: of --device, of the only system, or of the only filesystem. NULL: said why. */
+struct vtr_tree *cli_tree(struct cli *c);
+
+/* --- text */
+
+/* Print guest bytes escaped. */
+void cli_put(FILE *f, const char *bytes, size_t len);
+void cli_puts(FILE *f, const char *bytes);
+/* "1.5 GiB"; buf has 32 bytes. */
+const char *cli_size(char *buf, uint64_t bytes);
+/* "-rw-r--r--"; buf has 12 bytes. */
+const char *cli_mode(char *buf, const struct vtr_stat *st);
+/* "2024-05-06T07:08:09.123456789Z"; buf has 48 bytes. full: with nanoseconds. */
+const char *cli_time(char *buf, const struct vtr_time *t, bool full);
+/* Join a directory as the user wrote it and a path below it; the caller frees. */
+char *cli_join(const char *dir, const char *path);
+/* Finish standard output; false and an error when it could not be written. */
+bool cli_flush(struct cli *c);
+
+/* --- JSON */
+
+/* Guest bytes as a JSON string; what is no UTF-8 becomes U+FFFD. */
+json_t *cli_json_text(const char *bytes, size_t len);
+/* Set a text member; when it is no UTF-8, KEY_hex too. NULL text sets nothing. */
+void cli_json_set(json_t *o, const char *key, const char *bytes);
+/* A number; above 2^53 its digits in a string. */
+json_t *cli_json_u64(uint64_t v);
+/* A file's members as the manual has them. target may be NULL. */
+json_t *cli_json_file(const char *path, const struct vtr_stat *st, const char *target);
+void cli_json_props(json_t *o, const struct vtr_prop *props, size_t n);
+/* Print and release a document, or one line. */
+void cli_json_print(json_t *o);
+void cli_json_line(json_t *o);
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Options that every verb has, messages, and opening what they name. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	OPT_FORMAT = CLI_LONG - 16,
+	OPT_SNAPSHOT,
+	OPT_FOLLOW,
+	OPT_ALLOW_DIR,
+	OPT_SECTOR,
+	OPT_LIMIT,
+	OPT_TIMEOUT,
+	OPT_JSON,
+};
+
+static const struct option common_longs[] = {
+	{ "add", required_argument, NULL, 'a' },
+	{ "device", required_argument, NULL, 'd' },
+	{ "format", required_argument, NULL, OPT_FORMAT },
+	{ "snapshot", required_argument, NULL, OPT_SNAPSHOT },
+	{ "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "allow-dir", required_argument, NULL, OPT_ALLOW_DIR },
+	{ "sector-size", required_argument, NULL, OPT_SECTOR },
+	{ "limit", required_argument, NULL, OPT_LIMIT },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "help", no_argument, NULL, 'h' },
+};
+#define COMMON_LONGS (sizeof(common_longs) / sizeof(common_longs[0]))
+#define COMMON_MAX_LONGS 16
+
+static const char common_help[] =
+	"  -a, --add IMAGE      one of several disks; then the first argument is no image\n"
+	"  -d, --device DEV     paths on this device (/dev/sda1), not those of the guest\n"
+	"      --json           facts for programs\n"
+	"      --format NAME    the images are of this format: guess nothing\n"
+	"      --snapshot NAME  the disk as it was in this internal snapshot\n"
+	"      --follow         open files that the image names, beneath its directory\n"
+	"      --allow-dir DIR  and beneath DIR\n"
+	"      --sector-size N  512 or 4096\n"
+	"      --limit NAME=N   set a limit, as its error message names it\n"
+	"      --timeout S      give up after so many seconds\n"
+	"  -h, --help           this\n";
+
+static void common_print_help(const struct cli_verb *v)
+{
+	printf("usage: vitrine %s %s\n\n%s.\n\n%s%s", v->name, v->usage, v->summary, v->options, common_help);
+}
+
+void cli_error(struct cli *c, const struct vtr_error *err)
+{
+	fflush(stdout);
+	fprintf(stderr, "vitrine: %s\n", err->text);
+	c->status = CLI_FAILED;
+}
+
+void cli_partial(struct cli *c, const struct vtr_error *err)
+{
+	fflush(stdout);
+	fprintf(stderr, "vitrine: %s\n", err->text);
+	if (c->status == CLI_OK)
+		c->status = CLI_PARTIAL;
+}
+
+void cli_usage(struct cli *c, const char *fmt, ...)
+{
+	char text[1000], safe[2000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	vtr_escape(safe, sizeof(safe), text, strlen(text));
+	fprintf(stderr, "vitrine: %s\nusage: vitrine %s %s\n", safe, c->verb->name, c->verb->usage);
+	c->status = CLI_USAGE;
+}
+
+static void common_warning(void *arg, const struct vtr_error *w)
+{
+	(void)arg;
+	fflush(stdout);
+	fprintf(stderr, "vitrine: warning: %s\n", w->text);
+}
+
+static bool common_number(uint64_t *out, const char *text)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return errno == 0 && end != text && *end == 0 && text[0] != '-';
+}
+
+static bool common_append(const char ***list, size_t *n, const char *value)
+{
+	const char **p = realloc(*list, (*n + 1) * sizeof(*p));
+
+	if (!p)
+		return false;
+	p[(*n)++] = value;
+	*list = p;
+	return true;
+}
+
+/* One common option; false: usage was told. */
+static bool common_option(struct cli *c, int opt, const char *value)
+{
+	struct vtr_error err = { 0 };
+	uint64_t number;
+	char name[64];
+	const char *eq;
+
+	switch (opt) {
+	case 'a':
+		return common_append(&c->images, &c->n_images, value);
+	case 'd':
+		c->device = value;
+		return true;
+	case OPT_FORMAT:
+		c->image.format = value;
+		return true;
+	case OPT_SNAPSHOT:
+		c->image.snapshot = value;
+		return true;
+	case OPT_FOLLOW:
+		c->follow = true;
+		return true;
+	case OPT_ALLOW_DIR:
+		return common_append(&c->allow_dirs, &c->n_allow_dirs, value);
+	case OPT_JSON:
+		c->json = true;
+		return true;
+	case OPT_SECTOR:
+		if (!common_number(&number, value) || (number != 512 && number != 4096)) {
+			cli_usage(c, "--sector-size %s: 512 or 4096", value);
+			return false;
+		}
+		c->sector = (unsigned)number;
+		return true;
+	case OPT_TIMEOUT:
+		if (!common_number(&number, value) || number > UINT64_MAX / 1000) {
+			cli_usage(c, "--timeout %s: seconds", value);
+			return false;
+		}
+		c->timeout_ms = number * 1000;
+		return true;
+	case OPT_LIMIT:
+		eq = strchr(value, '=');
+		if (!eq || (size_t)(eq - value) >= sizeof(name) || !common_number(&number, eq + 1)) {
+			cli_usage(c, "--limit %s: NAME=N", value);
+			return false;
+		}
+		memcpy(name, value, (size_t)(eq - value));
+		name[eq - value] = 0;
+		if (vtr_limits_set(&c->limits, name, number, &err) < 0) {
+			cli_usage(c, "--limit: %s", err.text);
+			return false;
+		}
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool common_make_ctx(struct cli *c)
+{
+	struct vtr_error err = { 0 };
+
+	c->ctx = vtr_ctx_new(&c->limits, &err);
+	if (!c->ctx) {
+		cli_error(c, &err);
+		return false;
+	}
+	vtr_ctx_on_warning(c->ctx, common_warning, c);
+	vtr_ctx_follow(c->ctx, c->follow);
+	vtr_ctx_deadline(c->ctx, c->timeout_ms);
+	for (size_t i = 0; i < c->n_allow_dirs; i++) {
+		if (vtr_ctx_allow_dir(c->ctx, c->allow_dirs[i], &err) < 0) {
+			vtr_ctx_unref(c->ctx);
+			c->ctx = NULL;
+			cli_error(c, &err);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***argv, const char *own,
+	       const struct option *longs, cli_on_option *on_option, void *arg)
+{
+	struct option all[COMMON_LONGS + COMMON_MAX_LONGS + 1] = { 0 };
+	char shorts[64];
+	size_t n = 0;
+	int opt;
+
+	*c = (struct cli){ .verb = verb };
+	vtr_limits_default(&c->limits);
+	snprintf(shorts, sizeof(shorts), ":a:d:h%s", own);
+	for (; longs && longs[n].name && n < COMMON_MAX_LONGS; n++)
+		all[n] = longs[n];
+	memcpy(all + n, common_longs, sizeof(common_longs));
+	optind = 1;
+	opterr = 0;
+	while ((opt = getopt_long(*argc, *argv, shorts, all, NULL)) != -1) {
+		if (opt == 'h') {
+			common_print_help(verb);
+			return false;
+		}
+		if (opt == '?' || opt == ':') {
+			cli_usage(c, opt == ':' ? "%s needs a value" : "unknown option %s", (*argv)[optind - 1]);
+			return false;
+		}
+		if (strchr("ad", opt) == NULL && (opt < OPT_FORMAT || opt >= CLI_LONG)) {
+			if (!on_option(arg, opt, optarg)) {
+				cli_usage(c, "option -%c: bad value", opt < CLI_LONG ? opt : '-');
+				return false;
+			}
+		} else if (!common_option(c, opt, optarg)) {
+			if (c->status == CLI_OK)
+				c->status = CLI_FAILED;
+			return false;
+		}
+	}
+	*argc -= optind;
+	*argv += optind;
+	if (c->n_images == 0) {
+		if (*argc == 0) {
+			cli_usage(c, "which image?");
+			return false;
+		}
+		if (!common_append(&c->images, &c->n_images, (*argv)[0]))
+			return false;
+		(*argc)--;
+		(*argv)++;
+	}
+	return common_make_ctx(c);
+}
+
+int cli_end(struct cli *c)
+{
+	if (c->ctx && c->status == CLI_OK && vtr_ctx_damage(c->ctx) > 0)
+		c->status = CLI_PARTIAL;
+	vtr_tree_free(c->own_tree);
+	vtr_guest_free(c->guest);
+	vtr_ctx_unref(c->ctx);
+	free(c->images);
+	free(c->allow_dirs);
+	return c->status;
+}
+
+bool cli_open_guest(struct cli *c)
+{
+	struct vtr_error err = { 0 };
+
+	c->guest = vtr_guest_new(c->ctx, &err);
+	if (!c->guest) {
+		cli_error(c, &err);
+		return false;
+	}
+	vtr_guest_sector(c->guest, c->sector);
+	for (size_t i = 0; i < c->n_images; i++) {
+		if (vtr_guest_add(c->guest, c->images[i], &c->image, &err) < 0) {
+			cli_error(c, &err);
+			return false;
+		}
+	}
+	if (vtr_guest_scan(c->guest, &err) < 0) {
+		struct vtr_error at = err;
+
+		if (c->n_images == 1) { /* say whose /dev/sda it is */
+			char image[256];
+
+			vtr_escape(image, sizeof(image), c->images[0], strlen(c->images[0]));
+			snprintf(at.text, sizeof(at.text), "%s: %.700s", image, err.text);
+		}
+		cli_error(c, &at);
+		return false;
+	}
+	return true;
+}
+
+static struct vtr_tree *common_fs_tree(struct cli *c, size_t device)
+{
+	struct vtr_error err = { 0 };
+	struct vtr_fs *fs = vtr_guest_fs(c->guest, device, &err);
+
+	c->own_tree = fs ? vtr_tree_new(fs, &err) : NULL;
+	if (!c->own_tree)
+		cli_error(c, &err);
+	return c->own_tree;
+}
+
+/* Several systems or filesystems: name them. */
+static void common_say_choices(struct cli *c, int systems)
+{
+	struct vtr_error err = { .code = VTR_EAMBIGUOUS };
+	size_t at;
+
+	at = (size_t)snprintf(err.text, sizeof(err.text), "%s: choose with --device:",
+			      systems > 1 ? "several operating systems" : "no operating system, and several filesystems");
+	for (size_t i = 0; i < vtr_guest_devices(c->guest) && at < 900; i++)
+		if (vtr_guest_device(c->guest, i)->has_fs)
+			at += (size_t)snprintf(err.text + at, sizeof(err.text) - at, " %s", vtr_guest_device(c->guest, i)->name);
+	cli_error(c, &err);
+}
+
+struct vtr_tree *cli_tree(struct cli *c)
+{
+	struct vtr_error err = { 0 };
+	size_t found = 0, n = 0;
+	int systems;
+
+	if (!cli_open_guest(c))
+		return NULL;
+	if (c->device) {
+		int i = vtr_guest_find_device(c->guest, c->device, &err);
+
+		if (i < 0) {
+			cli_error(c, &err);
+			return NULL;
+		}
+		return common_fs_tree(c, (size_t)i);
+	}
+	systems = vtr_guest_inspect(c->guest, &err);
+	if (systems < 0) {
+		cli_error(c, &err);
+		return NULL;
+	}
+	if (systems == 1)
+		return vtr_os_tree(vtr_guest_os(c->guest, 0));
+	for (size_t i = 0; i < vtr_guest_devices(c->guest); i++)
+		if (vtr_guest_device(c->guest, i)->has_fs)
+			found = i, n++;
+	if (systems == 0 && n == 1)
+		return common_fs_tree(c, found);
+	if (n == 0) {
+		err.code = VTR_ENOTFOUND;
+		snprintf(err.text, sizeof(err.text), "no filesystem is found");
+		cli_error(c, &err);
+		return NULL;
+	}
+	common_say_choices(c, systems);
+	return NULL;
+}
+
+bool cli_flush(struct cli *c)
+{
+	struct vtr_error err = { .code = VTR_EIO };
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	snprintf(err.text, sizeof(err.text), "standard output: %s", strerror(errno));
+	cli_error(c, &err);
+	return false;
+}

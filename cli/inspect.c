@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vitrine inspect: which system is this, and what is on it. */
+#include <string.h>
+
+#include "cli/cli.h"
+
+extern const struct cli_verb cli_verb_inspect;
+
+struct inspect {
+	struct cli c;
+	bool no_packages, list_packages;
+};
+
+enum { OPT_PACKAGES = CLI_LONG, OPT_NO_PACKAGES };
+
+static bool inspect_option(void *arg, int opt, const char *value)
+{
+	struct inspect *in = arg;
+
+	(void)value;
+	if (opt == OPT_PACKAGES)
+		in->list_packages = true;
+	else
+		in->no_packages = true;
+	return true;
+}
+
+static const char *inspect_value(const struct vtr_os *os, const char *key)
+{
+	const struct vtr_fact *f = vtr_os_fact(os, key);
+
+	return f ? f->value : NULL;
+}
+
+static void inspect_line(const char *title, const char *value)
+{
+	if (value)
+		printf("  %-13s %s\n", title, value); /* facts are escaped already */
+}
+
+static void inspect_print(struct inspect *in, struct vtr_os *os)
+{
+	static const struct {
+		const char *key, *title;
+	} lines[] = {
+		{ "type", "type" },	    { "distro", "distribution" }, { "version", "version" },
+		{ "codename", "codename" }, { "variant", "variant" },	  { "arch", "architecture" },
+		{ "hostname", "hostname" }, { "init", "init" },		  { "timezone", "time zone" },
+		{ "machine_id", "machine id" },
+	};
+	const char *product = inspect_value(os, "product_name"), *format = inspect_value(os, "package_format");
+	const char *manager = inspect_value(os, "package_manager");
+	struct vtr_error err = { 0 };
+	ssize_t n = 0;
+
+	printf("%s: %s\n", vtr_os_root(os), product ? product : "an unknown system");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		inspect_line(lines[i].title, inspect_value(os, lines[i].key));
+	if (format) {
+		if (!in->no_packages && (n = vtr_os_read_packages(os, &err)) < 0)
+			cli_partial(&in->c, &err);
+		printf("  %-13s ", "packages");
+		if (!in->no_packages && n > 0)
+			printf("%zd ", n);
+		printf("(%s%s%s)\n", format, manager ? ", " : "", manager ? manager : "");
+	}
+	for (size_t i = 0; i < vtr_os_mounts(os); i++) {
+		const struct vtr_mount *m = vtr_os_mount(os, i);
+
+		printf("  %-13s ", i == 0 ? "mounts" : "");
+		printf("%-10s ", m->device ? m->device : "-");
+		cli_puts(stdout, m->path);
+		printf(" (");
+		cli_puts(stdout, m->type);
+		if (!m->device) {
+			fputs(", ", stdout);
+			cli_puts(stdout, m->spec);
+		}
+		puts(")");
+	}
+	for (size_t i = 0; in->list_packages && vtr_os_package(os, i); i++) {
+		const struct vtr_package *p = vtr_os_package(os, i);
+
+		printf("  %-13s %s %s %s\n", i == 0 ? "installed" : "", p->name, p->version, p->arch);
+	}
+}
+
+static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
+{
+	json_t *o = json_object(), *facts = json_object(), *sources = json_object(), *list;
+	const struct vtr_fact *f;
+	struct vtr_error err = { 0 };
+
+	json_object_set_new(o, "root", json_string(vtr_os_root(os)));
+	for (size_t i = 0; (f = vtr_os_fact_at(os, i)); i++) {
+		json_t *s = json_object();
+
+		cli_json_set(o, f->key, f->value);
+		cli_json_set(s, "device", f->device);
+		cli_json_set(s, "path", f->path);
+		json_object_set_new(sources, f->key, s);
+	}
+	json_decref(facts);
+	list = json_array();
+	for (size_t i = 0; i < vtr_os_mounts(os); i++) {
+		const struct vtr_mount *m = vtr_os_mount(os, i);
+		json_t *e = json_object();
+
+		cli_json_set(e, "path", m->path);
+		cli_json_set(e, "device", m->device);
+		cli_json_set(e, "spec", m->spec);
+		cli_json_set(e, "type", m->type);
+		cli_json_set(e, "options", m->options);
+		json_object_set_new(e, "mounted", json_boolean(m->mounted));
+		json_array_append_new(list, e);
+	}
+	json_object_set_new(o, "mounts", list);
+	if (!in->no_packages) {
+		if (vtr_os_read_packages(os, &err) < 0)
+			cli_partial(&in->c, &err);
+		list = json_array();
+		for (size_t i = 0; vtr_os_package(os, i); i++) {
+			const struct vtr_package *p = vtr_os_package(os, i);
+			json_t *e = json_object();
+
+			cli_json_set(e, "name", p->name);
+			cli_json_set(e, "version", p->version);
+			cli_json_set(e, "arch", p->arch);
+			cli_json_set(e, "source", p->source);
+			cli_json_set(e, "source_version", p->source_version);
+			cli_json_set(e, "status", p->status);
+			if (p->installed_size)
+				json_object_set_new(e, "installed_size", cli_json_u64(p->installed_size));
+			cli_json_set(e, "summary", p->summary);
+			json_array_append_new(list, e);
+		}
+		json_object_set_new(o, "packages", list);
+	}
+	json_object_set_new(o, "sources", sources);
+	return o;
+}
+
+static int inspect_run(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "packages", no_argument, NULL, OPT_PACKAGES },
+		{ "no-packages", no_argument, NULL, OPT_NO_PACKAGES },
+		{ 0 },
+	};
+	struct inspect in = { 0 };
+	struct vtr_error err = { 0 };
+	json_t *root, *list;
+	int n;
+
+	if (!cli_begin(&in.c, &cli_verb_inspect, &argc, &argv, "", longs, inspect_option, &in))
+		return cli_end(&in.c);
+	if (argc > 0) {
+		cli_usage(&in.c, "one image; -a for more");
+		return cli_end(&in.c);
+	}
+	if (!cli_open_guest(&in.c))
+		return cli_end(&in.c);
+	n = vtr_guest_inspect(in.c.guest, &err);
+	if (n < 0) {
+		cli_error(&in.c, &err);
+	} else if (in.c.json) {
+		root = json_object();
+		list = json_array();
+		for (int i = 0; i < n; i++)
+			json_array_append_new(list, inspect_json(&in, vtr_guest_os(in.c.guest, (size_t)i)));
+		json_object_set_new(root, "operating_systems", list);
+		cli_json_print(root);
+	} else {
+		for (int i = 0; i < n; i++) {
+			if (i > 0)
+				putchar('\n');
+			inspect_print(&in, vtr_guest_os(in.c.guest, (size_t)i));
+		}
+	}
+	if (n == 0) {
+		snprintf(err.text, sizeof(err.text), "no operating system is found; vitrine layout shows what there is");
+		cli_error(&in.c, &err);
+	}
+	cli_flush(&in.c);
+	return cli_end(&in.c);
+}
+
+const struct cli_verb cli_verb_inspect = {
+	.name = "inspect",
+	.summary = "Tell which operating system this is, and what is on it",
+	.usage = "[options] IMAGE",
+	.options = "      --packages       list the installed packages in the text, too\n"
+		   "      --no-packages    do not read the list of packages\n",
+	.run = inspect_run,
+};

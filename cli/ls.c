@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vitrine ls: names and metadata. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+extern const struct cli_verb cli_verb_ls;
+
+struct ls {
+	struct cli c;
+	bool l, recursive, itself, unsorted;
+	const char *base; /* the path that is listed, as the user wrote it */
+	bool paths;	  /* print whole paths */
+	unsigned links, owner, size; /* widths of columns */
+};
+
+static bool ls_option(void *arg, int opt, const char *value)
+{
+	struct ls *ls = arg;
+
+	(void)value;
+	if (opt == 'l')
+		ls->l = true;
+	else if (opt == 'R')
+		ls->recursive = true;
+	else if (opt == 'U')
+		ls->unsorted = true;
+	else
+		ls->itself = true;
+	return true;
+}
+
+static void ls_print_long(struct ls *ls, const struct vtr_stat *st)
+{
+	char mode[12], time[48], size[48];
+
+	if (st->type == VTR_TYPE_CHAR || st->type == VTR_TYPE_BLOCK)
+		snprintf(size, sizeof(size), "%u, %u", st->rdev_major, st->rdev_minor);
+	else
+		snprintf(size, sizeof(size), "%" PRIu64, st->size);
+	printf("%s %2" PRIu64 " %4u %4u %10s %s ", cli_mode(mode, st), st->nlink, st->uid, st->gid, size,
+	       cli_time(time, &st->mtime, false));
+	(void)ls;
+}
+
+static int ls_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
+{
+	struct ls *ls = arg;
+	struct vtr_error why = { 0 };
+	char *target = NULL, *path = NULL;
+	const char *shown = e->path;
+
+	(void)err;
+	if (ls->paths || e->path_len == 0 || e->failed) {
+		path = cli_join(ls->base, e->path);
+		if (!path)
+			return -1;
+		shown = path;
+	}
+	if (e->failed) {
+		char at[600];
+
+		vtr_escape(at, sizeof(at), shown, strlen(shown));
+		why.code = e->error->code;
+		snprintf(why.text, sizeof(why.text), "%s: %.400s", at, e->error->text);
+		cli_partial(&ls->c, &why);
+		free(path);
+		return 0;
+	}
+	if (e->st.type == VTR_TYPE_SYMLINK && (ls->l || ls->c.json) &&
+	    vtr_fs_readlink(&target, e->place.fs, e->place.node, &why) < 0)
+		cli_partial(&ls->c, &why);
+	if (ls->c.json) {
+		char *whole = path ? NULL : cli_join(ls->base, e->path);
+
+		cli_json_line(cli_json_file(path ? path : whole, &e->st, target));
+		free(whole);
+	} else {
+		if (ls->l)
+			ls_print_long(ls, &e->st);
+		cli_puts(stdout, shown);
+		if (target) {
+			fputs(" -> ", stdout);
+			cli_puts(stdout, target);
+		}
+		putchar('\n');
+	}
+	free(target);
+	free(path);
+	return ferror(stdout) ? -1 : 0;
+}
+
+static void ls_path(struct ls *ls, struct vtr_tree *t, const char *path)
+{
+	unsigned flags = (ls->recursive ? VTR_LIST_RECURSIVE : 0) | (ls->unsorted ? 0 : VTR_LIST_SORT);
+	struct vtr_error err = { 0 };
+	struct vtr_place p;
+	struct vtr_stat st;
+
+	ls->base = path;
+	if (vtr_tree_walk(&p, t, path, ls->l || ls->itself ? VTR_WALK_NOFOLLOW : 0, &err) < 0 ||
+	    vtr_fs_stat(&st, p.fs, p.node, &err) < 0) {
+		cli_error(&ls->c, &err);
+		return;
+	}
+	if (ls->itself) {
+		struct vtr_entry e = { .path = "", .place = p, .st = st };
+
+		ls_entry(ls, &e, &err);
+		return;
+	}
+	if (vtr_tree_list(t, &p, flags, ls_entry, ls, &err) < 0 && err.code)
+		cli_error(&ls->c, &err);
+}
+
+static int ls_run(int argc, char **argv)
+{
+	struct ls ls = { 0 };
+	struct vtr_tree *t;
+
+	if (!cli_begin(&ls.c, &cli_verb_ls, &argc, &argv, "lRUD", NULL, ls_option, &ls))
+		return cli_end(&ls.c);
+	t = cli_tree(&ls.c);
+	ls.paths = ls.recursive || argc > 1;
+	if (t && argc == 0)
+		ls_path(&ls, t, "/");
+	for (int i = 0; t && i < argc; i++)
+		ls_path(&ls, t, argv[i]);
+	cli_flush(&ls.c);
+	return cli_end(&ls.c);
+}
+
+const struct cli_verb cli_verb_ls = {
+	.name = "ls",
+	.summary = "List directories: names, or with -l their metadata",
+	.usage = "[-lRUD] [options] IMAGE [PATH…]",
+	.options = "  -l                   mode, links, owner, group, size, time and link target\n"
+		   "  -R                   all that is below, as whole paths\n"
+		   "  -U                   in the order of the disk\n"
+		   "  -D                   the directory itself\n",
+	.run = ls_run,
+};

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vitrine VERB [options] IMAGE [PATH…] */
+#include <signal.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define VERBS(X) X(inspect) X(info) X(layout) X(ls) X(stat) X(cat) X(hash) X(export)
+#define X(name) extern const struct cli_verb cli_verb_##name;
+VERBS(X)
+#undef X
+#define X(name) &cli_verb_##name,
+const struct cli_verb *const cli_verbs[] = { VERBS(X) NULL };
+#undef X
+
+static void main_help(FILE *f)
+{
+	fputs("usage: vitrine VERB [options] IMAGE [PATH…]\n\n"
+	      "Look inside virtual-machine disk images, without root and without mounting.\n\n",
+	      f);
+	for (size_t i = 0; cli_verbs[i]; i++)
+		fprintf(f, "  %-9s %s\n", cli_verbs[i]->name, cli_verbs[i]->summary);
+	fputs("\n  vitrine VERB -h tells a verb's options; vitrine --version the version.\n", f);
+}
+
+int main(int argc, char **argv)
+{
+	/* A closed pipe is an error to report, like any other that writing meets. */
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2) {
+		main_help(stderr);
+		return CLI_USAGE;
+	}
+	if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		main_help(stdout);
+		return CLI_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		printf("vitrine %s\n", vtr_version());
+		return CLI_OK;
+	}
+	for (size_t i = 0; cli_verbs[i]; i++)
+		if (strcmp(argv[1], cli_verbs[i]->name) == 0)
+			return cli_verbs[i]->run(argc - 1, argv + 1);
+	fprintf(stderr, "vitrine: no verb is named \"");
+	cli_puts(stderr, argv[1]);
+	fprintf(stderr, "\"; vitrine --help lists them\n");
+	return CLI_USAGE;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vitrine stat: all that is known of a file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+extern const struct cli_verb cli_verb_stat;
+
+struct stat_verb {
+	struct cli c;
+	bool follow, extents;
+	json_t *list; /* xattrs or extents of the current file */
+	json_t *docs;
+};
+
+static bool stat_option(void *arg, int opt, const char *value)
+{
+	struct stat_verb *s = arg;
+
+	(void)value;
+	if (opt == 'L')
+		s->follow = true;
+	else
+		s->extents = true;
+	return true;
+}
+
+static void stat_hex(char *out, const void *p, size_t len)
+{
+	const unsigned char *b = p;
+
+	for (size_t i = 0; i < len; i++)
+		sprintf(out + 2 * i, "%02x", b[i]);
+	out[2 * len] = 0;
+}
+
+/* Values that are text are shown as such: without the NUL that ends those of SELinux. */
+static bool stat_text_is(const struct vtr_xattr *x, size_t *len)
+{
+	const char *p = x->value;
+
+	*len = x->len > 0 && p[x->len - 1] == 0 ? x->len - 1 : x->len;
+	if (!vtr_utf8_is(p, *len))
+		return false;
+	for (size_t i = 0; i < *len; i++)
+		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static int stat_xattr(void *arg, const struct vtr_xattr *x)
+{
+	struct stat_verb *s = arg;
+	char *hex = malloc(2 * x->len + 1);
+	size_t len;
+	bool text = stat_text_is(x, &len);
+
+	if (!hex)
+		return -1;
+	stat_hex(hex, x->value, x->len);
+	if (s->list) {
+		json_t *o = json_object();
+
+		cli_json_set(o, "name", x->name);
+		if (text)
+			json_object_set_new(o, "value", cli_json_text(x->value, len));
+		json_object_set_new(o, "hex", json_string(hex));
+		json_array_append_new(s->list, o);
+	} else {
+		fputs("    xattr: ", stdout);
+		cli_puts(stdout, x->name);
+		if (text) {
+			fputs("=\"", stdout);
+			cli_put(stdout, x->value, len);
+			fputs("\"\n", stdout);
+		} else {
+			printf("=0x%s\n", hex);
+		}
+	}
+	free(hex);
+	return 0;
+}
+
+static int stat_extent(void *arg, const struct vtr_file_extent *e)
+{
+	struct stat_verb *s = arg;
+
+	if (s->list) {
+		json_t *o = json_object();
+
+		json_object_set_new(o, "offset", cli_json_u64(e->off));
+		json_object_set_new(o, "length", cli_json_u64(e->len));
+		if (e->inline_data)
+			json_object_set_new(o, "inline", json_true());
+		else
+			json_object_set_new(o, "physical", cli_json_u64(e->phys));
+		if (e->unwritten)
+			json_object_set_new(o, "unwritten", json_true());
+		json_array_append_new(s->list, o);
+	} else if (e->inline_data) {
+		printf("   extent: %" PRIu64 " bytes in the inode\n", e->len);
+	} else {
+		printf("   extent: %#" PRIx64 " + %#" PRIx64 " at %#" PRIx64 "%s\n", e->off, e->len, e->phys,
+		       e->unwritten ? " (unwritten)" : "");
+	}
+	return 0;
+}
+
+static void stat_print(const char *path, const struct vtr_stat *st, const char *target)
+{
+	const struct {
+		const char *name;
+		const struct vtr_time *t;
+	} times[] = { { "modified", &st->mtime }, { "accessed", &st->atime }, { "changed", &st->ctime }, { "born", &st->btime } };
+	char buf[48], mode[12];
+
+	fputs("     path: ", stdout);
+	cli_puts(stdout, path);
+	if (target) {
+		fputs(" -> ", stdout);
+		cli_puts(stdout, target);
+	}
+	printf("\n     type: %s%s%s\n", vtr_type_name(st->type), st->flags & VTR_STAT_ENCRYPTED ? ", encrypted" : "",
+	       st->flags & VTR_STAT_CASEFOLD ? ", names without regard to case" : "");
+	if (st->type == VTR_TYPE_CHAR || st->type == VTR_TYPE_BLOCK)
+		printf("   device: %u, %u\n", st->rdev_major, st->rdev_minor);
+	else
+		printf("     size: %" PRIu64 " bytes, %" PRIu64 " allocated\n", st->size, st->allocated);
+	printf("     mode: %04o %s\n    owner: %u:%u\n    inode: %" PRIu64 ", %" PRIu64 " link%s\n", st->mode, cli_mode(mode, st),
+	       st->uid, st->gid, st->node, st->nlink, st->nlink == 1 ? "" : "s");
+	for (size_t i = 0; i < 4; i++)
+		if (times[i].t->set)
+			printf("%9s: %s\n", times[i].name, cli_time(buf, times[i].t, true));
+	if (st->flags & VTR_STAT_DAMAGED)
+		puts("  damaged: its checksum is wrong");
+}
+
+static void stat_path(struct stat_verb *s, struct vtr_tree *t, const char *path)
+{
+	struct vtr_error err = { 0 };
+	json_t *doc = NULL;
+	struct vtr_place p;
+	struct vtr_stat st;
+	char *target = NULL;
+
+	if (vtr_tree_walk(&p, t, path, s->follow ? 0 : VTR_WALK_NOFOLLOW, &err) < 0 || vtr_fs_stat(&st, p.fs, p.node, &err) < 0) {
+		cli_error(&s->c, &err);
+		return;
+	}
+	if (st.type == VTR_TYPE_SYMLINK && vtr_fs_readlink(&target, p.fs, p.node, &err) < 0)
+		cli_partial(&s->c, &err);
+	if (s->c.json)
+		doc = cli_json_file(path, &st, target);
+	else
+		stat_print(path, &st, target);
+	free(target);
+	s->list = doc ? json_array() : NULL;
+	if (vtr_fs_xattrs(p.fs, p.node, stat_xattr, s, &err) < 0)
+		cli_partial(&s->c, &err);
+	if (doc)
+		json_object_set_new(doc, "xattrs", s->list);
+	if (s->extents && st.type == VTR_TYPE_FILE) {
+		s->list = doc ? json_array() : NULL;
+		if (vtr_fs_extents(p.fs, p.node, stat_extent, s, &err) < 0)
+			cli_partial(&s->c, &err);
+		if (doc)
+			json_object_set_new(doc, "extents", s->list);
+	}
+	if (doc)
+		json_array_append_new(s->docs, doc);
+}
+
+static int stat_run(int argc, char **argv)
+{
+	static const struct option longs[] = { { "extents", no_argument, NULL, CLI_LONG }, { 0 } };
+	struct stat_verb s = { 0 };
+	struct vtr_tree *t;
+
+	if (!cli_begin(&s.c, &cli_verb_stat, &argc, &argv, "L", longs, stat_option, &s))
+		return cli_end(&s.c);
+	if (argc == 0) {
+		cli_usage(&s.c, "which path?");
+		return cli_end(&s.c);
+	}
+	t = cli_tree(&s.c);
+	s.docs = s.c.json ? json_array() : NULL;
+	for (int i = 0; t && i < argc; i++) {
+		if (i > 0 && !s.c.json)
+			putchar('\n');
+		stat_path(&s, t, argv[i]);
+	}
+	if (s.docs && t)
+		cli_json_print(s.docs);
+	cli_flush(&s.c);
+	return cli_end(&s.c);
+}
+
+const struct cli_verb cli_verb_stat = {
+	.name = "stat",
+	.summary = "Tell all that is known of files: metadata, extended attributes",
+	.usage = "[-L] [--extents] [options] IMAGE PATH…",
+	.options = "  -L                   what a symbolic link leads to\n"
+		   "      --extents        where the file lies in its filesystem\n",
+	.run = stat_run,
+};

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of container formats, and deciding which one an image is. */
+#include "formats/format.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+/* qcow2 and its relatives first, raw, which fits everything, last. */
+#define FORMATS(X)                                                                                                     \
+	X(qcow2) X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(dmg) X(ewf) X(bochs) X(sparseimage)      \
+	X(android_sparse) X(gzip) X(xz) X(zstd) X(bzip2) X(raw)
+#define X(name) extern const struct vtr_format vtr_format_##name;
+FORMATS(X)
+#undef X
+#define X(name) &vtr_format_##name,
+const struct vtr_format *const vtr_formats[] = { FORMATS(X) NULL };
+#undef X
+
+/* Fewer verified bits than this are an accident. */
+#define FORMAT_MIN_BITS 24
+
+/* A raw disk's partition table or filesystem counts against a container from here on. */
+#define FORMAT_MIN_RAW_BITS 24
+
+const char *vtr_format_name(size_t i, const char **title)
+{
+	for (size_t k = 0; vtr_formats[k]; k++) {
+		if (!vtr_formats[k]->open)
+			continue;
+		if (i-- == 0) {
+			if (title)
+				*title = vtr_formats[k]->title;
+			return vtr_formats[k]->name;
+		}
+	}
+	return NULL;
+}
+
+const struct vtr_format *vtr_format_find(const char *name)
+{
+	for (size_t i = 0; vtr_formats[i]; i++)
+		if (strcmp(vtr_formats[i]->name, name) == 0)
+			return vtr_formats[i];
+	return NULL;
+}
+
+/*
+ * The format that the bytes have the signs of. Every sign counts: a disk that a guest has made look like a container
+ * too is ambiguous, and the caller must name what it is.
+ */
+static const struct vtr_format *formats_recognise(struct vtr_open *o, struct vtr_error *err)
+{
+	const struct vtr_format *best = &vtr_format_raw, *second = NULL;
+	VTR_PROBE_DONE struct vtr_probe p = { 0 };
+	const char *raw = NULL;
+	int raw_bits = 0;
+
+	if (vtr_probe_read(&p, o->file, err) < 0)
+		return NULL;
+	for (size_t i = 0; vtr_formats[i] != &vtr_format_raw; i++) {
+		if (vtr_formats[i]->probe(&p) < FORMAT_MIN_BITS)
+			continue;
+		if (best == &vtr_format_raw)
+			best = vtr_formats[i];
+		else if (!second)
+			second = vtr_formats[i];
+	}
+	if (best == &vtr_format_raw)
+		return best;
+	if (o->raw_content)
+		raw = o->raw_content(&p, &raw_bits);
+	if (second) {
+		vtr_error_set(err, VTR_EAMBIGUOUS, "it has the signs of %s and of %s: name one with --format", best->name,
+			      second->name);
+		return NULL;
+	}
+	if (raw && raw_bits >= FORMAT_MIN_RAW_BITS) {
+		vtr_error_set(err, VTR_EAMBIGUOUS,
+			      "it has the signs of %s, and of a raw disk with %s: name one with --format %s or --format raw",
+			      best->name, raw, best->name);
+		return NULL;
+	}
+	return best;
+}
+
+int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err)
+{
+	const struct vtr_format *f;
+	struct vtr_blk *b = NULL;
+
+	if (o->opt->format) {
+		f = vtr_format_find(o->opt->format);
+		if (!f)
+			return vtr_fail(err, VTR_EUSAGE, "no format is named \"%s\"", o->opt->format);
+	} else {
+		f = formats_recognise(o, err);
+		if (!f)
+			return -1;
+	}
+	if (!f->open)
+		return vtr_fail(err, VTR_EUNSUPPORTED, "%s (%s) is recognised, and not read", f->name, f->title);
+	if (f->open(&b, o, err) < 0)
+		return vtr_at(err, "%s", f->name);
+	*out = b;
+	return 0;
+}
+
+/* Whether file is one of the files above in the chain. */
+static bool formats_is_above(const struct vtr_open *o, const struct vtr_blk *file)
+{
+	struct vtr_hostfile_id a, b;
+
+	if (!vtr_hostfile_id(&a, file))
+		return false;
+	for (; o; o = o->above)
+		if (vtr_hostfile_id(&b, o->file) && a.dev == b.dev && a.ino == b.ino)
+			return true;
+	return false;
+}
+
+int vtr_format_open_named(struct vtr_blk **out, char **path, struct vtr_open *o, const char *name, const char *format,
+			  const char *what, struct vtr_error *err)
+{
+	VTR_UNREF struct vtr_blk *file = NULL;
+	VTR_FREE char *found = NULL;
+	struct vtr_image_options opt = { .format = format };
+	struct vtr_open below = {
+		.ctx = o->ctx,
+		.opt = &opt,
+		.depth = o->depth + 1,
+		.above = o,
+		.raw_content = o->raw_content,
+	};
+
+	if (VTR_OVER(o->ctx, chain, below.depth, what, err) < 0)
+		return -1;
+	if (vtr_hostfile_open_named(&file, &found, o->ctx, o->path, name, what, err) < 0)
+		return -1;
+	if (formats_is_above(o, file))
+		return vtr_fail(err, VTR_ECORRUPT, "%s \"%s\" is an image of its own chain: a cycle", what, name);
+	below.file = file;
+	below.path = found;
+	if (vtr_format_open(out, &below, err) < 0)
+		return vtr_at(err, "%s \"%s\"", what, name);
+	if (path)
+		*path = vtr_steal(found);
+	return 0;
+}
