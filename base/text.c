@@ -147,13 +147,26 @@ static size_t text_escape_one(char *esc, size_t *esc_len, const uint8_t *p, size
 	return n;
 }
 
+/* How many bytes from p on are plain: printable ASCII, and no backslash. Most names are nothing else. */
+static size_t text_plain(const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && p[n] >= 0x20 && p[n] < 0x7f && p[n] != '\\')
+		n++;
+	return n;
+}
+
 size_t vtr_escape(char *buf, size_t size, const char *bytes, size_t len)
 {
 	const uint8_t *p = (const uint8_t *)bytes;
-	size_t full = 0, at = 0;
-	bool cut = false;
+	size_t full = text_plain(p, len), at = 0;
+	bool cut = full >= size;
 
-	for (size_t i = 0; i < len;) {
+	at = cut ? (size > 0 ? size - 1 : 0) : full;
+	if (at > 0)
+		memcpy(buf, p, at);
+	for (size_t i = full; i < len;) {
 		char esc[16];
 		size_t n;
 

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,29 @@ static bool common_option(struct cli *c, int opt, const char *value)
 	}
 }
 
+/* The context that an interrupt cancels; verbs then clean up what they have half done. */
+static struct vtr_ctx *volatile common_running;
+
+static void common_interrupt(int signo)
+{
+	struct vtr_ctx *ctx = common_running;
+
+	(void)signo;
+	if (ctx)
+		vtr_ctx_cancel(ctx);
+}
+
+static void common_catch_signals(struct vtr_ctx *ctx)
+{
+	struct sigaction sa = { .sa_handler = common_interrupt, .sa_flags = (int)SA_RESETHAND };
+
+	common_running = ctx;
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+}
+
 static bool common_make_ctx(struct cli *c)
 {
 	struct vtr_error err = { 0 };
@@ -186,6 +210,7 @@ static bool common_make_ctx(struct cli *c)
 			return false;
 		}
 	}
+	common_catch_signals(c->ctx);
 	return true;
 }
 
@@ -244,6 +269,7 @@ int cli_end(struct cli *c)
 {
 	if (c->ctx && c->status == CLI_OK && vtr_ctx_damage(c->ctx) > 0)
 		c->status = CLI_PARTIAL;
+	common_running = NULL;
 	vtr_tree_free(c->own_tree);
 	vtr_guest_free(c->guest);
 	vtr_ctx_unref(c->ctx);

@@ -140,6 +140,22 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 	return o;
 }
 
+/* No system: what there is, and whether it could have been read. */
+static void inspect_say_none(struct cli *c)
+{
+	struct vtr_error err = { .code = VTR_ENOTFOUND };
+	size_t at = (size_t)snprintf(err.text, sizeof(err.text), "no operating system is found");
+
+	for (size_t i = 0, n = 0; i < vtr_guest_devices(c->guest) && at < 800; i++) {
+		const struct vtr_device *d = vtr_guest_device(c->guest, i);
+
+		if (d->content && !d->table)
+			at += (size_t)snprintf(err.text + at, sizeof(err.text) - at, "%s %s has %s%s", n++ ? "," : ":", d->name,
+					       d->content, d->has_fs && vtr_guest_fs(c->guest, i, NULL) ? "" : " (not read)");
+	}
+	cli_error(c, &err);
+}
+
 static int inspect_run(int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -177,10 +193,8 @@ static int inspect_run(int argc, char **argv)
 			inspect_print(&in, vtr_guest_os(in.c.guest, (size_t)i));
 		}
 	}
-	if (n == 0) {
-		snprintf(err.text, sizeof(err.text), "no operating system is found; vitrine layout shows what there is");
-		cli_error(&in.c, &err);
-	}
+	if (n == 0)
+		inspect_say_none(&in.c);
 	cli_flush(&in.c);
 	return cli_end(&in.c);
 }

@@ -12,7 +12,6 @@ struct ls {
 	bool l, recursive, itself, unsorted;
 	const char *base; /* the path that is listed, as the user wrote it */
 	bool paths;	  /* print whole paths */
-	unsigned links, owner, size; /* widths of columns */
 };
 
 static bool ls_option(void *arg, int opt, const char *value)
@@ -31,17 +30,41 @@ static bool ls_option(void *arg, int opt, const char *value)
 	return true;
 }
 
-static void ls_print_long(struct ls *ls, const struct vtr_stat *st)
+/* Put a number right-aligned. A listing has many lines, and printf() takes half of its time. */
+static char *ls_number(char *p, uint64_t v, unsigned width)
 {
-	char mode[12], time[48], size[48];
+	char digits[20];
+	unsigned n = 0;
 
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	for (unsigned i = n; i < width; i++)
+		*p++ = ' ';
+	while (n > 0)
+		*p++ = digits[--n];
+	*p++ = ' ';
+	return p;
+}
+
+static void ls_print_long(const struct vtr_stat *st)
+{
+	char line[160], *p = line;
+
+	cli_mode(p, st);
+	p += strlen(p);
+	*p++ = ' ';
+	p = ls_number(p, st->nlink, 2);
+	p = ls_number(p, st->uid, 4);
+	p = ls_number(p, st->gid, 4);
 	if (st->type == VTR_TYPE_CHAR || st->type == VTR_TYPE_BLOCK)
-		snprintf(size, sizeof(size), "%u, %u", st->rdev_major, st->rdev_minor);
+		p += sprintf(p, "%4u, %4u ", st->rdev_major, st->rdev_minor);
 	else
-		snprintf(size, sizeof(size), "%" PRIu64, st->size);
-	printf("%s %2" PRIu64 " %4u %4u %10s %s ", cli_mode(mode, st), st->nlink, st->uid, st->gid, size,
-	       cli_time(time, &st->mtime, false));
-	(void)ls;
+		p = ls_number(p, st->size, 10);
+	cli_time(p, &st->mtime, false);
+	p += strlen(p);
+	*p++ = ' ';
+	fwrite(line, 1, (size_t)(p - line), stdout);
 }
 
 static int ls_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
@@ -78,7 +101,7 @@ static int ls_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 		free(whole);
 	} else {
 		if (ls->l)
-			ls_print_long(ls, &e->st);
+			ls_print_long(&e->st);
 		cli_puts(stdout, shown);
 		if (target) {
 			fputs(" -> ", stdout);

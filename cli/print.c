@@ -74,20 +74,39 @@ static void print_civil(int64_t days, int64_t *year, unsigned *month, unsigned *
 	*year = (int64_t)yoe + era * 400 + (*month <= 2);
 }
 
+/* Two digits. */
+static char *print_two(char *p, unsigned v, char after)
+{
+	*p++ = (char)('0' + v / 10);
+	*p++ = (char)('0' + v % 10);
+	*p++ = after;
+	return p;
+}
+
 const char *cli_time(char *buf, const struct vtr_time *t, bool full)
 {
 	int64_t days = t->sec / 86400, year;
 	unsigned rest, month, day;
+	char *p = buf;
 
 	if (t->sec % 86400 < 0)
 		days--;
 	rest = (unsigned)(t->sec - days * 86400);
 	print_civil(days, &year, &month, &day);
-	if (full)
-		snprintf(buf, 48, "%04" PRId64 "-%02u-%02uT%02u:%02u:%02u.%09uZ", year, month, day, rest / 3600 % 24, rest / 60 % 60,
-			 rest % 60, t->nsec % 1000000000u);
-	else
-		snprintf(buf, 48, "%04" PRId64 "-%02u-%02u %02u:%02u", year, month, day, rest / 3600 % 24, rest / 60 % 60);
+	if (year >= 1000 && year <= 9999) {
+		p = print_two(p, (unsigned)year / 100, 0);
+		p = print_two(p - 1, (unsigned)year % 100, '-');
+	} else {
+		p += snprintf(p, 24, "%04" PRId64 "-", year);
+	}
+	p = print_two(p, month, '-');
+	p = print_two(p, day, full ? 'T' : ' ');
+	p = print_two(p, rest / 3600, ':');
+	p = print_two(p, rest / 60 % 60, full ? ':' : 0);
+	if (full) {
+		p = print_two(p, rest % 60, '.');
+		snprintf(p, 12, "%09uZ", t->nsec % 1000000000u);
+	}
 	return buf;
 }
 

@@ -138,12 +138,13 @@ static int path_find(uint64_t *node, struct path_walk *w, const char *name, size
 		return 0;
 	if (err->code != VTR_ENOTFOUND)
 		return -1;
+	vtr_error_set(err, VTR_ENOTFOUND, "no such file or directory (\"%.*s\")", (int)VTR_MIN(len, (size_t)255), name);
 	if (!(w->flags & VTR_WALK_ICASE) &&
 	    (vtr_fs_stat(&st, dir.fs, dir.node, NULL) < 0 || !(st.flags & VTR_STAT_CASEFOLD)))
 		return -1;
 	r = vtr_fs_readdir(dir.fs, dir.node, path_fold_emit, &f, err);
 	if (r <= 0)
-		return r < 0 ? -1 : vtr_fail(err, VTR_ENOTFOUND, "no \"%.*s\"", (int)len, name);
+		return -1;
 	*node = f.node;
 	return 0;
 }
