@@ -282,6 +282,10 @@ static int guest_scan_disk(struct vtr_guest *g, size_t i, struct vtr_error *err)
 			*err = local;
 		return -1;
 	}
+	if (t && vtr_parts_count(t) == 0 && c.name) { /* the end of a boot sector, and no table behind it */
+		vtr_parts_close(t);
+		t = NULL;
+	}
 	if (!t)
 		return 0;
 	if (c.has_fs && strcmp(c.name, "iso9660") != 0)

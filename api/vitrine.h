@@ -673,6 +673,12 @@ VTR_API size_t vtr_escape(char *buf, size_t size, const char *bytes, size_t len)
 VTR_API bool vtr_utf8_is(const char *bytes, size_t len);
 
 /*
+ * A time in ISO 8601, UTC, with nanoseconds: "2024-05-06T07:08:09.123456789Z". Writes at most size bytes with the NUL
+ * and returns the length that all would have had; 48 bytes are enough.
+ */
+VTR_API size_t vtr_time_text(char *buf, size_t size, const struct vtr_time *t);
+
+/*
  * Copy a disk to a file descriptor: to a regular file sparsely (zeros become holes; the file ends at its size), to
  * anything else all bytes in order. progress (may be NULL) gets the bytes done so far, and cancels with nonzero.
  */

@@ -309,3 +309,56 @@ char *vtr_str_take(struct vtr_str *s, struct vtr_error *err)
 	*s = (struct vtr_str){ 0 };
 	return p;
 }
+
+/* The civil date of a day counted from 1970-01-01, in the proleptic Gregorian calendar; years of any sign. */
+static void text_civil(int64_t days, int64_t *year, unsigned *month, unsigned *day)
+{
+	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
+	unsigned doe = (unsigned)(z - era * 146097), yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+
+	*day = doy - (153 * mp + 2) / 5 + 1;
+	*month = mp < 10 ? mp + 3 : mp - 9;
+	*year = (int64_t)yoe + era * 400 + (*month <= 2);
+}
+
+static char *text_digits(char *p, unsigned v, unsigned n, char after)
+{
+	for (unsigned i = n; i-- > 0; v /= 10)
+		p[i] = (char)('0' + v % 10);
+	p[n] = after;
+	return p + n + 1;
+}
+
+/* Not gmtime_r() and strftime(): they read the host's time zone files. */
+size_t vtr_time_text(char *buf, size_t size, const struct vtr_time *t)
+{
+	int64_t days = t->sec / 86400, year;
+	unsigned rest, month, day;
+	char text[64], *p = text;
+	size_t n;
+
+	if (t->sec % 86400 < 0)
+		days--;
+	rest = (unsigned)(t->sec - days * 86400);
+	/* Dates beyond any that a filesystem can hold are cut, not wrapped. */
+	text_civil(VTR_MAX(VTR_MIN(days, INT64_C(3652059) * 10), INT64_C(-3652059) * 10), &year, &month, &day);
+	if (year >= 0 && year <= 9999)
+		p = text_digits(p, (unsigned)year, 4, '-');
+	else
+		p += sprintf(p, "%05" PRId64 "-", year);
+	p = text_digits(p, month, 2, '-');
+	p = text_digits(p, day, 2, 'T');
+	p = text_digits(p, rest / 3600, 2, ':');
+	p = text_digits(p, rest / 60 % 60, 2, ':');
+	p = text_digits(p, rest % 60, 2, '.');
+	p = text_digits(p, t->nsec, 9, 'Z');
+	n = (size_t)(p - text);
+	if (size > 0) {
+		size_t put = VTR_MIN(n, size - 1);
+
+		memcpy(buf, text, put);
+		buf[put] = 0;
+	}
+	return n;
+}

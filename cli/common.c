@@ -239,7 +239,7 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 			cli_usage(c, opt == ':' ? "%s needs a value" : "unknown option %s", (*argv)[optind - 1]);
 			return false;
 		}
-		if (strchr("ad", opt) == NULL && (opt < OPT_FORMAT || opt >= CLI_LONG)) {
+		if (opt != 'a' && opt != 'd' && (opt < OPT_FORMAT || opt >= CLI_LONG)) {
 			if (!on_option(arg, opt, optarg)) {
 				cli_usage(c, "option -%c: bad value", opt < CLI_LONG ? opt : '-');
 				return false;

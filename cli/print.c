@@ -2,7 +2,6 @@
 /* Text for people. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/cli.h"
 
@@ -62,50 +61,15 @@ const char *cli_mode(char *buf, const struct vtr_stat *st)
 	return buf;
 }
 
-/* The civil date of a day counted from 1970-01-01, in the proleptic Gregorian calendar; years of any sign. */
-static void print_civil(int64_t days, int64_t *year, unsigned *month, unsigned *day)
-{
-	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-	unsigned doe = (unsigned)(z - era * 146097), yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-
-	*day = doy - (153 * mp + 2) / 5 + 1;
-	*month = mp < 10 ? mp + 3 : mp - 9;
-	*year = (int64_t)yoe + era * 400 + (*month <= 2);
-}
-
-/* Two digits. */
-static char *print_two(char *p, unsigned v, char after)
-{
-	*p++ = (char)('0' + v / 10);
-	*p++ = (char)('0' + v % 10);
-	*p++ = after;
-	return p;
-}
-
 const char *cli_time(char *buf, const struct vtr_time *t, bool full)
 {
-	int64_t days = t->sec / 86400, year;
-	unsigned rest, month, day;
-	char *p = buf;
+	char *sep;
 
-	if (t->sec % 86400 < 0)
-		days--;
-	rest = (unsigned)(t->sec - days * 86400);
-	print_civil(days, &year, &month, &day);
-	if (year >= 1000 && year <= 9999) {
-		p = print_two(p, (unsigned)year / 100, 0);
-		p = print_two(p - 1, (unsigned)year % 100, '-');
-	} else {
-		p += snprintf(p, 24, "%04" PRId64 "-", year);
-	}
-	p = print_two(p, month, '-');
-	p = print_two(p, day, full ? 'T' : ' ');
-	p = print_two(p, rest / 3600, ':');
-	p = print_two(p, rest / 60 % 60, full ? ':' : 0);
-	if (full) {
-		p = print_two(p, rest % 60, '.');
-		snprintf(p, 12, "%09uZ", t->nsec % 1000000000u);
+	vtr_time_text(buf, 48, t);
+	sep = full ? NULL : strchr(buf, 'T');
+	if (sep) {
+		*sep = ' ';
+		sep[6] = 0; /* " 07:08" */
 	}
 	return buf;
 }

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <ext2fs/ext2_fs.h>
 #include <ext2fs/ext2fs.h>
@@ -109,7 +108,7 @@ struct ext {
 	struct vtr_prop props[EXT_MAX_PROPS];
 	char uuid[37], label[17];
 	char features[1024], last_mounted[400], state[64];
-	char mkfs_time[32], mount_time[32], write_time[32];
+	char mkfs_time[48], mount_time[48], write_time[48];
 };
 
 static struct ext *to_ext(struct vtr_fs *fs)
@@ -1331,15 +1330,6 @@ static void ext_prop(struct ext *x, const char *key, const char *title, int kind
 		x->props[x->info.n_props++] = (struct vtr_prop){ key, title, kind, text, number };
 }
 
-static void ext_date(char out[32], uint32_t t)
-{
-	time_t when = (time_t)t;
-	struct tm tm;
-
-	if (!gmtime_r(&when, &tm) || strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		out[0] = 0;
-}
-
 static void ext_make_info(struct ext *x)
 {
 	const struct ext_super *s = &x->sb;
@@ -1370,9 +1360,9 @@ static void ext_make_info(struct ext *x)
 		 s->incompat & EXT3_FEATURE_INCOMPAT_RECOVER ? ", journal to be replayed" : "",
 		 x->info.damaged ? ", with errors" : "", orphans ? ", with orphans" : "");
 	vtr_escape(x->last_mounted, sizeof(x->last_mounted), s->last_mounted, strlen(s->last_mounted));
-	ext_date(x->mkfs_time, s->mkfs_time);
-	ext_date(x->mount_time, s->mount_time);
-	ext_date(x->write_time, s->write_time);
+	vtr_time_text(x->mkfs_time, sizeof(x->mkfs_time), &(struct vtr_time){ .sec = s->mkfs_time });
+	vtr_time_text(x->mount_time, sizeof(x->mount_time), &(struct vtr_time){ .sec = s->mount_time });
+	vtr_time_text(x->write_time, sizeof(x->write_time), &(struct vtr_time){ .sec = s->write_time });
 	ext_prop(x, "state", "state", VTR_PROP_TEXT, 0, x->state);
 	ext_prop(x, "features", "features", VTR_PROP_TEXT, 0, x->features);
 	ext_prop(x, "needs_recovery", "journal to be replayed", VTR_PROP_BOOL, !!(s->incompat & EXT3_FEATURE_INCOMPAT_RECOVER), NULL);

@@ -1,0 +1,204 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The command as people and programs use it: exit statuses, text, JSON, checksums, hostile names, and that reading
+# changes nothing and opens nothing but what it was given.
+set -euo pipefail
+
+V=${VTR_COMMAND:-build/release/vitrine}
+V=$(realpath "$V")
+for tool in mke2fs debugfs sfdisk qemu-img python3 sha256sum; do
+	PATH=$PATH:/sbin:/usr/sbin command -v "$tool" >/dev/null || { echo "skip: no $tool"; exit 77; }
+done
+export PATH=$PATH:/sbin:/usr/sbin LC_ALL=C.UTF-8 TZ=UTC
+T=$(mktemp -d)
+[ -n "${KEEP:-}" ] || trap 'rm -rf "$T"' EXIT
+cd "$T"
+passed=0
+ok() { passed=$((passed + 1)); }
+die() { echo "FAILED: $*" >&2; cat err >&2 2>/dev/null; exit 1; }
+# expect STATUS COMMAND…: run it, keep its output in out and err
+expect() {
+	local want=$1 got=0
+	shift
+	"$@" >out 2>err </dev/null || got=$?
+	[ "$got" = "$want" ] || { cat out err >&2; die "status $got, expected $want: $*"; }
+	ok
+}
+has() { grep -qF -- "$2" "$1" || { cat "$1" >&2; die "$1 has no \"$2\""; }; ok; }
+
+# --- a guest: 32 MiB disk, one ext4 partition, a small system with names of every byte
+mkdir -p tree/etc tree/bin tree/usr/lib tree/var/lib/dpkg tree/names tree/deep/er
+cat >tree/etc/os-release <<'X'
+ID=debian
+PRETTY_NAME="Sample GNU/Linux 12"
+VERSION_ID="12"
+X
+echo sample >tree/etc/hostname
+echo '/dev/sda1 / ext4 defaults 0 1' >tree/etc/fstab
+printf 'Package: a\nStatus: install ok installed\nVersion: 1.0\nArchitecture: all\n\n' >tree/var/lib/dpkg/status
+ln -s etc/hostname tree/link
+ln -s /etc tree/abs
+ln -s loop tree/loop
+truncate -s 3M tree/sparse
+printf 'x' | dd of=tree/sparse bs=1 seek=2000000 conv=notrunc status=none
+python3 - <<'X'
+import os
+for b in range(1, 256):
+    if b not in (0x2f,):
+        name = b'tree/names/n' + bytes([b]) + b'e'
+        open(name, 'wb').write(bytes([b]) * b)
+open('tree/names/\u202eevil\u2066', 'w').write('bidi')
+open(b'tree/names/\x1b]0;title\x07', 'wb').write(b'esc')
+X
+truncate -s 32M fs.img
+mke2fs -q -F -t ext4 -d tree -E root_owner=0:0 fs.img >/dev/null 2>&1
+truncate -s 34M disk.raw
+echo 'label: dos
+start=2048, size=65536, type=83, bootable' | sfdisk -q disk.raw
+dd if=fs.img of=disk.raw bs=1M seek=1 conv=notrunc status=none
+qemu-img convert -O qcow2 disk.raw disk.qcow2
+sha256sum disk.raw disk.qcow2 >before
+
+# --- usage
+expect 2 "$V"
+expect 0 "$V" --help
+expect 0 "$V" --version
+expect 2 "$V" nosuchverb disk.qcow2
+for verb in inspect info layout ls stat cat hash export; do
+	expect 0 "$V" $verb -h
+	has out "usage: vitrine $verb"
+	expect 2 "$V" $verb
+	expect 2 "$V" $verb --no-such-option disk.qcow2
+	expect 2 "$V" $verb --limit nonsense=1 disk.qcow2 x
+done
+expect 2 "$V" ls --sector-size 513 disk.qcow2
+expect 1 "$V" inspect missing.qcow2
+has err "missing.qcow2"
+expect 1 "$V" inspect .
+has err "a directory"
+expect 2 "$V" cat disk.qcow2
+
+# --- facts
+expect 0 "$V" inspect disk.qcow2
+has out "Sample GNU/Linux 12"
+has out "packages      1 (deb, apt)"
+[ ! -s err ] || die "inspect says: $(cat err)"
+expect 0 "$V" layout disk.qcow2
+has out "/dev/sda1"
+expect 0 "$V" info disk.qcow2
+has out "qcow2"
+expect 0 "$V" inspect disk.raw
+expect 1 "$V" inspect --limit entries=1 --format qcow2 disk.raw
+expect 1 "$V" ls --device /dev/sdz disk.qcow2
+has err "/dev/sda1"
+
+# --- paths stay in the guest
+expect 0 "$V" cat disk.qcow2 /link
+[ "$(cat out)" = sample ] || die "cat /link"
+expect 0 "$V" cat disk.qcow2 ../../../../abs/hostname
+[ "$(cat out)" = sample ] || die "cat through links"
+expect 1 "$V" cat disk.qcow2 /loop
+has err "symlinks=40"
+expect 1 "$V" cat disk.qcow2 /etc
+expect 1 "$V" cat disk.qcow2 /nope
+has err "no such file"
+expect 0 "$V" cat --device sda1 disk.qcow2 /sparse
+cmp out tree/sparse
+
+# --- hash is sha256sum's own format
+expect 0 "$V" hash -R disk.qcow2 names
+(cd tree && sha256sum -c ../out) >sums || die "sha256sum -c refuses it"
+[ "$(grep -c OK sums)" -ge 255 ] || die "$(wc -l <sums) files hashed"
+expect 0 "$V" hash disk.qcow2 /sparse
+has out "$(sha256sum <tree/sparse | cut -d' ' -f1)"
+expect 1 "$V" hash disk.qcow2 /etc
+
+# --- names are harmless in text; JSON is strict, and has every byte
+for cmd in "ls -lR" "ls names" "ls -R" "hash -R --json" "ls -R --json" "ls -lR --json"; do
+	set -- $cmd
+	verb=$1
+	shift
+	args=() paths=()
+	for a in "$@"; do case $a in -*) args+=("$a") ;; *) paths+=("$a") ;; esac; done
+	expect 0 "$V" "$verb" "${args[@]}" disk.qcow2 "${paths[@]}"
+	python3 - out <<'X' || die "$cmd prints something harmful"
+import sys, unicodedata
+t = open(sys.argv[1], 'rb').read().decode('utf-8')
+bad = [c for c in t if c != '\n' and unicodedata.category(c) in ('Cc', 'Cf', 'Zl', 'Zp')]
+sys.exit(1 if bad else 0)
+X
+done
+expect 0 "$V" ls --json disk.qcow2 names
+python3 - out <<'X' || die "ls --json loses a name"
+import json, os, sys
+def strict(s): raise ValueError(s)
+want = set(os.listdir(b'tree/names'))
+got = set()
+for line in open(sys.argv[1], encoding='utf-8', errors='strict'):
+    o = json.loads(line, parse_constant=strict)
+    raw = bytes.fromhex(o['path_hex']) if 'path_hex' in o else o['path'].encode()
+    got.add(raw.split(b'/')[-1])
+sys.exit(0 if got == want else print(want ^ got) or 1)
+X
+ok
+for cmd in "inspect" "info" "layout"; do
+	expect 0 "$V" $cmd --json disk.qcow2
+	python3 -c 'import json,sys; json.load(open("out", encoding="utf-8"))' || die "$cmd --json"
+	cp out out1
+	"$V" $cmd --json disk.qcow2 >out2
+	cmp out1 out2 || die "$cmd --json differs from one run to the next"
+	ok
+done
+expect 0 "$V" stat --json disk.qcow2 /sparse /link
+python3 - <<'X' || die "stat --json"
+import json
+a = json.load(open('out'))
+assert [f['type'] for f in a] == ['file', 'symlink'], a
+assert a[0]['size'] == 3 << 20 and a[1]['target'] == 'etc/hostname'
+X
+ok
+
+# --- export
+expect 0 "$V" export disk.qcow2 new.raw
+cmp new.raw disk.raw
+[ "$(stat -c %b new.raw)" -le "$(stat -c %b disk.raw)" ] || die "export is not sparse"
+expect 1 "$V" export disk.qcow2 new.raw
+has err "--force"
+expect 0 "$V" export -f disk.qcow2 new.raw
+"$V" export disk.qcow2 - | cmp - disk.raw || die "export -"
+"$V" export --device sda1 disk.qcow2 - | cmp - fs.img || die "export --device"
+[ ! -e new.raw.part ] || die "export leaves its part"
+if [ -e /dev/full ]; then
+	got=0
+	"$V" cat disk.qcow2 /sparse >/dev/full 2>err || got=$?
+	[ $got = 1 ] || die "a full disk is not told: $got"
+	ok
+fi
+
+# --- damage: what can be read is delivered, each loss is named, the status is 3
+cp fs.img bad.img
+ino=$(debugfs -R 'stat /deep' fs.img 2>/dev/null | sed -n 's/^Inode: \([0-9]*\).*/\1/p')
+block=$(debugfs -R "blocks <$ino>" fs.img 2>/dev/null | tr -dc '0-9\n' | head -n1)
+bs=$(dumpe2fs -h fs.img 2>/dev/null | sed -n 's/^Block size: *//p')
+printf '\377\377\377\377' | dd of=bad.img bs=1 seek=$((block * bs + 4)) conv=notrunc status=none
+expect 3 "$V" ls -R bad.img
+has out "/etc/hostname"
+has err "directory inode $ino"
+
+# --- the header's extents
+expect 0 "$V" stat --extents disk.qcow2 /sparse
+has out "extent:"
+
+# --- nothing but the image was opened, nothing was written
+sha256sum -c --quiet before || die "an image changed"
+if command -v strace >/dev/null && strace -qq -o /dev/null true 2>/dev/null; then
+	strace -f -qq -e trace=open,openat,openat2,connect,execve -o trace "$V" ls -lR disk.qcow2 >/dev/null
+	if grep -vE 'ENOENT|/lib/|/usr/lib|/etc/ld\.so|locale|openssl|/proc/|/sys/|"disk.qcow2"|execve\(' trace; then
+		die "it opened something else"
+	fi
+	if grep -E '"disk.qcow2".*(O_RDWR|O_WRONLY)' trace; then
+		die "the image is opened for writing"
+	fi
+	ok
+fi
+echo "$passed passed, 0 failed"
