@@ -1,19 +1,30 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # One file, no recursion, no list of sources to keep: what lies in the folders is built.
 #
-#	make				the library and the command, in build/release
-#	make check			the quick tests, offline
-#	make check-all			and sanitizers, slow tests, lint
-#	make lint fuzz bench install	see below
+#	make			the library and the command, in build/release
+#	make check		the quick tests, offline
+#	make check-all		lint, the slow tests, and the tests again with sanitizers
+#	make lint		warnings, layout, the arrows of the design; only=NAME for one of them
+#	make fuzz TIME=60	all fuzz targets, seconds for each; only=NAME for one of them
+#	make bench		against the tools that people use today
+#	make install		with DESTDIR, PREFIX, LIBDIR…
+#
+# V=1 shows the commands. VARIANT=asan (tsan, cov, fuzz) builds in a tree of its own. CC, CPPFLAGS, CFLAGS, LDFLAGS are
+# the user's.
 VERSION := $(shell sed -n 's/^\#define VTR_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' api/vitrine.h | paste -sd.)
 SOVERSION := 0
 
 PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+
 VARIANT ?= release
 B := build/$(VARIANT)
 
-ifneq ($(filter fuzz,$(VARIANT)),)
+ifeq ($(VARIANT),fuzz)
 CC := clang
 endif
 
@@ -24,6 +35,8 @@ FLAGS.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-s
 FLAGS.tsan    := -O1 -fsanitize=thread
 FLAGS.cov     := -O0 --coverage
 FLAGS.fuzz    := $(FLAGS.asan) -fsanitize=fuzzer-no-link -DVTR_FUZZING
+FLAGS.lint-gcc   := $(FLAGS.release) -Werror
+FLAGS.lint-clang := -O0 -Werror
 FLAGS := $(FLAGS.$(VARIANT))
 
 # The library's packages; the command's; the tests'.
@@ -42,41 +55,64 @@ CLI_SRC := $(sort $(wildcard cli/*.c))
 CLI_OBJ := $(CLI_SRC:%.c=$B/%.o)
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TEST := $(TEST_SRC:%.c=$B/%)
-TEST_HELP := $(patsubst %.c,$B/%.o,$(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
+TEST_HELP := $(patsubst %.c,$B/%.o,$(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c))))
+TEST_SH := $(sort $(wildcard tests/test_*.sh))
 FUZZ_SRC := $(sort $(wildcard fuzz/fuzz_*.c))
+FUZZ := $(FUZZ_SRC:%.c=$B/%)
+FUZZ_HELP := $(patsubst %.c,$B/%.o,$(sort $(filter-out $(FUZZ_SRC) fuzz/replay.c,$(wildcard fuzz/*.c))))
+EXAMPLE_SRC := $(sort $(wildcard docs/examples/*.c))
+EXAMPLE := $(EXAMPLE_SRC:%.c=$B/%)
+OBJECTS := $(OBJ) $(CLI_OBJ) $(patsubst %.c,$B/%.o,$(TEST_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC) fuzz/replay.c) $(TEST_HELP) \
+	$(FUZZ_HELP)
 
 LIB := $B/libvitrine.a
 SO := $B/libvitrine.so.$(VERSION)
 CMD := $B/vitrine
 
-# V=1 shows the commands.
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-6s %s\n' '$(1)' '$(2)')
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all check check-all lint fuzz bench install clean
+.PHONY: all objects examples check check-all lint fuzz fuzz-programs bench install uninstall clean FORCE
 all: $(LIB) $(SO) $(CMD)
 
+# Where the source lies is not in what is built.
 COMPILE = $(CC) -std=gnu11 -g -fPIC -fvisibility=hidden -pthread -MMD -MP -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-	$(WARN) $(PKG_CFLAGS) $(FLAGS) $(CPPFLAGS) $(CFLAGS)
-LINK = $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS)
+	-ffile-prefix-map='$(CURDIR)'=. $(WARN) $(PKG_CFLAGS) $(FLAGS) $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) $(FLAGS) $(CFLAGS) -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 
-$B/%.o: %.c
+# Other flags, or another list of sources, and all is made again.
+remember = mkdir -p $(@D); printf '%s\n' "$$TEXT" | cmp -s - $@ || printf '%s\n' "$$TEXT" >$@
+$B/flags: export TEXT = $(COMPILE) $(LINK) $(PKG_LIBS) $(CLI_LIBS)
+$B/flags: FORCE
+	@$(remember)
+$B/sources: export TEXT = $(SRC) $(CLI_SRC) $(TEST_HELP) $(FUZZ_HELP)
+$B/sources: FORCE
+	@$(remember)
+
+$B/%.o: %.c $B/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) -c -o $@ $<
 
-$(LIB): $(OBJ)
+# The programs in the documentation see what an installed program sees.
+$B/docs/examples/%.o: CPPFLAGS += -Iapi
+
+objects: $(OBJECTS)
+
+$(LIB): $(OBJ) $B/sources
 	@rm -f $@
 	$(call say,AR,$@)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(OBJ)
 
-$(SO): $(OBJ)
+$(SO): $(OBJ) $B/sources
 	$(call say,LINK,$@)
-	$(Q)$(LINK) -shared -Wl,-soname,libvitrine.so.$(SOVERSION) -Wl,--no-undefined -o $@ $^ $(PKG_LIBS)
+	$(Q)$(LINK) -shared -Wl,-soname,libvitrine.so.$(SOVERSION) $(NO_UNDEFINED) -o $@ $(OBJ) $(PKG_LIBS)
 	@ln -sf $(@F) $B/libvitrine.so.$(SOVERSION)
 	@ln -sf $(@F) $B/libvitrine.so
+# Clang's sanitizers leave their symbols to the program.
+NO_UNDEFINED = $(if $(findstring sanitize,$(FLAGS) $(CFLAGS)),,-Wl,--no-undefined)
 
 $(CMD): $(CLI_OBJ) $(LIB)
 	$(call say,LINK,$@)
@@ -86,10 +122,79 @@ $B/tests/test_%: $B/tests/test_%.o $(TEST_HELP) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(TEST_LIBS) $(PKG_LIBS)
 
-check: all $(TEST)
-	@set -e; for t in $(TEST); do echo "== $$t"; VTR_COMMAND=$(CMD) $$t; done
+$B/docs/examples/%: $B/docs/examples/%.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
+
+examples: $(EXAMPLE)
+
+# A fuzz target is a libFuzzer program in its own variant; everywhere else it replays the files that it is given.
+FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/replay.o)
+$B/fuzz/fuzz_%: $B/fuzz/fuzz_%.o $(FUZZ_HELP) $(FUZZ_MAIN) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
+
+fuzz-programs: $(FUZZ)
+
+# The tests run from here. They find the command, and the folder that all of this is built in, in the environment.
+check: all examples $(TEST) $(FUZZ)
+	@VTR_COMMAND='$(CURDIR)/$(CMD)' VTR_BUILD='$(CURDIR)/$B' scripts/run-tests $B/logs $(TEST) $(TEST_SH) \
+		$(foreach f,$(FUZZ),'$f $(patsubst $B/fuzz/fuzz_%,fuzz/seeds/% fuzz/regress/%,$f)')
+
+# Each part is run, whether or not one before it failed; the last line is the sum of theirs.
+PARTS := lint release asan
+check-all:
+	@rm -f $(PARTS:%=build/%/logs/summary); failed=0; \
+	echo '== lint'; $(MAKE) lint || failed=1; \
+	echo '== tests'; VTR_SLOW=1 $(MAKE) VARIANT=release check || failed=1; \
+	echo '== tests with sanitizers'; $(MAKE) VARIANT=asan check || failed=1; \
+	echo; cat $(PARTS:%=build/%/logs/summary) | \
+	awk '{ p += $$1; f += $$3; s += $$5 } END { print p " passed, " f " failed, " s " skipped" }'; \
+	exit $$failed
+
+LINTS := warnings-gcc warnings-clang headers arrows doors exports licence scripts format
+lint: all
+	@VTR_BUILD=$B WARN='$(WARN)' PKG_CFLAGS='$(PKG_CFLAGS)' LAYERS='$(LAYERS)' scripts/run-tests build/lint/logs \
+		$(foreach l,$(or $(only),$(LINTS)),'scripts/lint $l')
+
+TIME ?= 60
+fuzz:
+	+@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-programs
+	@scripts/fuzz $(TIME) $(or $(only),$(FUZZ_SRC:fuzz/fuzz_%.c=%))
+
+bench: all
+	@VTR_COMMAND='$(CURDIR)/$(CMD)' bench/run
+
+# man1 and man3, by the last letter of their names.
+MAN := $(sort $(wildcard docs/man/*.1 docs/man/*.3))
+install: all
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)' \
+		'$(DESTDIR)$(COMPLETIONDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man3'
+	install -m 755 $(CMD) '$(DESTDIR)$(BINDIR)/vitrine'
+	install -m 644 api/vitrine.h '$(DESTDIR)$(INCLUDEDIR)/vitrine.h'
+	install -m 644 $(LIB) '$(DESTDIR)$(LIBDIR)/libvitrine.a'
+	install -m 755 $(SO) '$(DESTDIR)$(LIBDIR)/libvitrine.so.$(VERSION)'
+	ln -sf libvitrine.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libvitrine.so.$(SOVERSION)'
+	ln -sf libvitrine.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libvitrine.so'
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' 'Name: vitrine' \
+		'Description: Look inside virtual-machine disk images' 'Version: $(VERSION)' \
+		'Requires.private: $(PKG)' 'Libs: -L$${libdir} -lvitrine' 'Libs.private: -pthread' \
+		'Cflags: -I$${includedir}' >'$(DESTDIR)$(LIBDIR)/pkgconfig/vitrine.pc'
+	install -m 644 scripts/completion.bash '$(DESTDIR)$(COMPLETIONDIR)/vitrine'
+	$(foreach m,$(MAN),install -m 644 $m '$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/'$(newline))
+
+uninstall:
+	rm -f '$(DESTDIR)$(BINDIR)/vitrine' '$(DESTDIR)$(INCLUDEDIR)/vitrine.h' \
+		'$(DESTDIR)$(LIBDIR)'/libvitrine.a '$(DESTDIR)$(LIBDIR)'/libvitrine.so* \
+		'$(DESTDIR)$(LIBDIR)/pkgconfig/vitrine.pc' '$(DESTDIR)$(COMPLETIONDIR)/vitrine'
+	$(foreach m,$(MAN),rm -f '$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)'$(newline))
+
+define newline
+
+
+endef
 
 clean:
 	rm -rf build
 
--include $(OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST:=.d) $(TEST_HELP:.o=.d)
+-include $(OBJECTS:.o=.d)
