@@ -7,6 +7,8 @@
 
 #include "base/checked.h"
 
+#define PROBE_STEP 4096u /* what probing gives up at a time, where something cannot be read */
+
 struct vtr_blk *vtr_blk_new(const struct vtr_blk_ops *ops, size_t bytes, struct vtr_ctx *ctx, uint64_t size,
 			    struct vtr_error *err)
 {
@@ -244,6 +246,29 @@ int vtr_blk_custom(struct vtr_blk **out, struct vtr_ctx *ctx, const struct vtr_b
 
 /* ----------------------------------------------------------------------------------------------------------- probe */
 
+/* What cannot be read has no signs: it is left zero, and told. */
+static int probe_part(struct vtr_blk *b, uint64_t off, uint8_t *buf, size_t len, struct vtr_error *err)
+{
+	struct vtr_error local = { 0 };
+
+	if (vtr_blk_pread(b, off, buf, len, NULL) == 0)
+		return 0;
+	for (size_t at = 0; at < len; at += PROBE_STEP) {
+		size_t n = VTR_MIN(len - at, (size_t)PROBE_STEP);
+
+		if (vtr_blk_pread(b, off + at, buf + at, n, &local) == 0)
+			continue;
+		if (local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED && local.code != VTR_EIO) {
+			if (err)
+				*err = local;
+			return -1;
+		}
+		vtr_warn_err(b->ctx, &local);
+		memset(buf + at, 0, n);
+	}
+	return 0;
+}
+
 int vtr_probe_read(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *err)
 {
 	struct vtr_probe p = { .size = b->size };
@@ -253,8 +278,8 @@ int vtr_probe_read(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *e
 	p.memory = vtr_calloc(1, p.head_len + p.tail_len, err);
 	if (!p.memory)
 		return -1;
-	if (vtr_blk_pread(b, 0, p.memory, p.head_len, err) < 0 ||
-	    vtr_blk_pread(b, b->size - p.tail_len, p.memory + p.head_len, p.tail_len, err) < 0) {
+	if (probe_part(b, 0, p.memory, p.head_len, err) < 0 ||
+	    probe_part(b, b->size - p.tail_len, p.memory + p.head_len, p.tail_len, err) < 0) {
 		free(p.memory);
 		return -1;
 	}

@@ -104,6 +104,7 @@ struct ext {
 	struct vtr_cache *cache;
 	struct vtr_error io_error; /* of the last failed read that libext2fs asked for */
 	struct ext_node cur;
+	uint64_t charged; /* bytes of metadata that libext2fs holds */
 	struct vtr_fs_info info;
 	struct vtr_prop props[EXT_MAX_PROPS];
 	char uuid[37], label[17];
@@ -242,9 +243,7 @@ static int ext_precheck(const struct ext_super *s, const struct vtr_blk *blk, st
 		return EXT_BAD("s_inodes_count %" PRIu64 ", expected %" PRIu64 " groups of %" PRIu32, s->inodes, groups,
 			       s->inodes_per_group);
 #undef EXT_BAD
-	desc = groups * s->desc_len;
-	if (VTR_OVER(blk->ctx, alloc, desc, "group descriptors", err) < 0)
-		return -1;
+	desc = groups * s->desc_len; /* what it costs is charged in ext_open() */
 	room = blk->size / block;
 	if (!(s->incompat & EXT2_FEATURE_INCOMPAT_META_BG) && vtr_div_up(desc, block) + first + 1 > room)
 		return vtr_fail(err, VTR_ETRUNCATED, "%" PRIu64 " groups: their descriptors end past the end of the volume (%#" PRIx64 ")",
@@ -1305,6 +1304,7 @@ static void ext_close(struct vtr_fs *fs)
 	ext_node_done(&x->cur);
 	if (x->e2)
 		ext2fs_free(x->e2);
+	vtr_uncharge(fs->ctx, x->charged);
 	vtr_cache_free(x->cache);
 }
 
@@ -1451,6 +1451,10 @@ static int ext_open(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *er
 	if (!x->cache)
 		return -1;
 	ext_make_info(x);
+	size = x->sb.inodes / x->sb.inodes_per_group * x->sb.desc_len;
+	if (vtr_charge(fs->ctx, size, "group descriptors", err) < 0)
+		return -1;
+	x->charged = size;
 	if (ext_open_library(x, err) < 0)
 		return -1;
 	size = x->sb.blocks * x->block;
