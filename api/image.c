@@ -8,6 +8,7 @@
 
 #include "api/layers.h"
 #include "base/checked.h"
+#include "base/pool.h"
 #include "formats/format.h"
 #include "fs/fs.h"
 #include "partitions/partition.h"
@@ -73,14 +74,24 @@ int vtr_image_decode(struct vtr_blk **out, struct vtr_blk *file, const struct vt
 
 /* ------------------------------------------------------------------------------------------------------------ copy */
 
-#define COPY_CHUNK (4u << 20)  /* what is decoded in one go */
+#define COPY_CHUNK (512u << 10) /* what one thread decodes in one go */
+#define COPY_CHUNKS 16u	       /* and how many of these are under way */
 #define COPY_GRAIN 4096u       /* zeros of this length and alignment become holes */
 
+/* A piece of the disk that must be read. */
+struct copy_piece {
+	uint64_t off;
+	size_t len;
+};
+
 struct copy {
+	struct vtr_blk *blk;
 	int fd;
-	bool sparse;
+	bool sparse;   /* a file: pieces may be written in any order, and zeros left out */
 	uint64_t base; /* position in the file where the copy starts */
-	uint8_t *buf;
+	uint8_t *buf;  /* COPY_CHUNK bytes for each piece */
+	struct copy_piece pieces[COPY_CHUNKS];
+	size_t n;
 };
 
 static int copy_write(struct copy *c, const uint8_t *p, size_t len, uint64_t off, struct vtr_error *err)
@@ -126,65 +137,95 @@ static int copy_put(struct copy *c, const uint8_t *p, size_t len, uint64_t off, 
 	return copy_write(c, p + from, at - from, off + from, err);
 }
 
-static int copy_zeros(struct copy *c, uint64_t off, uint64_t len, vtr_progress *progress, void *arg, uint64_t total,
-		      struct vtr_ctx *ctx, struct vtr_error *err)
+static int copy_zeros(struct copy *c, uint64_t off, uint64_t len, struct vtr_error *err)
 {
 	static const uint8_t zeros[64 << 10];
 
-	if (c->sparse)
-		return 0;
-	while (len > 0) {
+	while (len > 0 && !c->sparse) {
 		size_t n = (size_t)VTR_MIN(len, (uint64_t)sizeof(zeros));
 
-		if (vtr_ctx_check(ctx, err) < 0 || copy_write(c, zeros, n, off, err) < 0)
+		if (vtr_ctx_check(c->blk->ctx, err) < 0 || copy_write(c, zeros, n, off, err) < 0)
 			return -1;
 		off += n;
 		len -= n;
-		if (progress && off % COPY_CHUNK == 0 && progress(arg, off, total))
-			return vtr_fail(err, VTR_ECANCELLED, "cancelled");
 	}
+	return 0;
+}
+
+static int copy_piece(void *arg, size_t i, struct vtr_error *err)
+{
+	struct copy *c = arg;
+	uint8_t *buf = c->buf + i * COPY_CHUNK;
+
+	if (vtr_blk_pread(c->blk, c->pieces[i].off, buf, c->pieces[i].len, err) < 0)
+		return -1;
+	return c->sparse ? copy_put(c, buf, c->pieces[i].len, c->pieces[i].off, err) : 0;
+}
+
+/* Read the pieces that were gathered, side by side, and write them. */
+static int copy_pieces(struct copy *c, struct vtr_error *err)
+{
+	if (vtr_pool_run(c->blk->ctx, copy_piece, c, c->n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < c->n && !c->sparse; i++)
+		if (copy_write(c, c->buf + i * COPY_CHUNK, c->pieces[i].len, c->pieces[i].off, err) < 0)
+			return -1;
+	c->n = 0;
+	return 0;
+}
+
+/* One stretch of the disk from off: as many pieces as there is room for, or one run of zeros. */
+static int copy_step(struct copy *c, uint64_t *off, struct vtr_error *err)
+{
+	struct vtr_extent e;
+	uint64_t at = *off, size = c->blk->size;
+
+	while (at < size && c->n < COPY_CHUNKS) {
+		uint64_t len = 0;
+
+		/* Neighbouring clusters make one piece. */
+		do {
+			if (vtr_blk_extent(&e, c->blk, at + len, err) < 0)
+				return -1;
+			if (e.kind == VTR_EXTENT_DATA)
+				len = VTR_MIN(len + e.len, (uint64_t)COPY_CHUNK);
+		} while (e.kind == VTR_EXTENT_DATA && len < COPY_CHUNK && at + len < size);
+		if (len == 0)
+			break;
+		c->pieces[c->n++] = (struct copy_piece){ at, (size_t)len };
+		at += len;
+	}
+	if (c->n > 0) {
+		if (copy_pieces(c, err) < 0)
+			return -1;
+	} else {
+		if (copy_zeros(c, at, e.len, err) < 0)
+			return -1;
+		at += e.len;
+	}
+	*off = at;
 	return 0;
 }
 
 int vtr_blk_copy(struct vtr_blk *b, int fd, vtr_progress *progress, void *arg, struct vtr_error *err)
 {
-	VTR_FREE uint8_t *buf = malloc(COPY_CHUNK);
-	struct copy c = { .fd = fd, .buf = buf };
-	struct vtr_extent e = { 0 };
+	VTR_FREE uint8_t *buf = malloc((size_t)COPY_CHUNK * COPY_CHUNKS);
+	struct copy c = { .blk = b, .fd = fd, .buf = buf };
 	uint64_t off = 0;
 	struct stat st;
 	char text[128];
 	off_t base;
 
 	if (!buf)
-		return vtr_fail(err, VTR_ENOMEM, "out of memory: %u bytes", COPY_CHUNK);
+		return vtr_fail(err, VTR_ENOMEM, "out of memory: %u bytes", COPY_CHUNK * COPY_CHUNKS);
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (base = lseek(fd, 0, SEEK_CUR)) == st.st_size) {
 		/* At the end of a file: what is not written reads as zeros. */
 		c.sparse = true;
 		c.base = (uint64_t)base;
 	}
 	while (off < b->size) {
-		uint64_t data = 0;
-
-		if (vtr_ctx_check(b->ctx, err) < 0)
+		if (vtr_ctx_check(b->ctx, err) < 0 || copy_step(&c, &off, err) < 0)
 			return -1;
-		/* Join what must be read into one chunk, so that its clusters are decoded side by side. */
-		while (off + data < b->size && data < COPY_CHUNK) {
-			if (vtr_blk_extent(&e, b, off + data, err) < 0)
-				return -1;
-			if (e.kind != VTR_EXTENT_DATA)
-				break;
-			data = VTR_MIN(data + e.len, (uint64_t)COPY_CHUNK);
-		}
-		if (data > 0) {
-			if (vtr_blk_pread(b, off, buf, (size_t)data, err) < 0 || copy_put(&c, buf, (size_t)data, off, err) < 0)
-				return -1;
-			off += data;
-		} else {
-			if (copy_zeros(&c, off, e.len, progress, arg, b->size, b->ctx, err) < 0)
-				return -1;
-			off += e.len;
-		}
 		if (progress && progress(arg, off, b->size))
 			return vtr_fail(err, VTR_ECANCELLED, "cancelled");
 	}
