@@ -572,6 +572,7 @@ struct vtr_fact {
 	const char *path;   /* "/etc/os-release" */
 };
 
+/* An entry of fstab, or what takes its place; bytes of the guest, NUL terminated. */
 struct vtr_mount {
 	const char *spec;    /* as in fstab: "UUID=…" */
 	const char *path;    /* "/", "/boot"; "none" for swap */
@@ -656,7 +657,10 @@ VTR_API const struct vtr_mount *vtr_os_mount(const struct vtr_os *os, size_t i);
 /* The system's filesystems mounted together as its fstab says. Borrowed until the guest goes. */
 VTR_API struct vtr_tree *vtr_os_tree(struct vtr_os *os);
 
-/* Read the list of packages, once. Their count, sorted by name and architecture; a damaged record is warned of. */
+/*
+ * Read the list of packages, once. Their count, sorted by name and architecture; a damaged record is warned of.
+ * VTR_EUNSUPPORTED: the system's packages are of a format that is not read.
+ */
 VTR_API ssize_t vtr_os_read_packages(struct vtr_os *os, struct vtr_error *err);
 VTR_API const struct vtr_package *vtr_os_package(const struct vtr_os *os, size_t i); /* NULL beyond the last */
 

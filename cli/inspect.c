@@ -38,6 +38,17 @@ static void inspect_line(const char *title, const char *value)
 		printf("  %-13s %s\n", title, value); /* facts are escaped already */
 }
 
+/* The count of packages; -1: they are not read, which is said unless the format is one that we do not know. */
+static ssize_t inspect_packages(struct inspect *in, struct vtr_os *os)
+{
+	struct vtr_error err = { 0 };
+	ssize_t n = vtr_os_read_packages(os, &err);
+
+	if (n < 0 && err.code != VTR_EUNSUPPORTED)
+		cli_partial(&in->c, &err);
+	return n;
+}
+
 static void inspect_print(struct inspect *in, struct vtr_os *os)
 {
 	static const struct {
@@ -50,19 +61,17 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 	};
 	const char *product = inspect_value(os, "product_name"), *format = inspect_value(os, "package_format");
 	const char *manager = inspect_value(os, "package_manager");
-	struct vtr_error err = { 0 };
-	ssize_t n = 0;
+	ssize_t n;
 
 	printf("%s: %s\n", vtr_os_root(os), product ? product : "an unknown system");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		inspect_line(lines[i].title, inspect_value(os, lines[i].key));
 	if (format) {
-		if (!in->no_packages && (n = vtr_os_read_packages(os, &err)) < 0)
-			cli_partial(&in->c, &err);
+		n = in->no_packages ? 0 : inspect_packages(in, os);
 		printf("  %-13s ", "packages");
-		if (!in->no_packages && n > 0)
+		if (n > 0)
 			printf("%zd ", n);
-		printf("(%s%s%s)\n", format, manager ? ", " : "", manager ? manager : "");
+		printf("(%s%s%s%s)\n", format, manager ? ", " : "", manager ? manager : "", n < 0 ? ", not read" : "");
 	}
 	for (size_t i = 0; i < vtr_os_mounts(os); i++) {
 		const struct vtr_mount *m = vtr_os_mount(os, i);
@@ -76,7 +85,7 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 			fputs(", ", stdout);
 			cli_puts(stdout, m->spec);
 		}
-		puts(")");
+		puts(m->device && !m->mounted && m->path[0] == '/' ? ", not read)" : ")");
 	}
 	for (size_t i = 0; in->list_packages && vtr_os_package(os, i); i++) {
 		const struct vtr_package *p = vtr_os_package(os, i);
@@ -87,9 +96,8 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 
 static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 {
-	json_t *o = json_object(), *facts = json_object(), *sources = json_object(), *list;
+	json_t *o = json_object(), *sources = json_object(), *list;
 	const struct vtr_fact *f;
-	struct vtr_error err = { 0 };
 
 	json_object_set_new(o, "root", json_string(vtr_os_root(os)));
 	for (size_t i = 0; (f = vtr_os_fact_at(os, i)); i++) {
@@ -100,7 +108,6 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 		cli_json_set(s, "path", f->path);
 		json_object_set_new(sources, f->key, s);
 	}
-	json_decref(facts);
 	list = json_array();
 	for (size_t i = 0; i < vtr_os_mounts(os); i++) {
 		const struct vtr_mount *m = vtr_os_mount(os, i);
@@ -116,9 +123,7 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 	}
 	json_object_set_new(o, "mounts", list);
 	if (!in->no_packages) {
-		if (vtr_os_read_packages(os, &err) < 0)
-			cli_partial(&in->c, &err);
-		list = json_array();
+		list = inspect_packages(in, os) < 0 ? json_null() : json_array();
 		for (size_t i = 0; vtr_os_package(os, i); i++) {
 			const struct vtr_package *p = vtr_os_package(os, i);
 			json_t *e = json_object();

@@ -85,7 +85,13 @@ static int inspect_root_is(const char **why, struct vtr_os *os, struct vtr_error
 /* Something about an entry of fstab, or a filesystem that it names. */
 static void inspect_mount_warn(struct vtr_os *os, const struct vtr_mount *m, struct vtr_error *e)
 {
-	/* What is not read yet, and what the guest itself would stumble over, is no damage. */
+	/*
+	 * A filesystem that is recognised and not read stays unmounted, which vtr_mount.mounted tells; it is worth a word
+	 * where the system's own files would be on it.
+	 */
+	if (e->code == VTR_EUNSUPPORTED && strcmp(m->path, "/usr") != 0 && strcmp(m->path, "/var") != 0)
+		return;
+	/* What the guest itself would stumble over is no damage. */
 	if (e->code == VTR_EUNSUPPORTED || e->code == VTR_ENOTFOUND || e->code == VTR_EUSAGE)
 		e->code = VTR_OK;
 	vtr_error_at(e, "%s: /etc/fstab: %s at %s", os->root, m->spec, m->path);
@@ -292,23 +298,6 @@ static int inspect_discover_all(struct vtr_os *os, const struct vtr_inspect *in,
 	return 0;
 }
 
-/* *s becomes text for people. */
-static int inspect_escape(const char **s, struct vtr_error *err)
-{
-	size_t len = strlen(*s), size = vtr_escape(NULL, 0, *s, len) + 1;
-	char *text;
-
-	if (size == len + 1)
-		return 0; /* escaping only ever makes it longer */
-	text = vtr_calloc(size, 1, err);
-	if (!text)
-		return -1;
-	vtr_escape(text, size, *s, len);
-	free((char *)*s);
-	*s = text;
-	return 0;
-}
-
 static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_fs *fs,
 			   const char *why, struct vtr_error *err)
 {
@@ -317,13 +306,6 @@ static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size
 	if (vtr_fstab_read(os, in, root, err) < 0 || inspect_mount_root(os, fs, err) < 0 ||
 	    inspect_mount_all(os, in, err) < 0 || inspect_discover_all(os, in, root, err) < 0)
 		return -1;
-	for (size_t i = 0; i < os->n_mounts; i++) {
-		struct vtr_mount *m = &os->mounts[i];
-
-		if (inspect_escape(&m->spec, err) < 0 || inspect_escape(&m->path, err) < 0 ||
-		    inspect_escape(&m->type, err) < 0 || inspect_escape(&m->options, err) < 0)
-			return -1;
-	}
 	if (vtr_os_add_fact_on(os, "type", type, strlen(type), why, fs, err) < 0 || vtr_linux_read(os, err) < 0)
 		return -1;
 	return vtr_elf_read(os, err);
@@ -332,7 +314,8 @@ static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size
 /* The system whose root the device holds: 1, 0: it holds none, -1. */
 static int inspect_os_find(struct vtr_os **out, const struct vtr_inspect *in, size_t device, struct vtr_error *err)
 {
-	const char *name = in->devices[device].name, *why = NULL;
+	const char *name = in->devices[device].name;
+	const char *why = NULL;
 	struct vtr_error e = { 0 };
 	struct vtr_fs *fs = in->fs(in->arg, device, &e);
 	struct vtr_os *os;
@@ -344,10 +327,8 @@ static int inspect_os_find(struct vtr_os **out, const struct vtr_inspect *in, si
 				*err = e;
 			return -1;
 		}
-		if (e.code == VTR_EUNSUPPORTED)
-			e.code = VTR_OK;
-		vtr_error_at(&e, "%s", name);
-		vtr_warn_err(in->ctx, &e);
+		if (e.code != VTR_EUNSUPPORTED) /* a filesystem that is not read: a listing of devices tells */
+			vtr_warn_err(in->ctx, &e);
 		return 0;
 	}
 	os = vtr_os_new(in->ctx, name, fs, err);

@@ -447,8 +447,8 @@ static void a_hostile_fstab_is_survived(void **state)
 	mount_check(m->os[0], "/loop", "/dev/sda4", false);
 	mount_check(m->os[0], "/no/such/dir", "/dev/sda4", false);
 	mount_check(m->os[0], "/b/deep", "/dev/sda5", false);
-	mount_check(m->os[0], "/\\x1B[0m", NULL, false);
-	mount_check(m->os[0], "/\\\\\\t\\xFF", NULL, false);
+	mount_check(m->os[0], "/\x1b[0m", NULL, false);
+	mount_check(m->os[0], "/\\\t\xff", NULL, false);
 	assert_true(vtr_os_mounts(m->os[0]) <= vtr_ctx_limits(m->ctx)->devices + 1);
 	assert_non_null(strstr(m->warnings, "limit devices="));
 	assert_non_null(strstr(m->warnings, "/dev/sda5"));
