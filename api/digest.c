@@ -23,6 +23,7 @@ struct digest_map {
 struct digest_batch {
 	struct vtr_digest *out;
 	const struct vtr_place *places;
+	EVP_MD *md; /* fetched once: looking it up takes longer than hashing a small file */
 	pthread_mutex_t fs_lock;
 };
 
@@ -86,7 +87,7 @@ static int digest_read(EVP_MD_CTX *md, struct digest_batch *b, struct vtr_place 
 		ssize_t n;
 
 		pthread_mutex_lock(&b->fs_lock);
-		n = vtr_fs_read(p.fs, p.node, at, buf, DIGEST_CHUNK, err);
+		n = vtr_fs_read(p.fs, p.node, at, buf, (size_t)VTR_MIN(size - at, (uint64_t)DIGEST_CHUNK), err);
 		pthread_mutex_unlock(&b->fs_lock);
 		if (n < 0)
 			return -1;
@@ -102,14 +103,14 @@ static int digest_file(struct digest_batch *b, size_t i, struct vtr_digest *out,
 {
 	struct vtr_place p = b->places[i];
 	struct digest_map m = { .err = err };
-	VTR_FREE uint8_t *buf = malloc(DIGEST_CHUNK);
+	VTR_FREE uint8_t *buf = NULL;
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	unsigned char sum[EVP_MAX_MD_SIZE];
 	bool by_extents = p.fs->ops->extents != NULL;
 	struct vtr_stat st;
 	int r = -1;
 
-	if (!buf || !md || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1) {
+	if (!md || EVP_DigestInit_ex(md, b->md, NULL) != 1) {
 		vtr_error_set(err, VTR_ENOMEM, "out of memory for hashing");
 		goto done;
 	}
@@ -120,6 +121,8 @@ static int digest_file(struct digest_batch *b, size_t i, struct vtr_digest *out,
 	if (r == 0 && by_extents)
 		r = vtr_fs_extents(p.fs, p.node, digest_keep, &m, err);
 	pthread_mutex_unlock(&b->fs_lock);
+	if (r == 0 && !(buf = malloc((size_t)VTR_MIN(st.size + 1, (uint64_t)DIGEST_CHUNK))))
+		r = vtr_fail(err, VTR_ENOMEM, "out of memory for hashing");
 	if (r < 0)
 		goto done;
 	for (size_t k = 0; k < m.n; k++)
@@ -164,8 +167,12 @@ int vtr_tree_sha256(struct vtr_digest *out, const struct vtr_place *places, size
 
 	if (n == 0)
 		return 0;
+	b.md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (!b.md)
+		return vtr_fail(err, VTR_EUNSUPPORTED, "libcrypto has no SHA256");
 	pthread_mutex_init(&b.fs_lock, NULL);
 	r = vtr_pool_run(places[0].fs->ctx, digest_one, &b, n, err);
 	pthread_mutex_destroy(&b.fs_lock);
+	EVP_MD_free(b.md);
 	return r;
 }

@@ -190,6 +190,15 @@ static bool guest_table_fits(const struct vtr_parts *t)
 	return false;
 }
 
+/* Whether the disk has room for the partitions of a table when its sectors are eight times as large. */
+static bool guest_room_for_4096(const struct vtr_parts *t, uint64_t size)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->parts[i].off > size / 8 || t->parts[i].stated_len > size / 8 - t->parts[i].off)
+			return false;
+	return true;
+}
+
 /*
  * The partition table of a disk. An MBR does not say how large its sectors are: where nothing known lies in the
  * partitions by sectors of 512 bytes, and something does by 4096, it is that.
@@ -201,7 +210,7 @@ static int guest_read_table(struct vtr_parts **out, struct vtr_guest *g, struct 
 	if (vtr_partitions_open(&t, disk, g->sector, err) < 0)
 		return -1;
 	if (t && g->sector == 0 && vtr_parts_sector(t) == 512 && strcmp(vtr_parts_scheme(t), "mbr") == 0 &&
-	    !guest_table_fits(t) && vtr_partitions_open(&large, disk, 4096, NULL) == 0 && large) {
+	    guest_room_for_4096(t, disk->size) && !guest_table_fits(t) && vtr_partitions_open(&large, disk, 4096, NULL) == 0 && large) {
 		if (guest_table_fits(large)) {
 			vtr_parts_close(t);
 			t = large;
