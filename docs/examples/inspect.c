@@ -28,9 +28,13 @@ static int tell(struct vtr_guest *g, const char *path, struct vtr_error *err)
 		const struct vtr_fact *product = vtr_os_fact(os, "product_name");
 		ssize_t packages = vtr_os_read_packages(os, err);
 
-		if (packages < 0)
+		printf("%s: %s", vtr_os_root(os), product ? product->value : "unknown");
+		if (packages >= 0)
+			printf(", %zd packages\n", packages);
+		else if (err->code == VTR_EUNSUPPORTED) /* a format that is not read */
+			printf(", packages not read\n");
+		else
 			return fail(err);
-		printf("%s: %s, %zd packages\n", vtr_os_root(os), product ? product->value : "unknown", packages);
 	}
 	return n;
 }

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Sourced by the tests of the documentation: makes the images that the manual pages' examples name, without root.
+# shellcheck shell=bash
+
+# Leave, as skipped, when one of these programs is missing.
+need()
+{
+	local tool
+	for tool; do
+		if ! PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null; then
+			echo "skipped: $tool is not installed"
+			exit 77
+		fi
+	done
+}
+
+# The files of a small system below $1: those that inspection looks at, and no more.
+manual_tree()
+{
+	local root=$1 arch=$2
+	mkdir -p "$root"/{boot,etc,usr/{bin,sbin,lib/systemd},var/lib/dpkg,home,root,tmp}
+	ln -s usr/bin "$root/bin"
+	ln -s usr/sbin "$root/sbin"
+	ln -s usr/lib "$root/lib"
+	ln -s ../usr/lib/os-release "$root/etc/os-release"
+	ln -s /usr/share/zoneinfo/Europe/Rome "$root/etc/localtime"
+	ln -s /usr/lib/systemd/systemd "$root/usr/sbin/init"
+	# An ELF header is all that tells the architecture: class, byte order, and the machine at byte 18.
+	printf '\177ELF\002\001\001\0\0\0\0\0\0\0\0\0\003\0%b\001\0\0\0%0200d' "$arch" 0 >"$root/usr/bin/bash"
+	cp "$root/usr/bin/bash" "$root/usr/lib/systemd/systemd"
+	chmod 755 "$root/usr/bin/bash" "$root/usr/lib/systemd/systemd"
+	cat >"$root/usr/lib/os-release" <<-'END'
+		PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
+		NAME="Debian GNU/Linux"
+		VERSION_ID="12"
+		VERSION="12 (bookworm)"
+		VERSION_CODENAME=bookworm
+		ID=debian
+	END
+	echo 12.5 >"$root/etc/debian_version"
+	echo www >"$root/etc/hostname"
+	echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+	echo 'root:x:0:0:root:/root:/bin/bash' >"$root/etc/passwd"
+	cat >"$root/etc/fstab" <<-'END'
+		UUID=5a170000-0000-4000-8000-000000000002 / ext4 errors=remount-ro 0 1
+		UUID=5a170000-0000-4000-8000-000000000001 /boot ext4 defaults 0 2
+		UUID=5a170000-0000-4000-8000-00000000000f /srv xfs defaults 0 2
+	END
+	cat >"$root/var/lib/dpkg/status" <<-'END'
+		Package: base-files
+		Status: install ok installed
+		Installed-Size: 341
+		Architecture: amd64
+		Version: 12.4+deb12u5
+		Description: Debian base system miscellaneous files
+
+		Package: libc6
+		Status: install ok installed
+		Installed-Size: 12985
+		Architecture: amd64
+		Source: glibc
+		Version: 2.36-9+deb12u4
+		Description: GNU C Library: Shared libraries
+
+		Package: perl-base
+		Status: install ok installed
+		Architecture: amd64
+		Source: perl (5.36.0-7)
+		Version: 5.36.0-7+deb12u1
+		Description: minimal Perl system
+	END
+}
+
+# mkfs IMAGE SIZE TREE LABEL UUID: an ext4 that belongs to root, whoever makes it, with known times.
+manual_ext4()
+{
+	local image=$1 size=$2 tree=$3 label=$4 uuid=$5
+	find "$tree" -exec touch -h -d '2024-05-06 07:08:09 UTC' {} +
+	truncate -s "$size" "$image"
+	mke2fs -q -F -t ext4 -b 4096 -O ^has_journal -L "$label" -U "$uuid" -d "$tree" "$image"
+	(
+		cd "$tree"
+		find . -mindepth 1 -print | while IFS= read -r path; do
+			printf 'sif "%s" uid 0\nsif "%s" gid 0\n' "$path" "$path"
+		done
+	) >"$image.cmd"
+	debugfs -w -f "$image.cmd" "$image" >/dev/null 2>&1
+	rm "$image.cmd"
+}
+
+# guest.qcow2, snap.qcow2 and overlay.qcow2 in the current folder.
+manual_guest()
+{
+	PATH=$PATH:/usr/sbin:/sbin
+	mkdir tree boot
+	manual_tree tree '\076\0'
+	echo 'a kernel' >boot/vmlinuz-6.1.0-18-amd64
+	ln -s vmlinuz-6.1.0-18-amd64 boot/vmlinuz
+	manual_ext4 boot.fs 4M boot boot 5a170000-0000-4000-8000-000000000001
+	manual_ext4 root.fs 16M tree root 5a170000-0000-4000-8000-000000000002
+	debugfs -w -R 'ea_set /etc/hostname user.origin installer' root.fs 2>/dev/null
+	for field in ctime atime crtime; do
+		debugfs -w -R "sif /etc/hostname $field 20240506070809" root.fs 2>/dev/null
+		debugfs -w -R "sif /etc/hostname ${field}_extra 0" root.fs >/dev/null 2>&1
+	done
+	truncate -s 22M disk.img
+	sfdisk -q disk.img <<-'END'
+		label: gpt
+		label-id: 5A170000-0000-4000-8000-0000000000D0
+		start=2048, size=8192, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, uuid=5A170000-0000-4000-8000-0000000000D1, name="boot"
+		start=10240, size=32768, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709, uuid=5A170000-0000-4000-8000-0000000000D2, name="root"
+	END
+	dd if=boot.fs of=disk.img bs=1M seek=1 conv=notrunc status=none
+	dd if=root.fs of=disk.img bs=1M seek=5 conv=notrunc status=none
+	qemu-img convert -f raw -O qcow2 disk.img guest.qcow2
+	qemu-img create -q -f qcow2 -b guest.qcow2 -F qcow2 overlay.qcow2
+	cp guest.qcow2 snap.qcow2
+	qemu-img snapshot -c before-upgrade snap.qcow2
+	rm -r tree boot boot.fs root.fs disk.img
+}
