@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vitrine cat: the contents of files, byte for byte. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/cli.h"
 
 extern const struct cli_verb cli_verb_cat;
 
 #define CAT_CHUNK (256u << 10)
-
-static bool cat_option(void *arg, int opt, const char *value)
-{
-	(void)arg, (void)opt, (void)value;
-	return false;
-}
 
 static void cat_path(struct cli *c, struct vtr_tree *t, const char *path, char *buf)
 {
@@ -32,12 +25,8 @@ static void cat_path(struct cli *c, struct vtr_tree *t, const char *path, char *
 		off += (uint64_t)n;
 	}
 	if (n < 0) {
-		struct vtr_error at = { .code = err.code };
-		char name[300];
-
-		vtr_escape(name, sizeof(name), path, strlen(path));
-		snprintf(at.text, sizeof(at.text), "%s: %.700s", name, err.text);
-		cli_error(c, &at);
+		cli_partial_at(c, path, &err);
+		c->status = CLI_FAILED;
 	}
 }
 
@@ -47,7 +36,7 @@ static int cat_run(int argc, char **argv)
 	struct vtr_tree *t;
 	char *buf;
 
-	if (!cli_begin(&c, &cli_verb_cat, &argc, &argv, "", NULL, cat_option, NULL))
+	if (!cli_begin(&c, &cli_verb_cat, &argc, &argv, "", NULL, NULL, NULL))
 		return cli_end(&c);
 	if (argc == 0) {
 		cli_usage(&c, "which path?");

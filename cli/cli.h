@@ -48,7 +48,7 @@ struct cli {
 
 /*
  * Parse the options. own: letters of the verb's own short options as for getopt; longs: its long ones, ending with a
- * zeroed one; on_option gets each of them. Images are taken out of the arguments: *argc and *argv are what is left.
+ * zeroed one; on_option gets each of them (NULL: there are none). Images are taken out of the arguments: *argc and *argv are what is left.
  * Returns true to go on; else the verb returns c->status.
  */
 typedef bool cli_on_option(void *arg, int option, const char *value);
@@ -60,8 +60,9 @@ int cli_end(struct cli *c);
 
 /* Say what went wrong on standard error: CLI_FAILED. */
 void cli_error(struct cli *c, const struct vtr_error *err);
-/* Say that a part is lost: CLI_PARTIAL. */
+/* Say that a part is lost: CLI_PARTIAL. The second puts a guest's path in front, where err does not have it. */
 void cli_partial(struct cli *c, const struct vtr_error *err);
+void cli_partial_at(struct cli *c, const char *path, const struct vtr_error *err);
 void cli_usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Add the images to a guest and scan it. */

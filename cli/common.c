@@ -67,6 +67,16 @@ void cli_partial(struct cli *c, const struct vtr_error *err)
 		c->status = CLI_PARTIAL;
 }
 
+void cli_partial_at(struct cli *c, const char *path, const struct vtr_error *err)
+{
+	struct vtr_error at = { .code = err->code };
+	size_t n = vtr_escape(at.text, sizeof(at.text) / 2, path, strlen(path));
+
+	n = n < sizeof(at.text) / 2 ? n : strlen(at.text);
+	snprintf(at.text + n, sizeof(at.text) - n, ": %s", err->text);
+	cli_partial(c, &at);
+}
+
 void cli_usage(struct cli *c, const char *fmt, ...)
 {
 	char text[1000], safe[2000];
@@ -240,7 +250,7 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 			return false;
 		}
 		if (opt != 'a' && opt != 'd' && (opt < OPT_FORMAT || opt >= CLI_LONG)) {
-			if (!on_option(arg, opt, optarg)) {
+			if (!on_option || !on_option(arg, opt, optarg)) {
 				cli_usage(c, "option -%c: bad value", opt < CLI_LONG ? opt : '-');
 				return false;
 			}

@@ -63,12 +63,7 @@ static int hash_flush(struct hash *h, struct vtr_error *err)
 		r = vtr_tree_sha256(out, h->places, h->n, err);
 	for (size_t i = 0; i < h->n; i++) {
 		if (r == 0 && out[i].failed) {
-			struct vtr_error why = { .code = out[i].error.code };
-			char at[500];
-
-			vtr_escape(at, sizeof(at), h->paths[i], strlen(h->paths[i]));
-			snprintf(why.text, sizeof(why.text), "%s: %.500s", at, out[i].error.text);
-			cli_partial(&h->c, &why);
+			cli_partial_at(&h->c, h->paths[i], &out[i].error);
 		} else if (r == 0 && h->c.json) {
 			json_t *o = json_object();
 
@@ -97,12 +92,7 @@ static int hash_entry(void *arg, const struct vtr_entry *e, struct vtr_error *er
 	if (!path)
 		return -1;
 	if (e->failed) {
-		struct vtr_error why = { .code = e->error->code };
-		char at[500];
-
-		vtr_escape(at, sizeof(at), path, strlen(path));
-		snprintf(why.text, sizeof(why.text), "%s: %.500s", at, e->error->text);
-		cli_partial(&h->c, &why);
+		cli_partial_at(&h->c, path, e->error);
 		free(path);
 		return 0;
 	}
@@ -125,7 +115,8 @@ static void hash_path(struct hash *h, struct vtr_tree *t, const char *path)
 	if (st.type == VTR_TYPE_DIR && !h->recursive) {
 		err.code = VTR_EUSAGE;
 		snprintf(err.text, sizeof(err.text), "a directory: -R hashes what is below it");
-		cli_error(&h->c, &err);
+		cli_partial_at(&h->c, path, &err);
+		h->c.status = CLI_FAILED;
 		return;
 	}
 	if (vtr_tree_list(t, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT, hash_entry, h, &err) < 0 || hash_flush(h, &err) < 0)

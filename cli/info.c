@@ -6,12 +6,6 @@
 
 extern const struct cli_verb cli_verb_info;
 
-static bool info_option(void *arg, int opt, const char *value)
-{
-	(void)arg, (void)opt, (void)value;
-	return false;
-}
-
 static void info_text(const char *title, const char *bytes)
 {
 	printf("  %-17s ", title);
@@ -144,7 +138,7 @@ static int info_run(int argc, char **argv)
 	json_t *images = NULL;
 	struct cli c;
 
-	if (!cli_begin(&c, &cli_verb_info, &argc, &argv, "", NULL, info_option, NULL))
+	if (!cli_begin(&c, &cli_verb_info, &argc, &argv, "", NULL, NULL, NULL))
 		return cli_end(&c);
 	if (argc > 0) {
 		cli_usage(&c, "one image; -a for more");

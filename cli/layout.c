@@ -6,12 +6,6 @@
 
 extern const struct cli_verb cli_verb_layout;
 
-static bool layout_option(void *arg, int opt, const char *value)
-{
-	(void)arg, (void)opt, (void)value;
-	return false;
-}
-
 static const struct vtr_part *layout_part(const struct vtr_device *d)
 {
 	return d->of ? vtr_parts_at(d->of, d->part) : NULL;
@@ -176,7 +170,7 @@ static int layout_run(int argc, char **argv)
 {
 	struct cli c;
 
-	if (!cli_begin(&c, &cli_verb_layout, &argc, &argv, "", NULL, layout_option, NULL))
+	if (!cli_begin(&c, &cli_verb_layout, &argc, &argv, "", NULL, NULL, NULL))
 		return cli_end(&c);
 	if (argc > 0) {
 		cli_usage(&c, "one image; -a for more");

@@ -82,18 +82,13 @@ static int ls_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 		shown = path;
 	}
 	if (e->failed) {
-		char at[600];
-
-		vtr_escape(at, sizeof(at), shown, strlen(shown));
-		why.code = e->error->code;
-		snprintf(why.text, sizeof(why.text), "%s: %.400s", at, e->error->text);
-		cli_partial(&ls->c, &why);
+		cli_partial_at(&ls->c, shown, e->error);
 		free(path);
 		return 0;
 	}
 	if (e->st.type == VTR_TYPE_SYMLINK && (ls->l || ls->c.json) &&
 	    vtr_fs_readlink(&target, e->place.fs, e->place.node, &why) < 0)
-		cli_partial(&ls->c, &why);
+		cli_partial_at(&ls->c, shown, &why);
 	if (ls->c.json) {
 		char *whole = path ? NULL : cli_join(ls->base, e->path);
 
