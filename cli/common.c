@@ -73,7 +73,7 @@ void cli_partial_at(struct cli *c, const char *path, const struct vtr_error *err
 	size_t n = vtr_escape(at.text, sizeof(at.text) / 2, path, strlen(path));
 
 	n = n < sizeof(at.text) / 2 ? n : strlen(at.text);
-	snprintf(at.text + n, sizeof(at.text) - n, ": %s", err->text);
+	snprintf(at.text + n, sizeof(at.text) - n, ": %.500s", err->text);
 	cli_partial(c, &at);
 }
 
