@@ -141,16 +141,17 @@ check: all examples $(TEST) $(FUZZ)
 	@VTR_COMMAND='$(CURDIR)/$(CMD)' VTR_BUILD='$(CURDIR)/$B' scripts/run-tests $B/logs $(TEST) $(TEST_SH) \
 		$(foreach f,$(FUZZ),'$f $(patsubst $B/fuzz/fuzz_%,fuzz/seeds/% fuzz/regress/%,$f)')
 
-# Each part is run, whether or not one before it failed; the last line is the sum of theirs.
+# Each part is run, whether or not one before it failed; the last line is the sum of theirs. A part without a summary
+# was not built.
 PARTS := lint release asan
 check-all:
-	@rm -f $(PARTS:%=build/%/logs/summary); failed=0; \
-	echo '== lint'; $(MAKE) lint || failed=1; \
-	echo '== tests'; VTR_SLOW=1 $(MAKE) VARIANT=release check || failed=1; \
-	echo '== tests with sanitizers'; $(MAKE) VARIANT=asan check || failed=1; \
-	echo; cat $(PARTS:%=build/%/logs/summary) | \
-	awk '{ p += $$1; f += $$3; s += $$5 } END { print p " passed, " f " failed, " s " skipped" }'; \
-	exit $$failed
+	@mkdir -p build; rm -f $(PARTS:%=build/%/logs/summary) build/summary; failed=0; \
+	echo '== lint'; $(MAKE) --no-print-directory lint || failed=1; \
+	echo '== tests'; VTR_SLOW=1 $(MAKE) --no-print-directory VARIANT=release check || failed=1; \
+	echo '== tests with sanitizers'; $(MAKE) --no-print-directory VARIANT=asan check || failed=1; \
+	for part in $(PARTS); do cat build/$$part/logs/summary 2>/dev/null || echo '0 passed, 1 failed, 0 skipped'; done | \
+	awk '{ p += $$1; f += $$3; s += $$5 } END { print p " passed, " f " failed, " s " skipped" }' >build/summary; \
+	echo; cat build/summary; exit $$failed
 
 LINTS := warnings-gcc warnings-clang headers arrows doors exports licence scripts format
 lint: all

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Completion for bash. Verbs and options come from the command's own help, so that there is no second list of them;
+# paths after an image come from inside it.
+
+# What is in a directory of the guest: names below it, directories with a slash. Names that are printed escaped are
+# left out. An image that takes more than a few seconds to read is not worth a key.
+_vitrine_guest_paths()
+{
+	local cur=$1 dir=/
+	shift
+	[[ $cur != */* ]] || dir=${cur%/*}/
+	[[ $dir == /* ]] || return 0
+	"$@" --timeout 3 "$dir" 2>/dev/null </dev/null | sed -nE "
+		s/^(.)[^ ]* +[0-9]+ +[0-9]+ +[0-9]+ +[0-9, ]+ -?[0-9]+-[0-9-]+ [0-9:]+ ([^\\\\]*)\$/\1\2/
+		t listed
+		d
+		:listed
+		s/^l(.*) -> .*/-\1/
+		s/^d(.*)/-\1\//
+		s/^.//p" | while IFS= read -r name; do printf '%s%s\n' "$dir" "$name"; done
+}
+
+_vitrine()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[0]}
+	local verb=${COMP_WORDS[1]-} help word i image='' common=()
+	local IFS=$'\n'
+
+	COMPREPLY=()
+	if [ "$COMP_CWORD" = 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$("$command" --help 2>/dev/null | sed -n 's/^  \([a-z]\+\) .*/\1/p')
+--help
+--version" -- "$cur")
+		return
+	fi
+	help=$("$command" "$verb" -h 2>/dev/null </dev/null) || return 0
+
+	# The value of an option.
+	case $prev in
+	--format | --snapshot | --sector-size | --limit | --timeout | -d | --device)
+		[ "$prev" != --sector-size ] || mapfile -t COMPREPLY < <(compgen -W $'512\n4096' -- "$cur")
+		return
+		;;
+	--allow-dir)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		compopt -o filenames
+		return
+		;;
+	esac
+
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(grep -oE '^ +(-[a-zA-Z](, )?)?(--[a-z-]+)?' <<<"$help" |
+			grep -oE -- '-(-[a-z-]+|[a-zA-Z])')" -- "$cur")
+		return
+	fi
+
+	# Which image? The first word that is no option's. What opens it is needed for its paths, too.
+	for ((i = 2; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		case $word in
+		-a | --add) image=${COMP_WORDS[++i]} common+=("$word" "$image") ;;
+		--allow-dir | --format | --snapshot | --sector-size | --limit | --timeout | -d | --device)
+			common+=("$word" "${COMP_WORDS[++i]}")
+			;;
+		--follow) common+=("$word") ;;
+		-*) ;;
+		*)
+			[ -n "$image" ] || common+=("$word")
+			image=${image:-$word}
+			;;
+		esac
+	done
+	if [ -z "$image" ] || [[ $prev == -a || $prev == --add || ${help%%$'\n'*} != *PATH* ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		compopt -o filenames
+		return
+	fi
+	# Words are as they were typed: with backslashes before spaces, and a tilde.
+	common=("${common[@]//\\/}")
+	common=("${common[@]/#\~\//$HOME/}")
+	cur=${cur//\\/}
+	mapfile -t COMPREPLY < <(_vitrine_guest_paths "$cur" "$command" ls -l "${common[@]}" |
+		while IFS= read -r word; do [[ $word != "$cur"* ]] || printf '%q\n' "$word"; done)
+	[[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != */ ]] || compopt -o nospace
+}
+complete -F _vitrine vitrine

@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What bash offers when people press the tab key.
+set -euo pipefail
+
+PATH=$PATH:/sbin:/usr/sbin
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+ln -s "${VTR_COMMAND:-$PWD/build/release/vitrine}" "$tmp/vitrine"
+source scripts/completion.bash
+cd "$tmp"
+# There is no line to edit here.
+compopt() { :; }
+
+# complete_words WORD…: the last one is being typed. COMPREPLY, sorted, on one line each.
+complete_words()
+{
+	COMP_WORDS=("$tmp/vitrine" "$@")
+	COMP_CWORD=$#
+	_vitrine
+	printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
+}
+
+expect()
+{
+	local wanted=$1 got
+	shift
+	got=$(complete_words "$@")
+	[ "$got" = "$wanted" ] || {
+		printf 'vitrine %s\nwanted:\n%s\ngot:\n%s\n' "$*" "$wanted" "$got"
+		exit 1
+	}
+}
+
+# Verbs: all that help lists.
+expect inspect insp
+expect stat st
+[ "$(complete_words '' | grep -c '^[a-z]')" = "$("$tmp/vitrine" --help | grep -c '^  [a-z]* ')" ]
+
+# Options: the verb's own, and everybody's.
+expect $'--no-packages' inspect --no
+expect --extents stat --ext
+expect --json ls --js
+expect $'4096\n512' ls --sector-size ''
+expect '' ls --limit ''
+
+# Files of the host.
+touch disk.qcow2 'disk two.raw'
+expect 'disk.qcow2' ls disk.q
+expect 'disk.qcow2' info disk.qcow2 disk.q
+
+# Paths of the guest.
+command -v mke2fs >/dev/null || {
+	echo "skipped: no mke2fs for paths of the guest"
+	exit 77
+}
+mkdir -p root/etc/apt root/etc/alternatives root/usr
+touch 'root/etc/a file' root/etc/hostname 'root/etc/1 2001-01-01 10:10 x'
+printf 'x' >root/etc/$'a\033[31mred'
+ln -s hostname root/etc/hosts
+truncate -s 8M disk.raw
+mke2fs -q -F -d root -E root_owner=0:0 disk.raw >messages 2>&1
+cp disk.raw 'my disk.raw'
+expect $'/etc/\n/lost+found/\n/usr/' ls disk.raw /
+[ "$(complete_words ls disk.raw /etc/ | grep -c .)" = 6 ]
+expect $'/etc/a\\ file\n/etc/alternatives/\n/etc/apt/' ls disk.raw /etc/a
+expect '/etc/1\ 2001-01-01\ 10:10\ x' ls disk.raw /etc/1
+expect '/etc/a\ file' ls disk.raw '/etc/a\ f'
+expect $'/etc/hostname\n/etc/hosts' stat --json disk.raw /etc/ho
+expect '/etc/hosts' cat --device /dev/sda --format raw 'my\ disk.raw' /etc/hosts
+expect '/etc/hosts' cat -a disk.raw /etc/hosts
+expect '' cat disk.raw etc/ho
+expect '' cat no-such.raw /etc/ho
