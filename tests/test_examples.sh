@@ -74,4 +74,26 @@ fi
 # The one block of C in the README.
 sed -n '/^```c$/,/^```$/p' "$top/README.md" | sed '1d;$d' >readme.c
 cmp readme.c "$top/docs/examples/inspect.c" || fail "README.md does not show docs/examples/inspect.c"
+
+# The driver of docs/adding-a-format.md, in a copy of the sources.
+if [ -n "${VTR_SLOW:-}" ] && pkg-config --exists cmocka; then
+	mkdir copy
+	(cd "$top" && cp -a Makefile scripts api base formats partitions volumes fs inspect cli fuzz tests docs "$dir/copy")
+	cd copy
+	awk '/^`[a-z]+\/[a-z_]+\.c`:$/ { gsub(/[`:]/, ""); file = $0 }
+		/^```$/ { file = ""; code = 0 }
+		code { print >file }
+		/^```c$/ && file != "" { code = 1 }' docs/adding-a-format.md
+	sed -n '/^    mkdir fuzz/,/^$/s/^    //p' docs/adding-a-format.md >seed.sh
+	bash -e seed.sh
+	line=$(sed -n 's/^    \(X(qcow2) X(tiny) .*\) …$/\1/p' docs/adding-a-format.md)
+	sed -i "s/X(qcow2) X(qcow1)/$line/" formats/formats.c
+	env -u MAKEFLAGS -u MAKELEVEL -u VARIANT make -s -j2 build/release/vitrine build/release/tests/test_tiny build/release/fuzz/fuzz_tiny >/dev/null
+	build/release/tests/test_tiny 2>&1
+	build/release/fuzz/fuzz_tiny fuzz/seeds/tiny
+	[ "$(build/release/vitrine export fuzz/seeds/tiny/disk -)" = disk ] || fail "tiny is not read"
+	cd ..
+else
+	echo "docs/adding-a-format.md is tried with VTR_SLOW=1 and cmocka only"
+fi
 echo "2 examples, the header from C++, and the README's example are right"

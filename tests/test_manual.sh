@@ -300,8 +300,28 @@ for command, shown in examples(blocks):
         check_example("README.md", command, shown)
         commands += 1
 
+# --------------------------------------------------------------------------------------- names of drivers, and files
+
+text = read("docs/formats.md")
+drivers = re.findall(r"^KNOWN\(\w+, \"(\S+)\", \"", read("formats/known.c") + read("fs/known.c"), re.M)
+drivers += re.findall(r"^KNOWN\((\w+), \"", read("partitions/known.c"), re.M)
+drivers += re.findall(r"^#define (?:FORMATS|PARTITIONS|DRIVERS)\(X\) +(?:\\\s+)?X\((\w+)\)",
+                      read("formats/formats.c") + read("partitions/partitions.c") + read("fs/fs.c"), re.M)
+for name in drivers:
+    if "`%s`" % name not in text:
+        fail("docs/formats.md", "driver %s has no row" % name)
+
+pages = ["README.md", "SECURITY.md", "CONTRIBUTING.md"]
+pages += ["docs/" + d for d in os.listdir(os.path.join(top, "docs")) if d.endswith(".md")]
+for page in pages:
+    for path in re.findall(r"`((?:[a-z]+/)+[\w.-]*)`", read(page)):
+        made = path.startswith("build/") or "tiny" in path or "NAME" in path or path == "fuzz/regress/"
+        if not made and not os.path.exists(os.path.join(top, path)):
+            fail(page, "there is no %s" % path)
+
 for line in failed:
     print(line)
-print("%d pages, %d examples, %d limits: %d failures" % (len(verbs) + 2, commands, len(limits), len(failed)))
+print("%d pages, %d examples, %d limits, %d drivers: %d failures"
+      % (len(verbs) + 2, commands, len(limits), len(drivers), len(failed)))
 sys.exit(bool(failed))
 END
