@@ -838,51 +838,41 @@ static int ext_xattr_block(struct ext *x, const struct ext_node *n, ext_xattr_fn
 }
 
 struct ext_inline {
-	uint8_t *buf;
-	size_t len, have;
+	uint8_t *buf; /* room for the whole inode */
+	size_t len;   /* 0: there is no system.data */
 };
 
 static int ext_inline_cb(struct ext *x, const struct ext_xattr *a, void *arg, struct vtr_error *err)
 {
 	struct ext_inline *in = arg;
 
-	(void)x, (void)err;
+	(void)err;
 	if (a->index != 7 || a->name_len != 4 || memcmp(a->name, "data", 4) != 0 || !a->value)
 		return 0;
-	in->have = VTR_MIN(a->len, in->len);
-	memcpy(in->buf, a->value, in->have);
+	in->len = EXT_FAST_SYMLINK + VTR_MIN(a->len, (size_t)x->sb.inode_len);
+	memcpy(in->buf + EXT_FAST_SYMLINK, a->value, in->len - EXT_FAST_SYMLINK);
 	return 1;
 }
 
 /*
- * The whole contents of an inode with inline data: 60 bytes in i_block, the rest in the attribute system.data.
- * *second is where the attribute's part begins. The caller frees *out.
+ * What lies in an inode with inline data: 60 bytes in i_block, and the attribute system.data, however large the file
+ * is: mke2fs -d leaves files that are one large hole like this, and the kernel reads zeros there. The caller frees *out.
  */
-static int ext_inline_read(uint8_t **out, size_t *len, size_t *second, struct ext *x, const struct ext_node *n,
-			   struct vtr_error *err)
+static int ext_inline_read(uint8_t **out, size_t *len, struct ext *x, const struct ext_node *n, struct vtr_error *err)
 {
-	uint64_t size = ext_inode_size(n->inode);
-	VTR_FREE uint8_t *buf = NULL;
-	struct ext_inline in = { 0 };
+	VTR_FREE uint8_t *buf = vtr_calloc(1, (size_t)EXT_FAST_SYMLINK + x->sb.inode_len, err);
+	struct ext_inline in = { .buf = buf };
 
-	if (size > x->sb.inode_len)
-		return vtr_fail(err, VTR_ECORRUPT, "inode %" PRIu64 ": %" PRIu64 " bytes of inline data in an inode of %" PRIu32, n->ino,
-				size, x->sb.inode_len);
-	if (!(buf = vtr_calloc(1, VTR_MAX((size_t)size, (size_t)EXT_FAST_SYMLINK), err)))
+	if (!buf)
 		return -1;
 	memcpy(buf, n->inode->i_block, EXT_FAST_SYMLINK);
-	if (size > EXT_FAST_SYMLINK) {
-		in.buf = buf + EXT_FAST_SYMLINK;
-		in.len = (size_t)size - EXT_FAST_SYMLINK;
-		if (ext_xattr_inode(x, n, ext_inline_cb, &in, err) < 0)
-			return vtr_at(err, "inode %" PRIu64, n->ino);
-		if (in.have < in.len)
-			return vtr_fail(err, VTR_ECORRUPT, "inode %" PRIu64 ": %zu bytes of inline data, expected %" PRIu64, n->ino,
-					in.have + EXT_FAST_SYMLINK, size);
-	}
+	if (ext_xattr_inode(x, n, ext_inline_cb, &in, err) < 0)
+		return vtr_at(err, "inode %" PRIu64, n->ino);
+	if (in.len == 0 && ext_inode_size(n->inode) > EXT_FAST_SYMLINK)
+		return vtr_fail(err, VTR_ECORRUPT, "inode %" PRIu64 ": %" PRIu64 " bytes of inline data, and no system.data", n->ino,
+				ext_inode_size(n->inode));
 	*out = vtr_steal(buf);
-	*len = (size_t)size;
-	*second = EXT_FAST_SYMLINK;
+	*len = VTR_MAX(in.len, (size_t)EXT_FAST_SYMLINK);
 	return 0;
 }
 
@@ -900,11 +890,14 @@ static int ext_read(struct vtr_fs *fs, uint64_t node, uint64_t off, void *buf, s
 		return vtr_fail(err, VTR_EUNSUPPORTED, "inode %" PRIu64 " is compressed (e2compr)", node);
 	if (x->cur.inode->i_flags & EXT4_INLINE_DATA_FL) {
 		VTR_FREE uint8_t *all = NULL;
-		size_t all_len, second;
+		size_t have, part;
 
-		if (ext_inline_read(&all, &all_len, &second, x, &x->cur, err) < 0)
+		if (ext_inline_read(&all, &have, x, &x->cur, err) < 0)
 			return -1;
-		memcpy(buf, all + off, len);
+		part = off < have ? VTR_MIN(len, have - (size_t)off) : 0;
+		if (part > 0)
+			memcpy(buf, all + off, part);
+		memset((uint8_t *)buf + part, 0, len - part);
 		return 0;
 	}
 	if (ext_node_map(x, &x->cur, err) < 0)
@@ -925,8 +918,13 @@ static int ext_extents(struct vtr_fs *fs, uint64_t node, vtr_file_extent_fn *fn,
 		return vtr_fail(err, VTR_EUNSUPPORTED, "inode %" PRIu64 " is %s", node,
 				x->cur.inode->i_flags & EXT4_ENCRYPT_FL ? "encrypted (fscrypt)" : "compressed (e2compr)");
 	if (x->cur.inode->i_flags & EXT4_INLINE_DATA_FL) {
-		struct vtr_file_extent e = { .len = size, .inline_data = true };
+		struct vtr_file_extent e = { .inline_data = true };
+		VTR_FREE uint8_t *all = NULL;
+		size_t have;
 
+		if (ext_inline_read(&all, &have, x, &x->cur, err) < 0)
+			return -1;
+		e.len = VTR_MIN(size, (uint64_t)have);
 		return size ? fn(arg, &e) : 0;
 	}
 	if (ext_node_map(x, &x->cur, err) < 0)
@@ -970,10 +968,13 @@ static ssize_t ext_readlink(struct vtr_fs *fs, uint64_t node, char *buf, size_t 
 		return vtr_fail(err, VTR_EUNSUPPORTED, "symbolic link inode %" PRIu64 " is encrypted (fscrypt)", node);
 	if (i->i_flags & EXT4_INLINE_DATA_FL) {
 		VTR_FREE uint8_t *all = NULL;
-		size_t len, second;
+		size_t have;
 
-		if (ext_inline_read(&all, &len, &second, x, &x->cur, err) < 0)
+		if (ext_inline_read(&all, &have, x, &x->cur, err) < 0)
 			return -1;
+		if (size > have)
+			return vtr_fail(err, VTR_ECORRUPT, "symbolic link inode %" PRIu64 ": a target of %zu bytes, %zu are there", node,
+					size, have);
 		memcpy(buf, all, size);
 		return (ssize_t)size;
 	}
@@ -1084,15 +1085,15 @@ static int ext_readdir_inline(struct ext_dir *d, struct vtr_error *err)
 {
 	struct ext *x = d->x;
 	VTR_FREE uint8_t *all = NULL;
-	size_t len, second;
+	size_t len;
 	int r;
 
-	if (ext_inline_read(&all, &len, &second, x, &x->cur, err) < 0)
+	if (ext_inline_read(&all, &len, x, &x->cur, err) < 0)
 		return -1;
 	/* Four bytes name the parent. */
-	r = len > 4 ? ext_dir_block(d, all + 4, VTR_MIN(len, second) - 4, 4, err) : 0;
-	if (r == 0 && len > second)
-		r = ext_dir_block(d, all + second, len - second, second, err);
+	r = ext_dir_block(d, all + 4, EXT_FAST_SYMLINK - 4, 4, err);
+	if (r == 0)
+		r = ext_dir_block(d, all + EXT_FAST_SYMLINK, len - EXT_FAST_SYMLINK, EXT_FAST_SYMLINK, err);
 	return r;
 }
 
