@@ -79,7 +79,7 @@ manual_ext4()
 	truncate -s "$size" "$image"
 	mke2fs -q -F -t ext4 -b 4096 -O ^has_journal -L "$label" -U "$uuid" -d "$tree" "$image"
 	(
-		cd "$tree"
+		cd "$tree" || exit
 		find . -mindepth 1 -print | while IFS= read -r path; do
 			printf 'sif "%s" uid 0\nsif "%s" gid 0\n' "$path" "$path"
 		done

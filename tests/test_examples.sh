@@ -24,12 +24,12 @@ fail()
 # A library that was built with sanitizers asks the same of its programs.
 flags=()
 case ${build##*/} in
-asan) flags=(-fsanitize=address,undefined) ;;
+asan) flags=("-fsanitize=address,undefined") ;;
 tsan) flags=(-fsanitize=thread) ;;
 cov) flags=(--coverage) ;;
 esac
 strict=(-Wall -Wextra -Wpedantic -Werror)
-link=(-I "$top/api" -L "$build" -lvitrine -Wl,-rpath,"$build")
+link=(-I "$top/api" -L "$build" -lvitrine "-Wl,-rpath,$build")
 
 for name in inspect layers; do
 	"${CC:-cc}" -std=c11 "${strict[@]}" "${flags[@]}" -o "$name" "$top/docs/examples/$name.c" "${link[@]}"
