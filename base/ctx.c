@@ -2,7 +2,6 @@
 /* The context: limits, warnings, cancellation, accounts of work and memory. */
 #include "base/ctx.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -155,13 +154,11 @@ void vtr_warn_err(struct vtr_ctx *ctx, const struct vtr_error *err)
 void vtr_warn(struct vtr_ctx *ctx, int code, const char *fmt, ...)
 {
 	struct vtr_error err = { 0 };
-	char raw[sizeof(err.text)];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(raw, sizeof(raw), fmt, ap);
+	vtr_error_vset(&err, code, fmt, ap);
 	va_end(ap);
-	vtr_error_set(&err, code, "%s", raw);
 	vtr_warn_err(ctx, &err);
 }
 
@@ -222,14 +219,16 @@ int vtr_tick(struct vtr_ctx *ctx, uint64_t *steps, uint64_t n, struct vtr_error 
 
 int vtr_charge(struct vtr_ctx *ctx, uint64_t bytes, const char *what, struct vtr_error *err)
 {
-	uint64_t before;
+	uint64_t before, after;
 
 	if (VTR_OVER(ctx, alloc, bytes, what, err) < 0)
 		return -1;
 	before = atomic_fetch_add(&ctx->metadata, bytes);
-	if (before + bytes > ctx->lim.metadata) {
+	if (vtr_add_over(before, bytes, &after))
+		after = UINT64_MAX;
+	if (after > ctx->lim.metadata) {
 		atomic_fetch_sub(&ctx->metadata, bytes);
-		return vtr_limit_check("metadata", ctx->lim.metadata, before + bytes, what, err);
+		return vtr_limit_check("metadata", ctx->lim.metadata, after, what, err);
 	}
 	return 0;
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 const char *vtr_code_name(int code)
 {
 	static const char *const names[] = {
@@ -35,16 +37,30 @@ const char *vtr_version(void)
 	return ERROR_STR(VTR_VERSION_MAJOR) "." ERROR_STR(VTR_VERSION_MINOR) "." ERROR_STR(VTR_VERSION_PATCH);
 }
 
+/* How much of text stays when a character that its end cuts is left out. */
+static size_t error_whole(const char *text, size_t len)
+{
+	size_t at = len;
+	uint32_t cp;
+
+	while (at > 0 && len - at < 3 && ((unsigned char)text[at - 1] & 0xc0) == 0x80)
+		at--;
+	if (at == 0 || ((unsigned char)text[at - 1] & 0xc0) != 0xc0)
+		return len;
+	return vtr_utf8_next(&cp, (const uint8_t *)text + at - 1, len - at + 1) > 0 ? len : at - 1;
+}
+
 /* Format and escape into out. Cut texts end in "…". */
-static void error_format(char *out, size_t size, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0))) error_format(char *out, size_t size, const char *fmt, va_list ap)
 {
 	static const char more[] = "\xe2\x80\xa6";
 	char raw[1020];
 	int n = vsnprintf(raw, sizeof(raw), fmt, ap);
 	size_t have = n < 0 ? 0 : (size_t)n < sizeof(raw) ? (size_t)n : sizeof(raw) - 1;
-	size_t full = vtr_escape(out, size, raw, have);
+	bool cut = n > 0 && (size_t)n >= sizeof(raw);
+	size_t full = vtr_escape(out, size, raw, cut ? error_whole(raw, have) : have);
 
-	if (full >= size || (n > 0 && (size_t)n >= sizeof(raw))) {
+	if (full >= size || cut) {
 		size_t at = strlen(out);
 
 		if (at + sizeof(more) > size) {
@@ -56,16 +72,21 @@ static void error_format(char *out, size_t size, const char *fmt, va_list ap)
 	}
 }
 
+void vtr_error_vset(struct vtr_error *err, int code, const char *fmt, va_list ap)
+{
+	if (!err)
+		return;
+	error_format(err->text, sizeof(err->text), fmt, ap);
+	err->code = code;
+}
+
 void vtr_error_set(struct vtr_error *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!err)
-		return;
 	va_start(ap, fmt);
-	error_format(err->text, sizeof(err->text), fmt, ap);
+	vtr_error_vset(err, code, fmt, ap);
 	va_end(ap);
-	err->code = code;
 }
 
 void vtr_error_at(struct vtr_error *err, const char *fmt, ...)

@@ -12,6 +12,7 @@
 
 /* Set code and text (escaped: names from an image may be given with %s). */
 void vtr_error_set(struct vtr_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void vtr_error_vset(struct vtr_error *err, int code, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 
 /* Put a place in front of the text: "place: text". */
 void vtr_error_at(struct vtr_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,827 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ground floor: cursors, checked arithmetic, text, errors, limits, the cache, the pool, plain block sources. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cache.h"
+#include "base/checked.h"
+#include "base/pool.h"
+#include "base/text.h"
+
+/* --------------------------------------------------------------------------------------------------- bytes, numbers */
+
+static void a_cursor_stays_within_its_bytes(void **state)
+{
+	static const uint8_t bytes[8] = { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef };
+	struct vtr_cur c = vtr_cur_of(bytes, sizeof(bytes), 0x1000);
+	uint8_t out[4] = { 9, 9, 9, 9 };
+
+	(void)state;
+	assert_int_equal(0x01, vtr_cur_u8(&c));
+	assert_int_equal(0x4523, vtr_cur_le16(&c));
+	assert_int_equal(0x6789, vtr_cur_be16(&c));
+	assert_int_equal(3, vtr_cur_left(&c));
+	assert_false(c.bad);
+	assert_int_equal(0, vtr_cur_be32(&c)); /* 4 asked, 3 left */
+	assert_true(c.bad);
+	assert_int_equal(0, vtr_cur_u8(&c)); /* and it stays bad, although there are 3 */
+	vtr_cur_bytes(&c, out, sizeof(out));
+	assert_int_equal(0, out[0] | out[1] | out[2] | out[3]);
+
+	c = vtr_cur_of(bytes, sizeof(bytes), 0);
+	assert_true(vtr_cur_le64(&c) == 0xefcdab8967452301u);
+	assert_int_equal(0, vtr_cur_left(&c));
+	assert_non_null(vtr_cur_take(&c, 0));
+	assert_false(c.bad);
+	vtr_cur_seek(&c, 0);
+	assert_true(vtr_cur_be64(&c) == 0x0123456789abcdefu);
+	vtr_cur_seek(&c, 4);
+	assert_true(vtr_cur_le32(&c) == 0xefcdab89u);
+	vtr_cur_seek(&c, 4);
+	assert_true(vtr_cur_be32(&c) == 0x89abcdefu);
+	vtr_cur_seek(&c, 8);
+	assert_false(c.bad);
+	vtr_cur_seek(&c, 9);
+	assert_true(c.bad);
+
+	c = vtr_cur_of(bytes, sizeof(bytes), 0);
+	vtr_cur_skip(&c, SIZE_MAX);
+	assert_true(c.bad);
+	c = vtr_cur_of(bytes, 0, 0);
+	assert_int_equal(0, vtr_cur_u8(&c));
+	assert_true(c.bad);
+}
+
+static void sums_and_products_that_do_not_fit_are_told(void **state)
+{
+	uint64_t u64;
+	uint32_t u32;
+
+	(void)state;
+	assert_false(vtr_add_over(UINT64_MAX - 1, 1u, &u64));
+	assert_true(vtr_add_over(UINT64_MAX, 1u, &u64));
+	assert_true(vtr_sub_over(1u, 2u, &u64));
+	assert_false(vtr_mul_over(UINT32_MAX, UINT32_MAX, &u64));
+	assert_true(vtr_mul_over(65536u, 65536u, &u32));
+	assert_true(vtr_range_in(0, 0, 0));
+	assert_true(vtr_range_in(10, 0, 10));
+	assert_false(vtr_range_in(11, 0, 10));
+	assert_true(vtr_range_in(4, 6, 10));
+	assert_false(vtr_range_in(4, 7, 10));
+	assert_false(vtr_range_in(4, UINT64_MAX - 2, 10)); /* the sum wraps to 1 */
+	assert_false(vtr_range_in(UINT64_MAX, 1, 10));
+	assert_true(vtr_pow2_is(1) && vtr_pow2_is(1ull << 63));
+	assert_false(vtr_pow2_is(0) || vtr_pow2_is(3));
+	assert_int_equal(0, vtr_div_up(0, 512));
+	assert_int_equal(1, vtr_div_up(1, 512));
+	assert_int_equal(1, vtr_div_up(512, 512));
+	assert_true(vtr_div_up(UINT64_MAX, 2) == 1ull << 63);
+	assert_int_equal(0, vtr_log2(1));
+	assert_int_equal(9, vtr_log2(1023));
+	assert_int_equal(63, vtr_log2(UINT64_MAX));
+}
+
+/* ------------------------------------------------------------------------------------------------------------- text */
+
+static void each_single_byte_is_escaped(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 256; i++) {
+		char byte = (char)i, expected[8], out[16];
+
+		if (i == '\n')
+			strcpy(expected, "\\n");
+		else if (i == '\t')
+			strcpy(expected, "\\t");
+		else if (i == '\\')
+			strcpy(expected, "\\\\");
+		else if (i < 0x20 || i >= 0x7f)
+			snprintf(expected, sizeof(expected), "\\x%02X", i);
+		else
+			snprintf(expected, sizeof(expected), "%c", (char)i);
+		assert_int_equal(strlen(expected), vtr_escape(out, sizeof(out), &byte, 1));
+		assert_string_equal(expected, out);
+	}
+}
+
+static const struct {
+	const char *bytes, *expected;
+} escapes[] = {
+	/* well-formed and visible */
+	{ "a\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80", "a\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80" },
+	{ "\xef\xbf\xbd", "\xef\xbf\xbd" }, /* U+FFFD */
+	{ "\xc2\xa0", "\xc2\xa0" },	    /* U+00A0 */
+	/* a terminal obeys these */
+	{ "\x1b[31mred", "\\x1B[31mred" },
+	{ "\xc2\x9b"
+	  "31m",
+	  "\\u{009B}31m" }, /* CSI as one code point */
+	{ "\xc2\x80\xc2\x9f", "\\u{0080}\\u{009F}" },
+	{ "a\rb\bc\x07", "a\\x0Db\\x08c\\x07" },
+	/* not seen, or turning what follows around */
+	{ "\xe2\x80\xae"
+	  "cod.exe",
+	  "\\u{202E}cod.exe" },
+	{ "\xe2\x80\xaa\xe2\x80\xab\xe2\x80\xac\xe2\x80\xad", "\\u{202A}\\u{202B}\\u{202C}\\u{202D}" },
+	{ "\xe2\x81\xa6\xe2\x81\xa7\xe2\x81\xa8\xe2\x81\xa9", "\\u{2066}\\u{2067}\\u{2068}\\u{2069}" },
+	{ "\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", "\\u{200E}\\u{200F}\\u{061C}" },
+	{ "\xe2\x80\x8b\xe2\x80\x8d\xef\xbb\xbf\xc2\xad", "\\u{200B}\\u{200D}\\u{FEFF}\\u{00AD}" },
+	{ "\xe2\x80\xa8\xe2\x80\xa9", "\\u{2028}\\u{2029}" },
+	{ "\xf3\xa0\x81\x81", "\\u{E0041}" }, /* a tag */
+	{ "\xef\xbf\xbe\xf4\x8f\xbf\xbf", "\\u{FFFE}\\u{10FFFF}" },
+	/* not UTF-8 */
+	{ "\xc0\xaf", "\\xC0\\xAF" }, /* overlong slash */
+	{ "\xe0\x80\xaf", "\\xE0\\x80\\xAF" },
+	{ "\xf0\x80\x80\xaf", "\\xF0\\x80\\x80\\xAF" },
+	{ "\xed\xa0\x80", "\\xED\\xA0\\x80" },		/* a surrogate */
+	{ "\xf4\x90\x80\x80", "\\xF4\\x90\\x80\\x80" }, /* U+110000 */
+	{ "\xf8\x88\x80\x80\x80", "\\xF8\\x88\\x80\\x80\\x80" },
+	{ "\xe2\x82", "\\xE2\\x82" }, /* cut */
+	{ "\xe2\x82z", "\\xE2\\x82z" },
+	{ "\xe2\xe2\x82\xac", "\\xE2\xe2\x82\xac" }, /* a whole one after a cut one */
+	{ "\x80\xbf", "\\x80\\xBF" },
+	{ "C:\\x41", "C:\\\\x41" }, /* what looks like an escape is none */
+};
+
+static void names_are_escaped_for_terminals(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(escapes); i++) {
+		const char *in = escapes[i].bytes;
+		size_t n = strlen(escapes[i].expected);
+		struct vtr_str s = { 0 };
+		char out[128];
+
+		assert_int_equal(n, vtr_escape(out, sizeof(out), in, strlen(in)));
+		assert_string_equal(escapes[i].expected, out);
+		assert_true(vtr_utf8_is(out, strlen(out)));
+		vtr_str_put_escaped(&s, in, strlen(in));
+		assert_string_equal(escapes[i].expected, s.p);
+		vtr_str_done(&s);
+		/* In less room: cut between characters, and the whole length told all the same. */
+		for (size_t size = 0; size <= n; size++) {
+			memset(out, 'X', sizeof(out));
+			assert_int_equal(n, vtr_escape(out, size, in, strlen(in)));
+			assert_int_equal('X', out[size]);
+			if (size == 0)
+				continue;
+			assert_true(strlen(out) < size);
+			assert_memory_equal(escapes[i].expected, out, strlen(out));
+			assert_true(vtr_utf8_is(out, strlen(out)));
+		}
+	}
+}
+
+static void utf8_is_told_from_other_bytes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(escapes); i++)
+		assert_int_equal(!strstr(escapes[i].expected, "\\x") || escapes[i].bytes[0] == 0x1b ||
+					 (escapes[i].bytes[0] > 0 && escapes[i].bytes[0] < 0x7f),
+				 vtr_utf8_is(escapes[i].bytes, strlen(escapes[i].bytes)));
+	assert_true(vtr_utf8_is("", 0));
+	assert_true(vtr_utf8_is("a\0b", 3));
+}
+
+static void utf16_becomes_utf8(void **state)
+{
+	static const uint8_t text[] = { 'a', 0, 0xe9, 0, 0xac, 0x20, 0x3d, 0xd8, 0x00, 0xde, 0, 0, 'x', 0 };
+	static const uint8_t high[] = { 0x3d, 0xd8, 'b', 0 }, low[] = { 0x00, 0xde, 'b', 0 },
+			     last[] = { 'b', 0, 0x3d, 0xd8 };
+	char out[32];
+
+	(void)state;
+	assert_true(vtr_utf16le_to_utf8(out, sizeof(out), text, sizeof(text)));
+	assert_string_equal("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", out);
+	assert_true(vtr_utf16le_to_utf8(out, sizeof(out), text, 2));
+	assert_string_equal("a", out);
+	assert_true(vtr_utf16le_to_utf8(out, sizeof(out), text, 0));
+	assert_string_equal("", out);
+	assert_false(vtr_utf16le_to_utf8(out, sizeof(out), high, sizeof(high)));
+	assert_string_equal("\xef\xbf\xbd"
+			    "b",
+			    out);
+	assert_false(vtr_utf16le_to_utf8(out, sizeof(out), low, sizeof(low)));
+	assert_string_equal("\xef\xbf\xbd"
+			    "b",
+			    out);
+	assert_false(vtr_utf16le_to_utf8(out, sizeof(out), last, sizeof(last)));
+	assert_string_equal("b\xef\xbf\xbd", out);
+	for (size_t size = 1; size <= 10; size++) {
+		memset(out, 'X', sizeof(out));
+		assert_false(vtr_utf16le_to_utf8(out, size, text, sizeof(text)));
+		assert_true(strlen(out) < size);
+		assert_true(vtr_utf8_is(out, strlen(out)));
+		assert_int_equal('X', out[size]);
+	}
+	assert_true(vtr_utf16le_to_utf8(out, 11, text, sizeof(text)));
+}
+
+static void guids_are_written_as_their_owners_do(void **state)
+{
+	/* EFI System, UEFI 2.10, table 5.7: C12A7328-F81F-11D2-BA4B-00A0C93EC93B */
+	static const uint8_t esp[16] = { 0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11,
+					 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b };
+	char out[37];
+
+	(void)state;
+	vtr_guid_text(out, esp);
+	assert_string_equal("C12A7328-F81F-11D2-BA4B-00A0C93EC93B", out);
+	vtr_uuid_text(out, esp);
+	assert_string_equal("28732ac1-1ff8-d211-ba4b-00a0c93ec93b", out);
+}
+
+static void a_string_grows(void **state)
+{
+	struct vtr_str s = { 0 };
+	struct vtr_error err = { 0 };
+	char *p;
+
+	(void)state;
+	assert_non_null(p = vtr_str_take(&s, &err));
+	assert_string_equal("", p);
+	free(p);
+	for (int i = 0; i < 1000; i++)
+		vtr_str_putf(&s, "%d,", i % 10);
+	vtr_str_putf(&s, "%0700d", 7); /* more than what is formatted at once */
+	vtr_str_puts(&s, "end");
+	assert_int_equal(2703, s.len);
+	assert_non_null(p = vtr_str_take(&s, &err));
+	assert_memory_equal("0,1,2,3,4,5,6,7,8,9,0,", p, 22);
+	assert_string_equal("0007end", p + 2696);
+	free(p);
+	assert_null(s.p);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- errors */
+
+static void an_error_is_built_from_the_inside_out(void **state)
+{
+	struct vtr_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(-1, vtr_fail(&err, VTR_ECORRUPT, "entry %d", 12));
+	assert_int_equal(-1, vtr_at(&err, "L2 table at %#x", 0x200));
+	assert_int_equal(-1, vtr_at(&err, "%s", "a\nb\x1b.img"));
+	assert_int_equal(VTR_ECORRUPT, err.code);
+	assert_string_equal("a\\nb\\x1B.img: L2 table at 0x200: entry 12", err.text);
+	assert_int_equal(-1, vtr_fail(NULL, VTR_ECORRUPT, "entry %d", 12));
+	assert_int_equal(-1, vtr_at(NULL, "place"));
+	assert_string_equal("corrupt", vtr_code_name(VTR_ECORRUPT));
+	assert_string_equal("cancelled", vtr_code_name(VTR_ECANCELLED));
+	assert_string_equal("unknown", vtr_code_name(-1));
+	assert_string_equal("unknown", vtr_code_name(VTR_ECANCELLED + 1));
+}
+
+static void long_texts_are_cut_between_characters(void **state)
+{
+	(void)state;
+	for (size_t ascii = 0; ascii < 8; ascii++) {
+		struct vtr_error err = { 0 };
+		char text[4096] = "";
+
+		memset(text, 'a', ascii);
+		for (size_t i = 0; i < 500; i++)
+			strcat(text, i % 2 ? "\xe2\x82\xac" : "\xf0\x9f\x98\x80");
+		vtr_error_set(&err, VTR_EIO, "%s", text);
+		assert_in_range(strlen(err.text), sizeof(err.text) - 16, sizeof(err.text) - 1);
+		assert_true(vtr_utf8_is(err.text, strlen(err.text)));
+		assert_string_equal("\xe2\x80\xa6", err.text + strlen(err.text) - 3);
+		assert_memory_equal(text, err.text, strlen(err.text) - 3);
+		assert_null(strchr(err.text, '\\'));
+
+		vtr_error_at(&err, "%s", text);
+		assert_true(strlen(err.text) < sizeof(err.text));
+		assert_true(vtr_utf8_is(err.text, strlen(err.text)));
+		assert_null(strchr(err.text, '\\'));
+		assert_non_null(strstr(err.text, "\xe2\x80\xa6: "));
+	}
+	/* Escapes make it longer than the room: still whole, still marked. */
+	for (size_t ascii = 0; ascii < 8; ascii++) {
+		struct vtr_error err = { 0 };
+		char text[1001] = "";
+
+		memset(text, 1, 1000);
+		memset(text, 'a', ascii);
+		vtr_error_set(&err, VTR_EIO, "%s", text);
+		assert_true(vtr_utf8_is(err.text, strlen(err.text)));
+		assert_string_equal("\xe2\x80\xa6", err.text + strlen(err.text) - 3);
+	}
+}
+
+struct said {
+	unsigned n;
+	struct vtr_error last;
+};
+
+static void say(void *arg, const struct vtr_error *w)
+{
+	struct said *s = arg;
+
+	s->n++;
+	s->last = *w;
+}
+
+static void a_warning_is_handed_on_once_and_counted_always(void **state)
+{
+	struct vtr_ctx *ctx = vtr_ctx_new(NULL, NULL);
+	struct said said = { 0 };
+	char text[3000];
+
+	(void)state;
+	vtr_ctx_on_warning(ctx, say, &said);
+	for (int i = 0; i < 3; i++)
+		vtr_warn(ctx, VTR_ECORRUPT, "block %d", 7);
+	vtr_warn(ctx, VTR_OK, "odd");
+	assert_int_equal(2, said.n);
+	assert_int_equal(3, vtr_ctx_damage(ctx));
+	assert_int_equal(4, vtr_ctx_warnings(ctx));
+	for (int i = 0; i < 2000; i++)
+		vtr_warn(ctx, VTR_OK, "block %d", i);
+	assert_int_equal(1000, said.n);
+	assert_int_equal(2004, vtr_ctx_warnings(ctx));
+	vtr_ctx_unref(ctx);
+
+	ctx = vtr_ctx_new(NULL, NULL);
+	vtr_ctx_on_warning(ctx, say, &said);
+	for (size_t i = 0; i < 999; i++)
+		memcpy(text + 3 * i, "\xe2\x82\xac", 4);
+	vtr_warn(ctx, VTR_ECORRUPT, "a%s", text);
+	assert_true(vtr_utf8_is(said.last.text, strlen(said.last.text)));
+	assert_null(strchr(said.last.text, '\\'));
+	assert_string_equal("\xe2\x80\xa6", said.last.text + strlen(said.last.text) - 3);
+	vtr_ctx_unref(ctx);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- limits */
+
+static void limits_are_set_by_name(void **state)
+{
+	struct vtr_limits l;
+	struct vtr_error err = { 0 };
+	struct vtr_ctx *ctx;
+
+	(void)state;
+	vtr_limits_default(&l);
+	assert_int_equal(10, l.chain);
+	assert_int_equal(64 << 20, l.alloc);
+#define X(name, value)                                                                                                 \
+	assert_int_equal(0, vtr_limits_set(&l, #name, 12345, &err));                                                   \
+	assert_int_equal(12345, l.name);                                                                               \
+	assert_int_equal(0, vtr_limits_set(&l, #name, (value), &err));
+	VTR_LIMITS(X)
+#undef X
+	assert_int_equal(-1, vtr_limits_set(&l, "chains", 1, &err));
+	assert_int_equal(VTR_EUSAGE, err.code);
+	assert_string_equal("no limit is named \"chains\"", err.text);
+	assert_int_equal(-1, vtr_limits_set(&l, "", 1, &err));
+
+	l.alloc = 1000;
+	l.metadata = 1500;
+	l.steps = 2000;
+	ctx = vtr_ctx_new(&l, NULL);
+	assert_int_equal(1000, vtr_ctx_limits(ctx)->alloc);
+	assert_int_equal(-1, vtr_charge(ctx, 1001, "table", &err));
+	assert_int_equal(VTR_ELIMIT, err.code);
+	assert_string_equal("table: 1001 needed, limit alloc=1000", err.text);
+	assert_int_equal(0, vtr_charge(ctx, 1000, "table", &err));
+	assert_int_equal(-1, vtr_charge(ctx, 501, "table", &err));
+	assert_string_equal("table: 1501 needed, limit metadata=1500", err.text);
+	assert_int_equal(0, vtr_charge(ctx, 500, "table", &err));
+	vtr_uncharge(ctx, 1500);
+	assert_int_equal(0, vtr_charge(ctx, 1000, "table", &err));
+	vtr_ctx_unref(ctx);
+
+	/* Numbers that wrap when they are added. */
+	l.alloc = UINT64_MAX;
+	ctx = vtr_ctx_new(&l, NULL);
+	assert_int_equal(0, vtr_charge(ctx, 100, "table", &err));
+	assert_int_equal(-1, vtr_charge(ctx, UINT64_MAX, "table", &err));
+	assert_int_equal(VTR_ELIMIT, err.code);
+	assert_int_equal(0, vtr_charge(ctx, 1400, "table", &err));
+	vtr_ctx_unref(ctx);
+}
+
+static void steps_end_at_their_limit(void **state)
+{
+	struct vtr_limits l;
+	struct vtr_error err = { 0 };
+	struct vtr_ctx *ctx;
+	uint64_t steps = 0;
+
+	(void)state;
+	vtr_limits_default(&l);
+	l.steps = 5000;
+	ctx = vtr_ctx_new(&l, NULL);
+	for (int i = 0; i < 5000; i++)
+		assert_int_equal(0, vtr_tick(ctx, &steps, 1, &err));
+	assert_int_equal(-1, vtr_tick(ctx, &steps, 1, &err));
+	assert_int_equal(VTR_ELIMIT, err.code);
+	assert_non_null(strstr(err.text, "limit steps=5000"));
+	assert_int_equal(-1, vtr_tick(ctx, &steps, UINT64_MAX, &err));
+	steps = 0;
+	vtr_ctx_cancel(ctx);
+	for (int i = 0; i < 1023; i++)
+		assert_int_equal(0, vtr_tick(ctx, &steps, 1, &err));
+	assert_int_equal(-1, vtr_tick(ctx, &steps, 1, &err));
+	assert_int_equal(VTR_ECANCELLED, err.code);
+	vtr_ctx_unref(ctx);
+}
+
+static void work_ends_at_the_deadline(void **state)
+{
+	struct vtr_ctx *ctx = vtr_ctx_new(NULL, NULL);
+	struct vtr_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(0, vtr_ctx_check(ctx, &err));
+	vtr_ctx_deadline(ctx, 1);
+	usleep(5000);
+	assert_int_equal(-1, vtr_ctx_check(ctx, &err));
+	assert_int_equal(VTR_ECANCELLED, err.code);
+	vtr_ctx_deadline(ctx, 0);
+	assert_int_equal(0, vtr_ctx_check(ctx, &err));
+	vtr_ctx_deadline(ctx, UINT64_MAX);
+	assert_int_equal(0, vtr_ctx_check(ctx, &err));
+	vtr_ctx_cancel(ctx);
+	assert_int_equal(-1, vtr_ctx_check(ctx, &err));
+	assert_int_equal(VTR_ECANCELLED, err.code);
+	vtr_ctx_unref(ctx);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ cache */
+
+struct filler {
+	atomic_uint fills;
+	atomic_uint_fast64_t bad; /* this key fails */
+};
+
+static int cache_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err)
+{
+	struct filler *f = arg;
+
+	atomic_fetch_add(&f->fills, 1);
+	memset(block, 0xee, len / 2); /* half done */
+	if (key == atomic_load(&f->bad))
+		return vtr_fail(err, VTR_EIO, "block %" PRIu64, key);
+	for (size_t i = 0; i < len; i++)
+		block[i] = (uint8_t)(key * 31 + i);
+	return 0;
+}
+
+static void cache_expect(struct vtr_cache *c, uint64_t key, size_t at, size_t len)
+{
+	uint8_t buf[256];
+	struct vtr_error err = { 0 };
+
+	assert_int_equal(0, vtr_cache_read(c, key, at, buf, len, &err));
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal((uint8_t)(key * 31 + at + i), buf[i]);
+}
+
+static void the_cache_is_bounded_and_drops_what_is_least_used(void **state)
+{
+	struct filler f = { .bad = 77 };
+	struct vtr_cache *c = vtr_cache_new(256, 4, cache_fill, &f, NULL);
+	struct vtr_error err = { 0 };
+	uint8_t byte;
+
+	(void)state;
+	assert_non_null(c);
+	for (uint64_t k = 0; k < 4; k++)
+		cache_expect(c, k, 0, 256);
+	for (uint64_t k = 0; k < 4; k++)
+		cache_expect(c, k, 255, 1);
+	assert_int_equal(4, f.fills);
+	cache_expect(c, 0, 3, 5); /* now 1 is the oldest */
+	cache_expect(c, 1000, 0, 256);
+	assert_int_equal(5, f.fills);
+	assert_true(vtr_cache_has(c, 0) && vtr_cache_has(c, 2) && vtr_cache_has(c, 3) && vtr_cache_has(c, 1000));
+	assert_false(vtr_cache_has(c, 1));
+
+	/* What fails is not kept, and takes nothing with it. */
+	assert_int_equal(-1, vtr_cache_read(c, 77, 0, &byte, 1, &err));
+	assert_string_equal("block 77", err.text);
+	assert_false(vtr_cache_has(c, 77));
+	assert_true(vtr_cache_has(c, 2));
+	atomic_store(&f.bad, 78);
+	cache_expect(c, 77, 0, 256);
+
+	for (uint64_t k = 0; k < 1000; k++)
+		cache_expect(c, k << 32 | k, 0, 256);
+	for (uint64_t k = 0, n = 0; k < 1000; k++) {
+		n += vtr_cache_has(c, k << 32 | k);
+		assert_true(k < 999 || n == 4);
+	}
+	vtr_cache_free(c);
+	vtr_cache_free(NULL);
+
+	c = vtr_cache_new(16, 0, cache_fill, &f, NULL); /* at least one */
+	cache_expect(c, 5, 0, 16);
+	cache_expect(c, 6, 0, 16);
+	assert_true(vtr_cache_has(c, 6));
+	vtr_cache_free(c);
+}
+
+#define CACHE_THREADS 4
+
+static void *cache_thread(void *arg)
+{
+	struct vtr_cache *c = arg;
+	uint32_t x = (uint32_t)(uintptr_t)&x | 1;
+	uint8_t buf[64];
+
+	for (int i = 0; i < 20000; i++) {
+		uint64_t key;
+
+		x = x * 1664525 + 1013904223;
+		key = x >> 16 & 31;
+		if (vtr_cache_read(c, key, key, buf, sizeof(buf), NULL) < 0)
+			return arg;
+		for (size_t k = 0; k < sizeof(buf); k++)
+			if (buf[k] != (uint8_t)(key * 31 + key + k))
+				return arg;
+	}
+	return NULL;
+}
+
+static void threads_share_a_cache(void **state)
+{
+	struct filler f = { .bad = UINT64_MAX };
+	struct vtr_cache *c = vtr_cache_new(256, 8, cache_fill, &f, NULL);
+	pthread_t t[CACHE_THREADS];
+
+	(void)state;
+	for (int i = 0; i < CACHE_THREADS; i++)
+		assert_int_equal(0, pthread_create(&t[i], NULL, cache_thread, c));
+	for (int i = 0; i < CACHE_THREADS; i++) {
+		void *bad;
+
+		pthread_join(t[i], &bad);
+		assert_null(bad);
+	}
+	vtr_cache_free(c);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- pool */
+
+struct work {
+	struct vtr_ctx *ctx;
+	atomic_uint done[300];
+	size_t fail_from, fail_step; /* these items fail */
+	bool nest;
+};
+
+static int work_item(void *arg, size_t i, struct vtr_error *err)
+{
+	struct work *w = arg;
+
+	if (w->nest) {
+		struct work inner = { .ctx = w->ctx, .fail_from = SIZE_MAX, .fail_step = 1 };
+
+		if (vtr_pool_run(w->ctx, work_item, &inner, 10, err) < 0)
+			return -1;
+		for (size_t k = 0; k < 10; k++)
+			if (atomic_load(&inner.done[k]) != 1)
+				return vtr_fail(err, VTR_EIO, "inner %zu", k);
+	}
+	atomic_fetch_add(&w->done[i], 1);
+	if (i >= w->fail_from && (i - w->fail_from) % w->fail_step == 0) {
+		usleep(i == w->fail_from ? 2000 : 0); /* later ones fail earlier */
+		return vtr_fail(err, VTR_ECORRUPT, "item %zu", i);
+	}
+	return 0;
+}
+
+static struct vtr_ctx *work_ctx(unsigned threads)
+{
+	struct vtr_limits l;
+
+	vtr_limits_default(&l);
+	l.threads = threads;
+	return vtr_ctx_new(&l, NULL);
+}
+
+static void the_pool_does_each_item_once(void **state)
+{
+	static const size_t counts[] = { 0, 1, 2, 3, 64, 300 };
+
+	(void)state;
+	for (unsigned threads = 1; threads <= 9; threads += 2) {
+		struct vtr_ctx *ctx = work_ctx(threads);
+
+		assert_int_equal(VTR_MIN(threads, 8u), vtr_pool_width(ctx));
+		for (size_t k = 0; k < VTR_COUNT(counts) * 4; k++) {
+			struct work w = { .ctx = ctx, .fail_from = SIZE_MAX, .fail_step = 1, .nest = k % 4 == 3 };
+			size_t n = counts[k / 4];
+
+			assert_int_equal(0, vtr_pool_run(ctx, work_item, &w, n, NULL));
+			for (size_t i = 0; i < 300; i++)
+				assert_int_equal(i < n, atomic_load(&w.done[i]));
+		}
+		vtr_ctx_unref(ctx);
+	}
+}
+
+static void the_pool_returns_the_first_failure(void **state)
+{
+	(void)state;
+	for (unsigned threads = 1; threads <= 4; threads++) {
+		struct vtr_ctx *ctx = work_ctx(threads);
+
+		for (size_t from = 0; from < 40; from++) {
+			struct work w = { .ctx = ctx, .fail_from = from, .fail_step = 1 };
+			struct vtr_error err = { 0 };
+			char text[32];
+
+			assert_int_equal(-1, vtr_pool_run(ctx, work_item, &w, 64, &err));
+			snprintf(text, sizeof(text), "item %zu", from);
+			assert_string_equal(text, err.text);
+			for (size_t i = 0; i < from; i++)
+				assert_int_equal(1, atomic_load(&w.done[i]));
+			assert_int_equal(-1, vtr_pool_run(ctx, work_item, &w, 64, NULL));
+		}
+		vtr_ctx_unref(ctx);
+	}
+}
+
+static void *pool_caller(void *arg)
+{
+	struct vtr_ctx *ctx = arg;
+
+	for (int k = 0; k < 200; k++) {
+		struct work w = { .ctx = ctx, .fail_from = SIZE_MAX, .fail_step = 1 };
+
+		if (vtr_pool_run(ctx, work_item, &w, 50, NULL) < 0)
+			return arg;
+		for (size_t i = 0; i < 50; i++)
+			if (atomic_load(&w.done[i]) != 1)
+				return arg;
+	}
+	return NULL;
+}
+
+static void several_threads_use_one_pool(void **state)
+{
+	struct vtr_ctx *ctx = work_ctx(4);
+	pthread_t t[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(0, pthread_create(&t[i], NULL, pool_caller, ctx));
+	for (int i = 0; i < 3; i++) {
+		void *bad;
+
+		pthread_join(t[i], &bad);
+		assert_null(bad);
+	}
+	vtr_ctx_unref(ctx);
+}
+
+/* ---------------------------------------------------------------------------------------------------- block sources */
+
+static int counting_pread(void *arg, uint64_t off, void *buf, size_t len, struct vtr_error *err)
+{
+	(void)arg, (void)err;
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)buf)[i] = (uint8_t)(off + i);
+	return 0;
+}
+
+static void counting_close(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void sources_are_read_within_their_size(void **state)
+{
+	int closed = 0;
+	struct vtr_blk_source src = { .pread = counting_pread, .close = counting_close, .arg = &closed, .size = 1000 };
+	struct vtr_ctx *ctx = vtr_ctx_new(NULL, NULL);
+	struct vtr_blk *b = NULL, *slice = NULL, *memory = NULL;
+	struct vtr_extent e;
+	struct vtr_error err = { 0 };
+	uint8_t buf[16];
+
+	(void)state;
+	assert_int_equal(0, vtr_blk_custom(&b, ctx, &src, &err));
+	assert_int_equal(0, vtr_blk_slice(&slice, b, 100, 50, &err));
+	vtr_blk_unref(b); /* the slice keeps it */
+	assert_int_equal(0, vtr_blk_pread(slice, 10, buf, 16, &err));
+	assert_int_equal(110, buf[0]);
+	assert_int_equal(125, buf[15]);
+	assert_int_equal(0, vtr_blk_pread(slice, 50, buf, 0, &err));
+	assert_int_equal(-1, vtr_blk_pread(slice, 35, buf, 16, &err));
+	assert_int_equal(VTR_ETRUNCATED, err.code);
+	assert_string_equal("16 bytes at 0x23: the slice ends at 0x32", err.text);
+	assert_int_equal(-1, vtr_blk_pread(slice, UINT64_MAX, buf, 2, &err));
+	assert_int_equal(0, vtr_blk_extent(&e, slice, 20, &err));
+	assert_int_equal(30, e.len); /* cut to the slice */
+	assert_int_equal(VTR_EXTENT_DATA, e.kind);
+	assert_int_equal(-1, vtr_blk_extent(&e, slice, 50, &err));
+	assert_int_equal(VTR_EUSAGE, err.code);
+	assert_int_equal(-1, vtr_blk_slice(&b, slice, 51, 0, &err));
+	assert_int_equal(-1, vtr_blk_slice(&b, slice, 1, UINT64_MAX, &err));
+	assert_int_equal(VTR_EUSAGE, err.code);
+	assert_int_equal(0, closed);
+	vtr_blk_unref(slice);
+	assert_int_equal(1, closed);
+	vtr_blk_unref(NULL);
+
+	assert_int_equal(0, vtr_blk_memory(&memory, ctx, "abc", 3, &err));
+	assert_int_equal(0, vtr_blk_pread(memory, 1, buf, 2, &err));
+	assert_memory_equal("bc", buf, 2);
+	vtr_blk_unref(memory);
+	assert_int_equal(0, vtr_blk_memory(&memory, ctx, NULL, 0, &err));
+	assert_int_equal(0, vtr_blk_size(memory));
+	assert_int_equal(-1, vtr_blk_pread(memory, 0, buf, 1, &err));
+	vtr_blk_unref(memory);
+	src.pread = NULL;
+	assert_int_equal(-1, vtr_blk_custom(&b, ctx, &src, &err));
+	assert_int_equal(VTR_EUSAGE, err.code);
+	vtr_ctx_unref(ctx);
+}
+
+static void layers_are_counted(void **state)
+{
+	struct vtr_ctx *ctx = vtr_ctx_new(NULL, NULL);
+	struct vtr_blk *b = NULL, *next = NULL;
+	struct vtr_error err = { 0 };
+	unsigned n = 0;
+
+	(void)state;
+	assert_int_equal(0, vtr_blk_memory(&b, ctx, "abc", 3, &err));
+	while (vtr_blk_slice(&next, b, 0, 3, &err) == 0) {
+		vtr_blk_unref(b);
+		b = next;
+		n++;
+	}
+	assert_int_equal(16, n);
+	assert_int_equal(VTR_ELIMIT, err.code);
+	assert_non_null(strstr(err.text, "limit layers=16"));
+	vtr_blk_unref(b);
+	vtr_ctx_unref(ctx);
+}
+
+static void what_is_probed_is_read_once(void **state)
+{
+	static const uint64_t sizes[] = { 0, 1, 511, VTR_PROBE_TAIL, VTR_PROBE_HEAD + 7, 1 << 20 };
+
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(sizes); i++) {
+		int closed = 0;
+		struct vtr_blk_source src = {
+			.pread = counting_pread, .close = counting_close, .arg = &closed, .size = sizes[i]
+		};
+		struct vtr_ctx *ctx = vtr_ctx_new(NULL, NULL);
+		struct vtr_blk *b = NULL;
+		struct vtr_probe p = { 0 };
+
+		assert_int_equal(0, vtr_blk_custom(&b, ctx, &src, NULL));
+		assert_int_equal(0, vtr_probe_read(&p, b, NULL));
+		assert_int_equal(VTR_MIN(sizes[i], (uint64_t)VTR_PROBE_HEAD), p.head_len);
+		assert_int_equal(VTR_MIN(sizes[i], (uint64_t)VTR_PROBE_TAIL), p.tail_len);
+		if (sizes[i] > 0) {
+			assert_int_equal(0, p.head[0]);
+			assert_int_equal((uint8_t)(sizes[i] - 1), p.tail[p.tail_len - 1]);
+		}
+		vtr_probe_done(&p);
+		vtr_blk_unref(b);
+		vtr_ctx_unref(ctx);
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cursor_stays_within_its_bytes),
+		cmocka_unit_test(sums_and_products_that_do_not_fit_are_told),
+		cmocka_unit_test(each_single_byte_is_escaped),
+		cmocka_unit_test(names_are_escaped_for_terminals),
+		cmocka_unit_test(utf8_is_told_from_other_bytes),
+		cmocka_unit_test(utf16_becomes_utf8),
+		cmocka_unit_test(guids_are_written_as_their_owners_do),
+		cmocka_unit_test(a_string_grows),
+		cmocka_unit_test(an_error_is_built_from_the_inside_out),
+		cmocka_unit_test(long_texts_are_cut_between_characters),
+		cmocka_unit_test(a_warning_is_handed_on_once_and_counted_always),
+		cmocka_unit_test(limits_are_set_by_name),
+		cmocka_unit_test(steps_end_at_their_limit),
+		cmocka_unit_test(work_ends_at_the_deadline),
+		cmocka_unit_test(the_cache_is_bounded_and_drops_what_is_least_used),
+		cmocka_unit_test(threads_share_a_cache),
+		cmocka_unit_test(the_pool_does_each_item_once),
+		cmocka_unit_test(the_pool_returns_the_first_failure),
+		cmocka_unit_test(several_threads_use_one_pool),
+		cmocka_unit_test(sources_are_read_within_their_size),
+		cmocka_unit_test(layers_are_counted),
+		cmocka_unit_test(what_is_probed_is_read_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
