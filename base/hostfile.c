@@ -50,7 +50,8 @@ static int hostfile_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len
 			return vtr_fail(err, VTR_EIO, "reading %zu bytes at %#" PRIx64 ": %s", len, off,
 					vtr_errno_text(errno, text));
 		if (n == 0)
-			return vtr_fail(err, VTR_EIO, "the file became shorter while it was read: nothing at %#" PRIx64, off);
+			return vtr_fail(err, VTR_EIO, "the file became shorter while it was read: nothing at %#" PRIx64,
+					off);
 		p += n;
 		off += (uint64_t)n;
 		len -= (size_t)n;
@@ -141,10 +142,10 @@ static int hostfile_wrap(struct vtr_blk **out, struct vtr_ctx *ctx, int fd, cons
 		vtr_error_set(err, VTR_EIO, "%s: size of the block device: %s", path, vtr_errno_text(errno, text));
 	} else {
 		vtr_error_set(err, device_allowed ? VTR_EUSAGE : VTR_EPOLICY, "%s: %s, expected a regular file%s", path,
-			      S_ISDIR(st.st_mode)  ? "a directory"
-			      : S_ISCHR(st.st_mode) ? "a character device"
+			      S_ISDIR(st.st_mode)    ? "a directory"
+			      : S_ISCHR(st.st_mode)  ? "a character device"
 			      : S_ISFIFO(st.st_mode) ? "a FIFO"
-			      : S_ISBLK(st.st_mode) ? "a block device"
+			      : S_ISBLK(st.st_mode)  ? "a block device"
 						     : "neither file nor device",
 			      device_allowed ? " or a block device" : "");
 	}
@@ -209,8 +210,9 @@ int vtr_ctx_allow_dir(struct vtr_ctx *ctx, const char *dir, struct vtr_error *er
 /* Open rel beneath dirfd for kernels and sandboxes without openat2(2): no symbolic links, no ".." at all. */
 static int hostfile_open_steps(int dirfd, const char *rel)
 {
-	int dir = dup(dirfd), fd = -1;
+	int dir = fcntl(dirfd, F_DUPFD_CLOEXEC, 0), fd = -1;
 	const char *p = rel;
+	struct stat st;
 
 	while (dir >= 0 && fd < 0) {
 		size_t n = strcspn(p, "/");
@@ -223,7 +225,7 @@ static int hostfile_open_steps(int dirfd, const char *rel)
 			continue;
 		}
 		if (n == 0 || n >= sizeof(name) || (n == 2 && memcmp(p, "..", 2) == 0)) {
-			errno = EXDEV;
+			errno = n >= sizeof(name) ? ENAMETOOLONG : EXDEV;
 			break;
 		}
 		memcpy(name, p, n);
@@ -233,8 +235,13 @@ static int hostfile_open_steps(int dirfd, const char *rel)
 			fd = next;
 			break;
 		}
-		if (next < 0)
+		if (next < 0) {
+			if (errno == ENOTDIR)
+				errno = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode)
+						? ELOOP
+						: ENOTDIR;
 			break;
+		}
 		close(dir);
 		dir = next;
 		p += n;
@@ -251,8 +258,14 @@ static int hostfile_open_steps(int dirfd, const char *rel)
 static int hostfile_open_beneath(int dirfd, const char *rel)
 {
 	struct open_how how = { .flags = HOST_FLAGS, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-	long fd = syscall(SYS_openat2, dirfd, rel, &how, sizeof(how));
+	long fd = -1;
 
+	/* EAGAIN: somebody renames directories meanwhile, so that it cannot tell. */
+	for (int tries = 0; tries < 16; tries++) {
+		fd = syscall(SYS_openat2, dirfd, rel, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		return hostfile_open_steps(dirfd, rel);
 	return (int)fd;
@@ -333,6 +346,17 @@ static const char *hostfile_rest(const char *dir, const char *path)
 	return path[n] ? path + n + 1 : path + n;
 }
 
+/*
+ * The length of the protocol in front of a name, its colon included; 0: a plain path. As qemu tells them: a colon
+ * before any slash. A file of such a name is written "./a:b".
+ */
+static size_t hostfile_protocol(const char *name)
+{
+	size_t n = strcspn(name, ":/");
+
+	return name[n] == ':' ? n + 1 : 0;
+}
+
 int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *ctx, const char *image, const char *name,
 			    const char *what, struct vtr_error *err)
 {
@@ -341,6 +365,7 @@ int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *c
 	int dirfd = -1, fd = -1, e = 0;
 	const char *rest;
 	bool allowed = false;
+	size_t protocol;
 	char *slash;
 
 	if (ctx->resolver) {
@@ -359,9 +384,14 @@ int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *c
 		}
 	}
 	if (!image)
-		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\": an image without a path of its own names no files", what, name);
+		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\": an image without a path of its own names no files", what,
+				name);
 	if (name[0] == 0 || strlen(name) >= 4096)
 		return vtr_fail(err, VTR_EPOLICY, "%s: a name of %zu bytes", what, strlen(name));
+	protocol = hostfile_protocol(name);
+	if (protocol > 0)
+		return vtr_fail(err, VTR_EUNSUPPORTED, "%s \"%s\" needs the protocol \"%.*s\": only files are read",
+				what, name, (int)protocol - 1, name);
 	dir = hostfile_image_dir(&dirfd, image, err);
 	if (!dir)
 		return -1;
@@ -389,12 +419,15 @@ int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *c
 		const char *follow = hostfile_rest(dir, full) && !ctx->follow ? "--follow or " : "";
 
 		*(slash == full ? slash + 1 : slash) = 0;
-		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\" is not opened%s: %s--allow-dir %s would allow it", what, name,
-				allowed ? " (it leads out of the allowed directory)" : "", follow, full);
+		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\" is not opened%s: %s--allow-dir %s would allow it", what,
+				name, allowed ? " (it leads out of the allowed directory)" : "", follow, full);
 	}
+	if (fd < 0 && e == ENXIO)
+		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\": a socket or no device, expected a regular file", what,
+				full);
 	if (fd < 0)
-		return vtr_fail(err, e == ENOENT || e == ENOTDIR ? VTR_ENOTFOUND : VTR_EIO, "%s \"%s\": %s", what, full,
-				vtr_errno_text(e, text));
+		return vtr_fail(err, e == ENOENT || e == ENOTDIR || e == ENAMETOOLONG ? VTR_ENOTFOUND : VTR_EIO,
+				"%s \"%s\": %s", what, full, vtr_errno_text(e, text));
 	if (hostfile_wrap(out, ctx, fd, full, false, err) < 0)
 		return vtr_at(err, "%s", what);
 	if (path)

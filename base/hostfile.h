@@ -19,8 +19,8 @@ int vtr_hostfile_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *pat
 
 /*
  * Open a file that an image named. image is the image's path, NULL when it has none; name the bytes in the image.
- * *path is where it was found, the caller's. VTR_EPOLICY unless the context allows it; what says what the image
- * wants with it ("backing file").
+ * *path is where it was found, the caller's. VTR_EPOLICY unless the context allows it, VTR_EUNSUPPORTED for a
+ * name with a protocol ("json:", "nbd:"); what says what the image wants with it ("backing file").
  */
 int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *ctx, const char *image, const char *name,
 			    const char *what, struct vtr_error *err);

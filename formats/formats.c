@@ -9,8 +9,9 @@
 
 /* qcow2 and its relatives first, raw, which fits everything, last. */
 #define FORMATS(X)                                                                                                     \
-	X(qcow2) X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(dmg) X(ewf) X(bochs) X(sparseimage)      \
-	X(android_sparse) X(gzip) X(xz) X(zstd) X(bzip2) X(raw)
+	X(qcow2)                                                                                                       \
+	X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(dmg) X(ewf) X(bochs) X(sparseimage)               \
+		X(android_sparse) X(gzip) X(xz) X(zstd) X(bzip2) X(raw)
 #define X(name) extern const struct vtr_format vtr_format_##name;
 FORMATS(X)
 #undef X
@@ -72,14 +73,15 @@ static const struct vtr_format *formats_recognise(struct vtr_open *o, struct vtr
 	if (o->raw_content)
 		raw = o->raw_content(&p, &raw_bits);
 	if (second) {
-		vtr_error_set(err, VTR_EAMBIGUOUS, "it has the signs of %s and of %s: name one with --format", best->name,
-			      second->name);
+		vtr_error_set(err, VTR_EAMBIGUOUS, "it has the signs of %s and of %s: name one with --format",
+			      best->name, second->name);
 		return NULL;
 	}
 	if (raw && raw_bits >= FORMAT_MIN_RAW_BITS) {
-		vtr_error_set(err, VTR_EAMBIGUOUS,
-			      "it has the signs of %s, and of a raw disk with %s: name one with --format %s or --format raw",
-			      best->name, raw, best->name);
+		vtr_error_set(
+			err, VTR_EAMBIGUOUS,
+			"it has the signs of %s, and of a raw disk with %s: name one with --format %s or --format raw",
+			best->name, raw, best->name);
 		return NULL;
 	}
 	return best;
@@ -120,12 +122,18 @@ static bool formats_is_above(const struct vtr_open *o, const struct vtr_blk *fil
 	return false;
 }
 
+/* The name of a format as images have it. qemu calls VHD by the program that it came from. */
+static const char *formats_spelling(const char *format)
+{
+	return format && strcmp(format, "vpc") == 0 ? "vhd" : format;
+}
+
 int vtr_format_open_named(struct vtr_blk **out, char **path, struct vtr_open *o, const char *name, const char *format,
 			  const char *what, struct vtr_error *err)
 {
 	VTR_UNREF struct vtr_blk *file = NULL;
 	VTR_FREE char *found = NULL;
-	struct vtr_image_options opt = { .format = format };
+	struct vtr_image_options opt = { .format = formats_spelling(format) };
 	struct vtr_open below = {
 		.ctx = o->ctx,
 		.opt = &opt,
@@ -136,6 +144,9 @@ int vtr_format_open_named(struct vtr_blk **out, char **path, struct vtr_open *o,
 
 	if (VTR_OVER(o->ctx, chain, below.depth, what, err) < 0)
 		return -1;
+	if (opt.format && !vtr_format_find(opt.format))
+		return vtr_fail(err, VTR_EUNSUPPORTED, "%s \"%s\" is of the format \"%s\", which is unknown", what,
+				name, format);
 	if (vtr_hostfile_open_named(&file, &found, o->ctx, o->path, name, what, err) < 0)
 		return -1;
 	if (formats_is_above(o, file))

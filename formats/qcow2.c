@@ -110,9 +110,9 @@ struct qcow2 {
 
 	uint64_t l1_off; /* of the state that is shown: the present one, or a snapshot's */
 	uint32_t l1_entries;
-	uint64_t cluster;      /* bytes */
-	unsigned l2_log2;      /* entries of an L2 table */
-	unsigned entry_len;    /* 8, or 16 with subclusters */
+	uint64_t cluster;   /* bytes */
+	unsigned l2_log2;   /* entries of an L2 table */
+	unsigned entry_len; /* 8, or 16 with subclusters */
 	struct qcow2_area areas[5];
 	size_t n_areas;
 
@@ -159,7 +159,8 @@ static int qcow2_parse_header(struct qcow2_header *out, struct vtr_cur *c, struc
 	struct qcow2_header h = { 0 };
 
 	if (vtr_cur_be32(c) != QCOW2_MAGIC)
-		return vtr_fail(err, c->bad ? VTR_ETRUNCATED : VTR_ECORRUPT, "no header: it does not start with \"QFI\\xfb\"");
+		return vtr_fail(err, c->bad ? VTR_ETRUNCATED : VTR_ECORRUPT,
+				"no header: it does not start with \"QFI\\xfb\"");
 	h.version = vtr_cur_be32(c);
 	h.backing_off = vtr_cur_be64(c);
 	h.backing_len = vtr_cur_be32(c);
@@ -188,21 +189,24 @@ static int qcow2_parse_header(struct qcow2_header *out, struct vtr_cur *c, struc
 	if (c->bad)
 		return vtr_fail(err, VTR_ETRUNCATED, "header: the file has %zu bytes", vtr_cur_len(c));
 	if (h.cluster_log2 < 9 || h.cluster_log2 > 21)
-		return vtr_fail(err, VTR_ECORRUPT, "header: cluster_bits %" PRIu32 ", expected 9 to 21", h.cluster_log2);
+		return vtr_fail(err, VTR_ECORRUPT, "header: cluster_bits %" PRIu32 ", expected 9 to 21",
+				h.cluster_log2);
 	if (h.version == 3 && h.header_len < QCOW2_V3_HEADER)
-		return vtr_fail(err, VTR_ECORRUPT, "header: header_length %" PRIu32 ", expected at least %u", h.header_len,
-				QCOW2_V3_HEADER);
+		return vtr_fail(err, VTR_ECORRUPT, "header: header_length %" PRIu32 ", expected at least %u",
+				h.header_len, QCOW2_V3_HEADER);
 	if (h.header_len > 1u << h.cluster_log2)
-		return vtr_fail(err, VTR_ECORRUPT, "header: header_length %" PRIu32 " is more than a cluster", h.header_len);
+		return vtr_fail(err, VTR_ECORRUPT, "header: header_length %" PRIu32 " is more than a cluster",
+				h.header_len);
 	if (h.refcount_order > 6)
-		return vtr_fail(err, VTR_ECORRUPT, "header: refcount_order %" PRIu32 ", expected 0 to 6", h.refcount_order);
+		return vtr_fail(err, VTR_ECORRUPT, "header: refcount_order %" PRIu32 ", expected 0 to 6",
+				h.refcount_order);
 	if (h.size > INT64_MAX)
 		return vtr_fail(err, VTR_ECORRUPT, "header: size %" PRIu64 " is more than 2^63", h.size);
 	if (h.crypt > 2)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "header: crypt_method %" PRIu32 " is unknown", h.crypt);
 	if (h.backing_off != 0 && h.backing_len > QCOW2_MAX_BACKING)
-		return vtr_fail(err, VTR_ECORRUPT, "header: backing file name of %" PRIu32 " bytes, at most %u", h.backing_len,
-				QCOW2_MAX_BACKING);
+		return vtr_fail(err, VTR_ECORRUPT, "header: backing file name of %" PRIu32 " bytes, at most %u",
+				h.backing_len, QCOW2_MAX_BACKING);
 	*out = h;
 	return 0;
 }
@@ -224,7 +228,8 @@ static int qcow2_parse_extensions(struct qcow2 *q, struct vtr_cur *c, struct vtr
 			return 0;
 		if (len > QCOW2_MAX_EXTENSION || !(p = vtr_cur_take(c, len)))
 			return vtr_fail(err, VTR_ECORRUPT,
-					"header extension %#" PRIx32 " at %#" PRIx64 ": %" PRIu32 " bytes leave the header cluster",
+					"header extension %#" PRIx32 " at %#" PRIx64 ": %" PRIu32
+					" bytes leave the header cluster",
 					type, at, len);
 		vtr_cur_skip(c, VTR_MIN((8 - len % 8) % 8, vtr_cur_left(c)));
 		switch (type) {
@@ -232,9 +237,11 @@ static int qcow2_parse_extensions(struct qcow2 *q, struct vtr_cur *c, struct vtr
 		case QCOW2_EXT_DATA_FILE: {
 			char **to = type == QCOW2_EXT_DATA_FILE ? &q->data_name : &q->backing_format;
 
+			if (len == 0) /* as good as none */
+				break;
 			if (len > QCOW2_MAX_BACKING || !qcow2_text_is(p, len) || *to)
-				return vtr_fail(err, VTR_ECORRUPT, "header extension %#" PRIx32 " at %#" PRIx64 ": %s", type, at,
-						*to ? "a second one" : "no name");
+				return vtr_fail(err, VTR_ECORRUPT, "header extension %#" PRIx32 " at %#" PRIx64 ": %s",
+						type, at, *to ? "a second one" : "no name");
 			if (!(*to = vtr_strndup((const char *)p, len, err)))
 				return -1;
 			break;
@@ -300,10 +307,11 @@ static int qcow2_add_area(struct qcow2 *q, const char *what, uint64_t off, uint6
 	if (len == 0)
 		return 0;
 	if (off % q->cluster != 0)
-		return vtr_fail(err, VTR_ECORRUPT, "%s at %#" PRIx64 " is not aligned to a cluster of %#" PRIx64, what, off,
-				q->cluster);
+		return vtr_fail(err, VTR_ECORRUPT, "%s at %#" PRIx64 " is not aligned to a cluster of %#" PRIx64, what,
+				off, q->cluster);
 	if (!vtr_range_in(off, len, q->file->size))
-		return vtr_fail(err, VTR_ETRUNCATED, "%s: %" PRIu64 " bytes at %#" PRIx64 " end past the end of the file (%#" PRIx64 ")",
+		return vtr_fail(err, VTR_ETRUNCATED,
+				"%s: %" PRIu64 " bytes at %#" PRIx64 " end past the end of the file (%#" PRIx64 ")",
 				what, len, off, q->file->size);
 	for (size_t i = 0; i < q->n_areas; i++)
 		if (off < q->areas[i].off + q->areas[i].len && q->areas[i].off < off + len)
@@ -323,15 +331,18 @@ static const struct qcow2_area *qcow2_in_area(const struct qcow2 *q, uint64_t of
 }
 
 /* The L1 table has an entry for every L2 table that a disk of size bytes needs. */
-static int qcow2_check_l1(const struct qcow2 *q, const char *what, uint64_t size, uint32_t entries, struct vtr_error *err)
+static int qcow2_check_l1(const struct qcow2 *q, const char *what, uint64_t size, uint32_t entries,
+			  struct vtr_error *err)
 {
 	uint64_t need = vtr_div_up(vtr_div_up(size, q->cluster), 1ull << q->l2_log2);
 
 	if (entries > QCOW2_MAX_L1 / 8)
-		return vtr_fail(err, VTR_ELIMIT, "%s: %" PRIu32 " entries, at most %u", what, entries, QCOW2_MAX_L1 / 8);
+		return vtr_fail(err, VTR_ELIMIT, "%s: %" PRIu32 " entries, at most %u", what, entries,
+				QCOW2_MAX_L1 / 8);
 	if (entries < need)
-		return vtr_fail(err, VTR_ECORRUPT, "%s: %" PRIu32 " entries, a disk of %" PRIu64 " bytes needs %" PRIu64, what,
-				entries, size, need);
+		return vtr_fail(err, VTR_ECORRUPT,
+				"%s: %" PRIu32 " entries, a disk of %" PRIu64 " bytes needs %" PRIu64, what, entries,
+				size, need);
 	return 0;
 }
 
@@ -346,7 +357,8 @@ static int qcow2_check_l1(const struct qcow2 *q, const char *what, uint64_t size
  *  16  4  date_sec			        id_str, name
  *  20  4  date_nsec
  */
-static int qcow2_parse_snapshot(struct qcow2_snapshot *s, const struct qcow2 *q, struct vtr_cur *c, struct vtr_error *err)
+static int qcow2_parse_snapshot(struct qcow2_snapshot *s, const struct qcow2 *q, struct vtr_cur *c,
+				struct vtr_error *err)
 {
 	uint16_t id_len, name_len;
 	uint32_t extra_len;
@@ -363,7 +375,8 @@ static int qcow2_parse_snapshot(struct qcow2_snapshot *s, const struct qcow2 *q,
 	extra_len = vtr_cur_be32(c);
 	s->pub.size = q->h.size;
 	if (!c->bad && extra_len > QCOW2_MAX_SNAP_EXTRA)
-		return vtr_fail(err, VTR_ECORRUPT, "%" PRIu32 " bytes of extra data, at most %u", extra_len, QCOW2_MAX_SNAP_EXTRA);
+		return vtr_fail(err, VTR_ECORRUPT, "%" PRIu32 " bytes of extra data, at most %u", extra_len,
+				QCOW2_MAX_SNAP_EXTRA);
 	extra = vtr_cur_take(c, extra_len);
 	id = vtr_cur_take(c, id_len);
 	name = vtr_cur_take(c, name_len);
@@ -391,10 +404,12 @@ static int qcow2_read_snapshots(struct qcow2 *q, struct vtr_error *err)
 	if (VTR_OVER(q->blk.ctx, snapshots, q->h.snapshots, "internal snapshots", err) < 0)
 		return -1;
 	if (q->h.snapshots_off % q->cluster != 0)
-		return vtr_fail(err, VTR_ECORRUPT, "snapshot table at %#" PRIx64 " is not aligned to a cluster", q->h.snapshots_off);
+		return vtr_fail(err, VTR_ECORRUPT, "snapshot table at %#" PRIx64 " is not aligned to a cluster",
+				q->h.snapshots_off);
 	if (!vtr_range_in(q->h.snapshots_off, 40ull * q->h.snapshots, q->file->size))
 		return vtr_fail(err, VTR_ETRUNCATED,
-				"snapshot table at %#" PRIx64 " with %" PRIu32 " entries ends past the end of the file (%#" PRIx64 ")",
+				"snapshot table at %#" PRIx64 " with %" PRIu32
+				" entries ends past the end of the file (%#" PRIx64 ")",
 				q->h.snapshots_off, q->h.snapshots, q->file->size);
 	/* Entries have any length up to this; read what the file has of it. */
 	max = q->h.snapshots * (40ull + QCOW2_MAX_SNAP_EXTRA + 2 * 65535ull + 8);
@@ -489,13 +504,17 @@ static int qcow2_l2_table(uint64_t *out, struct qcow2 *q, uint64_t off, struct v
 	l2 = vtr_get_be64(raw) & QCOW2_OFFSET_MASK;
 	if (l2 != 0) {
 		if (l2 % q->cluster != 0)
-			return vtr_fail(err, VTR_ECORRUPT, "L2 table %" PRIu64 " at %#" PRIx64 " is not aligned to a cluster", i, l2);
+			return vtr_fail(err, VTR_ECORRUPT,
+					"L2 table %" PRIu64 " at %#" PRIx64 " is not aligned to a cluster", i, l2);
 		if (!vtr_range_in(l2, q->cluster, q->file->size))
-			return vtr_fail(err, VTR_ECORRUPT, "L2 table %" PRIu64 " at %#" PRIx64 " ends past the end of the file (%#" PRIx64 ")",
+			return vtr_fail(err, VTR_ECORRUPT,
+					"L2 table %" PRIu64 " at %#" PRIx64 " ends past the end of the file (%#" PRIx64
+					")",
 					i, l2, q->file->size);
 		area = qcow2_in_area(q, l2, q->cluster);
 		if (area)
-			return vtr_fail(err, VTR_ECORRUPT, "L2 table %" PRIu64 " at %#" PRIx64 " overlaps the %s", i, l2, area->what);
+			return vtr_fail(err, VTR_ECORRUPT, "L2 table %" PRIu64 " at %#" PRIx64 " overlaps the %s", i,
+					l2, area->what);
 	}
 	*out = l2;
 	return 0;
@@ -506,28 +525,36 @@ static int qcow2_l2_table(uint64_t *out, struct qcow2 *q, uint64_t off, struct v
 	vtr_fail(err, code, "L2 table at %#" PRIx64 ": entry %" PRIu64 " " fmt, (l2), (uint64_t)(i), __VA_ARGS__)
 
 /* A cluster that lies plainly in the data file. */
-static int qcow2_check_plain(struct qcow2 *q, uint64_t host, uint64_t l2, uint64_t i, struct vtr_error *err)
+static int qcow2_check_plain(struct qcow2 *q, uint64_t host, uint64_t guest, uint64_t l2, uint64_t i,
+			     struct vtr_error *err)
 {
 	const struct qcow2_area *area;
 
 	if (host % q->cluster != 0)
 		return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "points to %#" PRIx64 ", which is not aligned", host);
+	if (q->data != q->file && host != guest)
+		return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i,
+				       "points to %#" PRIx64 " in the data file, expected %#" PRIx64, host, guest);
 	if (!q->data)
-		return qcow2_bad_entry(err, VTR_EPOLICY, l2, i, "lies in the data file \"%s\", which is not opened", q->data_name);
+		return qcow2_bad_entry(err, VTR_EPOLICY, l2, i, "lies in the data file \"%s\", which is not opened",
+				       q->data_name);
 	if (host >= q->data->size)
-		return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "points past the end of the file (%#" PRIx64 " > %#" PRIx64 ")",
-				       host, q->data->size);
+		return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i,
+				       "points past the end of the file (%#" PRIx64 " > %#" PRIx64 ")", host,
+				       q->data->size);
 	area = q->data == q->file ? qcow2_in_area(q, host, q->cluster) : NULL;
 	if (area)
 		return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "points into the %s", area->what);
 	return 0;
 }
 
-/* One entry: what its cluster is from byte `in` of it, up to where that changes. */
-static int qcow2_entry(struct qcow2_run *r, struct qcow2 *q, const uint8_t *raw, uint64_t in, uint64_t l2, uint64_t i,
-		       struct vtr_error *err)
+/* One entry, of the cluster at guest: what it is from byte `in` of it, up to where that changes. */
+static int qcow2_entry(struct qcow2_run *r, struct qcow2 *q, const uint8_t *raw, uint64_t guest, uint64_t in,
+		       uint64_t l2, uint64_t i, struct vtr_error *err)
 {
 	uint64_t e = vtr_get_be64(raw), host = e & QCOW2_OFFSET_MASK;
+	/* In a data file, offset 0 is a place: only the copied flag tells. */
+	bool placed = host != 0 || (q->data != q->file && e >> 63);
 
 	r->len = q->cluster - in;
 	if (e & QCOW2_L2_COMPRESSED) {
@@ -539,14 +566,17 @@ static int qcow2_entry(struct qcow2_run *r, struct qcow2 *q, const uint8_t *raw,
 		r->host = e & ((1ull << x) - 1);
 		r->host_len = (uint32_t)((sectors + 1) * 512 - (r->host & 511));
 		if (q->data != q->file)
-			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "is compressed in an image with %s", "a data file");
+			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "is compressed in an image with %s",
+					       "a data file");
 		if (q->entry_len == 16 && vtr_get_be64(raw + 8) != 0)
 			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "is compressed and has %s", "subclusters");
 		if (r->host >= q->file->size)
-			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "points past the end of the file (%#" PRIx64 " > %#" PRIx64 ")",
-					       r->host, q->file->size);
+			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i,
+					       "points past the end of the file (%#" PRIx64 " > %#" PRIx64 ")", r->host,
+					       q->file->size);
 		if (qcow2_in_area(q, r->host, 1))
-			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "points into the %s", qcow2_in_area(q, r->host, 1)->what);
+			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "points into the %s",
+					       qcow2_in_area(q, r->host, 1)->what);
 		r->host_len = (uint32_t)VTR_MIN((uint64_t)r->host_len, q->file->size - r->host);
 		return 0;
 	}
@@ -556,8 +586,12 @@ static int qcow2_entry(struct qcow2_run *r, struct qcow2 *q, const uint8_t *raw,
 		uint32_t alloc = (uint32_t)bits, zero = (uint32_t)(bits >> 32);
 		unsigned first = (unsigned)(in / sub), n = first + 1;
 
+		if (alloc != 0 && !placed)
+			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i,
+					       "has allocated subclusters (%#" PRIx64 ") and no cluster", bits);
 		if (alloc & zero)
-			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "has subclusters both allocated and zero (%#" PRIx64 ")", bits);
+			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i,
+					       "has subclusters both allocated and zero (%#" PRIx64 ")", bits);
 		while (n < 32 && (alloc >> n & 1) == (alloc >> first & 1) && (zero >> n & 1) == (zero >> first & 1))
 			n++;
 		r->len = n * sub - in;
@@ -572,20 +606,17 @@ static int qcow2_entry(struct qcow2_run *r, struct qcow2 *q, const uint8_t *raw,
 	} else {
 		if (e & QCOW2_L2_ZERO) {
 			if (q->h.version < 3)
-				return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "is a zero cluster in an image of version %u",
-						       q->h.version);
+				return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i,
+						       "is a zero cluster in an image of version %u", q->h.version);
 			r->kind = QCOW2_ZEROS;
 			return 0;
 		}
-		/* In a data file, offset 0 is a place: only the copied flag tells. */
-		if (host == 0 && (q->data == q->file || !(e >> 63))) {
+		if (!placed) {
 			r->kind = QCOW2_ABSENT;
 			return 0;
 		}
 	}
-	if (host == 0 && q->data == q->file)
-		return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "has allocated subclusters without %s", "a cluster");
-	if (qcow2_check_plain(q, host, l2, i, err) < 0)
+	if (qcow2_check_plain(q, host, guest, l2, i, err) < 0)
 		return -1;
 	r->kind = QCOW2_PLAIN;
 	r->host = host + in;
@@ -612,14 +643,14 @@ static int qcow2_map(struct qcow2_run *out, struct qcow2 *q, uint64_t off, uint6
 	n = (size_t)VTR_MIN((uint64_t)n, vtr_div_up(in + max, q->cluster));
 	if (qcow2_meta(q, l2 + i * q->entry_len, raw, n * q->entry_len, err) < 0)
 		return vtr_at(err, "L2 table at %#" PRIx64, l2);
-	if (qcow2_entry(&run, q, raw, in, l2, i, err) < 0)
+	if (qcow2_entry(&run, q, raw, off - in, in, l2, i, err) < 0)
 		return -1;
 	/* What follows is joined while it is alike; it will be checked again, and named, when it is asked for itself. */
 	for (size_t k = 1; k < n && run.len == k * q->cluster - in && run.kind != QCOW2_PACKED; k++) {
 		struct qcow2_run next;
 
-		if (qcow2_entry(&next, q, raw + k * q->entry_len, 0, l2, i + k, NULL) < 0 || next.kind != run.kind ||
-		    (run.kind == QCOW2_PLAIN && next.host != run.host + run.len))
+		if (qcow2_entry(&next, q, raw + k * q->entry_len, off - in + k * q->cluster, 0, l2, i + k, NULL) < 0 ||
+		    next.kind != run.kind || (run.kind == QCOW2_PLAIN && next.host != run.host + run.len))
 			break;
 		run.len += next.len;
 	}
@@ -705,7 +736,8 @@ static bool qcow2_unzstd(struct qcow2_codec *c, size_t in_len, uint8_t *out, siz
 	while (o.pos < o.size) {
 		size_t in_before = in.pos, out_before = o.pos;
 
-		if (ZSTD_isError(ZSTD_decompressStream(c->zstd, &o, &in)) || (in.pos == in_before && o.pos == out_before))
+		if (ZSTD_isError(ZSTD_decompressStream(c->zstd, &o, &in)) ||
+		    (in.pos == in_before && o.pos == out_before))
 			return false;
 	}
 	return true;
@@ -730,7 +762,8 @@ static int qcow2_decompress(struct qcow2 *q, uint64_t host, uint32_t host_len, u
 		good = qcow2_inflate(&c, host_len, out, (size_t)q->cluster);
 	qcow2_codec_put(q, &c);
 	if (!good)
-		return vtr_fail(err, VTR_ECORRUPT, "compressed cluster at %#" PRIx64 ": %" PRIu32 " bytes of %s do not fill a cluster",
+		return vtr_fail(err, VTR_ECORRUPT,
+				"compressed cluster at %#" PRIx64 ": %" PRIu32 " bytes of %s do not fill a cluster",
 				host, host_len, q->h.compression == QCOW2_ZSTD ? "zstd" : "deflate");
 	return 0;
 }
@@ -799,7 +832,8 @@ static int qcow2_read_plain(struct qcow2 *q, uint64_t host, uint8_t *buf, size_t
 
 	if (have < len) {
 		vtr_warn(q->blk.ctx, VTR_ETRUNCATED,
-			 "%s%sqcow2: the file ends within a cluster, at %#" PRIx64 ": %zu bytes of the disk read as zeros",
+			 "%s%sqcow2: the file ends within a cluster, at %#" PRIx64
+			 ": %zu bytes of the disk read as zeros",
 			 q->path ? q->path : "", q->path ? ": " : "", q->data->size, len - have);
 		memset(buf + have, 0, len - have);
 	}
@@ -812,8 +846,6 @@ static int qcow2_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, s
 	struct qcow2_jobs jobs;
 	uint8_t *p = buf;
 
-	if (q->encrypted)
-		return vtr_fail(err, VTR_EUNSUPPORTED, "encrypted with %s", q->h.crypt == 2 ? "LUKS" : "AES");
 	jobs.q = q;
 	jobs.n = 0;
 	while (len > 0) {
@@ -823,6 +855,9 @@ static int qcow2_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, s
 		if (qcow2_map(&run, q, off, len, err) < 0)
 			return -1;
 		n = (size_t)run.len;
+		if (q->encrypted && (run.kind == QCOW2_PLAIN || run.kind == QCOW2_PACKED))
+			return vtr_fail(err, VTR_EUNSUPPORTED, "%#" PRIx64 " is encrypted with %s", off,
+					q->h.crypt == 2 ? "LUKS" : "AES");
 		switch (run.kind) {
 		case QCOW2_ZEROS:
 			memset(p, 0, n);
@@ -840,8 +875,8 @@ static int qcow2_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, s
 				jobs.job[jobs.n++] = (struct qcow2_job){ run.host, run.host_len, p };
 				if (jobs.n == QCOW2_JOBS && qcow2_do_jobs(&jobs, err) < 0)
 					return -1;
-			} else if (vtr_cache_read(q->decoded, off >> q->h.cluster_log2, (size_t)(off & (q->cluster - 1)), p, n,
-						  err) < 0) {
+			} else if (vtr_cache_read(q->decoded, off >> q->h.cluster_log2,
+						  (size_t)(off & (q->cluster - 1)), p, n, err) < 0) {
 				return -1;
 			}
 			break;
@@ -957,7 +992,8 @@ static int qcow2_read_header(struct qcow2 *q, struct vtr_error *err)
 		if (!vtr_range_in(q->h.backing_off, q->h.backing_len, end) || q->h.backing_off < q->h.header_len ||
 		    !qcow2_text_is(bytes + q->h.backing_off, q->h.backing_len))
 			return vtr_fail(err, VTR_ECORRUPT,
-					"backing file name: %" PRIu32 " bytes at %#" PRIx64 " are no name in the header cluster",
+					"backing file name: %" PRIu32 " bytes at %#" PRIx64
+					" are no name in the header cluster",
 					q->h.backing_len, q->h.backing_off);
 		q->backing_name = vtr_strndup((const char *)bytes + q->h.backing_off, q->h.backing_len, err);
 		if (!q->backing_name)
@@ -965,7 +1001,8 @@ static int qcow2_read_header(struct qcow2 *q, struct vtr_error *err)
 		end = q->h.backing_off;
 	}
 	if (q->h.header_len > end)
-		return vtr_fail(err, VTR_ETRUNCATED, "header: header_length %" PRIu32 ", the file has %" PRIu64, q->h.header_len, end);
+		return vtr_fail(err, VTR_ETRUNCATED, "header: header_length %" PRIu32 ", the file has %" PRIu64,
+				q->h.header_len, end);
 	c = vtr_cur_of(bytes + q->h.header_len, (size_t)(end - q->h.header_len), q->h.header_len);
 	if (qcow2_parse_extensions(q, &c, err) < 0)
 		return -1;
@@ -980,18 +1017,21 @@ static int qcow2_check_tables(struct qcow2 *q, struct vtr_error *err)
 	q->entry_len = q->h.incompat & QCOW2_INCOMPAT_EXTL2 ? 16 : 8;
 	q->l2_log2 = q->h.cluster_log2 - (q->entry_len == 16 ? 4 : 3);
 	if (reftable > QCOW2_MAX_REFTABLE)
-		return vtr_fail(err, VTR_ELIMIT, "refcount table of %" PRIu64 " bytes, at most %u", reftable, QCOW2_MAX_REFTABLE);
+		return vtr_fail(err, VTR_ELIMIT, "refcount table of %" PRIu64 " bytes, at most %u", reftable,
+				QCOW2_MAX_REFTABLE);
 	if (qcow2_check_l1(q, "L1 table", q->h.size, q->h.l1_entries, err) < 0)
 		return -1;
 	if (qcow2_add_area(q, "header", 0, VTR_MIN(q->cluster, q->file->size), err) < 0 ||
 	    qcow2_add_area(q, "L1 table", q->h.l1_off, 8ull * q->h.l1_entries, err) < 0)
 		return -1;
 	/* No reader needs the refcounts: an image whose refcount table is lost is still read. */
-	if (qcow2_add_area(q, "refcount table", q->h.reftable_off, reftable, err) < 0) {
-		if (err && err->code != VTR_ETRUNCATED)
-			return -1;
-		vtr_warn(q->blk.ctx, VTR_ETRUNCATED, "%s%sqcow2: the refcount table at %#" PRIx64 " ends past the end of the file",
+	if (reftable != 0 && q->h.reftable_off % q->cluster == 0 &&
+	    !vtr_range_in(q->h.reftable_off, reftable, q->file->size)) {
+		vtr_warn(q->blk.ctx, VTR_ETRUNCATED,
+			 "%s%sqcow2: the refcount table at %#" PRIx64 " ends past the end of the file",
 			 q->path ? q->path : "", q->path ? ": " : "", q->h.reftable_off);
+	} else if (qcow2_add_area(q, "refcount table", q->h.reftable_off, reftable, err) < 0) {
+		return -1;
 	}
 	return qcow2_read_snapshots(q, err);
 }
@@ -1016,7 +1056,8 @@ static int qcow2_open_backing(struct qcow2 *q, struct vtr_open *o, struct vtr_er
 {
 	if (!q->backing_name || o->opt->alone)
 		return 0;
-	if (vtr_format_open_named(&q->backing, &q->backing_path, o, q->backing_name, q->backing_format, "backing file", err) < 0)
+	if (vtr_format_open_named(&q->backing, &q->backing_path, o, q->backing_name, q->backing_format, "backing file",
+				  err) < 0)
 		return -1;
 	return vtr_blk_stack(&q->blk, q->backing, err);
 }
@@ -1051,7 +1092,8 @@ static int qcow2_make_info(struct qcow2 *q, struct vtr_error *err)
 	};
 	qcow2_prop(q, "version", "version", VTR_PROP_NUMBER, q->h.version, NULL);
 	qcow2_prop(q, "compat", "compatible with", VTR_PROP_TEXT, 0, q->h.version == 2 ? "0.10" : "1.1");
-	qcow2_prop(q, "compression_type", "compression", VTR_PROP_TEXT, 0, q->h.compression == QCOW2_ZSTD ? "zstd" : "zlib");
+	qcow2_prop(q, "compression_type", "compression", VTR_PROP_TEXT, 0,
+		   q->h.compression == QCOW2_ZSTD ? "zstd" : "zlib");
 	qcow2_prop(q, "refcount_bits", "refcount width", VTR_PROP_NUMBER, 1u << q->h.refcount_order, NULL);
 	qcow2_prop(q, "lazy_refcounts", "lazy refcounts", VTR_PROP_BOOL, q->h.compat & 1, NULL);
 	qcow2_prop(q, "extended_l2", "subclusters", VTR_PROP_BOOL, q->entry_len == 16, NULL);
@@ -1105,12 +1147,13 @@ static int qcow2_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error
 	q->pages = vtr_cache_new(QCOW2_PAGE, (size_t)(cache / 4 / QCOW2_PAGE), qcow2_page_fill, q, err);
 	if (!q->pages)
 		return -1;
-	q->decoded = vtr_cache_new((size_t)q->cluster, (size_t)(cache / 4 * 3 / q->cluster), qcow2_decoded_fill, q, err);
+	q->decoded =
+		vtr_cache_new((size_t)q->cluster, (size_t)(cache / 4 * 3 / q->cluster), qcow2_decoded_fill, q, err);
 	if (!q->decoded)
 		return -1;
 	if (q->h.incompat & QCOW2_INCOMPAT_CORRUPT)
-		vtr_warn(o->ctx, VTR_ECORRUPT, "%s%sqcow2: the image says of itself that it is corrupt", q->path ? q->path : "",
-			 q->path ? ": " : "");
+		vtr_warn(o->ctx, VTR_ECORRUPT, "%s%sqcow2: the image says of itself that it is corrupt",
+			 q->path ? q->path : "", q->path ? ": " : "");
 	if (qcow2_make_info(q, err) < 0)
 		return -1;
 	*out = vtr_steal(b);
