@@ -6,6 +6,9 @@ set -euo pipefail
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+# Variables that make was given are kept, for the same build; its job server is not at hand here.
+MAKEFLAGS=$(sed -E 's/ *(-j[0-9]*|--jobserver-[a-z]+=[^ ]*)//g' <<<"${MAKEFLAGS-}")
+export MAKEFLAGS
 make=(make -s --no-print-directory DESTDIR="$tmp/dest" PREFIX=/opt/vitrine)
 "${make[@]}" install >/dev/null
 prefix=$tmp/dest/opt/vitrine
