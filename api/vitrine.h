@@ -180,6 +180,12 @@ VTR_API void vtr_ctx_resolver(struct vtr_ctx *ctx, vtr_resolver *fn, void *arg);
 typedef void vtr_warning(void *arg, const struct vtr_error *warning);
 VTR_API void vtr_ctx_on_warning(struct vtr_ctx *ctx, vtr_warning *fn, void *arg);
 
+/*
+ * Journals and logs that wait to be replayed are replayed in memory when a filesystem is opened, as mounting it would;
+ * with no_replay everything is read as it lies.
+ */
+VTR_API void vtr_ctx_no_replay(struct vtr_ctx *ctx, bool no_replay);
+
 /* How many warnings there were of damage (something was lost), and of all kinds (lost or merely odd). */
 VTR_API uint64_t vtr_ctx_damage(const struct vtr_ctx *ctx);
 VTR_API uint64_t vtr_ctx_warnings(const struct vtr_ctx *ctx);

@@ -34,7 +34,7 @@ struct cli {
 	size_t n_images;
 	const char **allow_dirs;
 	size_t n_allow_dirs;
-	bool follow, json;
+	bool follow, json, no_replay;
 	unsigned sector;
 	uint64_t timeout_ms;
 	const char *device;

@@ -15,6 +15,7 @@ enum {
 	OPT_SECTOR,
 	OPT_LIMIT,
 	OPT_TIMEOUT,
+	OPT_NO_REPLAY,
 	OPT_JSON,
 };
 
@@ -28,6 +29,7 @@ static const struct option common_longs[] = {
 	{ "sector-size", required_argument, NULL, OPT_SECTOR },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "no-replay", no_argument, NULL, OPT_NO_REPLAY },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, 'h' },
 };
@@ -42,6 +44,7 @@ static const char common_help[] =
 	"      --snapshot NAME  the disk as it was in this internal snapshot\n"
 	"      --follow         open files that the image names, beneath its directory\n"
 	"      --allow-dir DIR  and beneath DIR\n"
+	"      --no-replay      read journals and logs as they lie\n"
 	"      --sector-size N  512 or 4096\n"
 	"      --limit NAME=N   set a limit, as its error message names it\n"
 	"      --timeout S      give up after so many seconds\n"
@@ -142,6 +145,9 @@ static bool common_option(struct cli *c, int opt, const char *value)
 		return true;
 	case OPT_ALLOW_DIR:
 		return common_append(&c->allow_dirs, &c->n_allow_dirs, value);
+	case OPT_NO_REPLAY:
+		c->no_replay = true;
+		return true;
 	case OPT_JSON:
 		c->json = true;
 		return true;
@@ -211,6 +217,7 @@ static bool common_make_ctx(struct cli *c)
 	}
 	vtr_ctx_on_warning(c->ctx, common_warning, c);
 	vtr_ctx_follow(c->ctx, c->follow);
+	vtr_ctx_no_replay(c->ctx, c->no_replay);
 	vtr_ctx_deadline(c->ctx, c->timeout_ms);
 	for (size_t i = 0; i < c->n_allow_dirs; i++) {
 		if (vtr_ctx_allow_dir(c->ctx, c->allow_dirs[i], &err) < 0) {

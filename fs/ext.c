@@ -7,7 +7,7 @@
  * and never writes. Directory blocks, extended attributes and inline data are parsed here: the library gives up at the
  * first wrong byte of a directory, and trusts sizes in attributes.
  *
- * A journal that waits for replay is told, and the volume is read as it lies.
+ * A journal that waits to be replayed is replayed into a view of the volume (fs/jbd2.c), which is then opened instead.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@
 #include "base/checked.h"
 #include "base/text.h"
 #include "fs/fs.h"
+#include "fs/jbd2.h"
 
 #define EXT_SB_OFF 1024u
 #define EXT_SB_LEN 1024u
@@ -72,7 +73,8 @@ struct ext_super {
 	uint32_t inode_len, desc_len;
 	uint32_t rev, state, creator;
 	uint32_t compat, incompat, ro_compat;
-	uint32_t last_orphan, error_count;
+	uint32_t journal_ino, last_orphan, error_count;
+	uint8_t journal_uuid[16];
 	uint32_t mkfs_time, mount_time, write_time;
 	uint32_t mounts;
 	uint8_t uuid[16];
@@ -105,6 +107,9 @@ struct ext {
 	struct vtr_error io_error; /* of the last failed read that libext2fs asked for */
 	struct ext_node cur;
 	uint64_t charged; /* bytes of metadata that libext2fs holds */
+	struct vtr_jbd2_result replay;
+	bool replayed;
+	bool before; /* opened for its journal alone: what is wrong before replay may be right after it */
 	struct vtr_fs_info info;
 	struct vtr_prop props[EXT_MAX_PROPS];
 	char uuid[37], label[17];
@@ -160,6 +165,8 @@ static bool ext_parse_super(struct ext_super *out, struct vtr_cur c)
 	memcpy(s.uuid, b + 0x68, 16);
 	memcpy(s.label, b + 0x78, 16);
 	memcpy(s.last_mounted, b + 0x88, 64);
+	memcpy(s.journal_uuid, b + 0xd0, 16);
+	s.journal_ino = vtr_get_le32(b + 0xe0);
 	s.last_orphan = vtr_get_le32(b + 0xe8);
 	s.mkfs_time = vtr_get_le32(b + 0x108);
 	s.error_count = vtr_get_le32(b + 0x194);
@@ -1397,7 +1404,7 @@ static int ext_open_library(struct ext *x, struct vtr_error *err)
 	r = ext2fs_open2(name, NULL, flags, 0, 0, &x->manager, &x->e2);
 #endif
 	if (r == EXT2_ET_SB_CSUM_INVALID) {
-		if (!vtr_sum_ok(0, 1))
+		if (!vtr_sum_ok(0, 1) && !x->before)
 			vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: the superblock's checksum is wrong", x->info.type);
 		r = ext2fs_open2(name, NULL, flags | EXT2_FLAG_IGNORE_CSUM_ERRORS, 0, 0, &x->manager, &x->e2);
 #ifndef VTR_FUZZING
@@ -1409,7 +1416,7 @@ static int ext_open_library(struct ext *x, struct vtr_error *err)
 		x->e2 = NULL;
 		return ext_fail(x, r, err);
 	}
-	for (dgrp_t g = 0; g < x->e2->group_desc_count; g++) {
+	for (dgrp_t g = 0; g < x->e2->group_desc_count && !x->before; g++) {
 		uint64_t table = ext2fs_inode_table_loc(x->e2, g), len = x->e2->inode_blocks_per_group;
 
 		if (!vtr_sum_ok(1, (uint64_t)ext2fs_group_desc_csum_verify(x->e2, g)))
@@ -1426,7 +1433,8 @@ static int ext_open_library(struct ext *x, struct vtr_error *err)
 	return 0;
 }
 
-static int ext_open(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *err)
+/* Open the volume as it lies. */
+static int ext_open_plain(struct vtr_fs **out, struct vtr_blk *b, bool before, struct vtr_error *err)
 {
 	VTR_FS_UNREF struct vtr_fs *fs = vtr_fs_new(&ext_ops, sizeof(struct ext), b, err);
 	uint8_t sb[EXT_SB_LEN];
@@ -1437,6 +1445,7 @@ static int ext_open(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *er
 		return -1;
 	x = to_ext(fs);
 	x->manager = ext_manager;
+	x->before = before;
 	if (b->size < EXT_SB_OFF + EXT_SB_LEN)
 		return vtr_fail(err, VTR_ETRUNCATED, "superblock: the volume has %" PRIu64 " bytes", b->size);
 	if (vtr_blk_pread(b, EXT_SB_OFF, sb, sizeof(sb), err) < 0)
@@ -1459,12 +1468,114 @@ static int ext_open(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *er
 	if (ext_open_library(x, err) < 0)
 		return -1;
 	size = x->sb.blocks * x->block;
-	if (size > b->size)
+	if (size > b->size && !before)
 		vtr_warn(fs->ctx, VTR_ETRUNCATED, "%s: it has %" PRIu64 " bytes, the volume %" PRIu64 ": read as far as that goes",
 			 x->info.type, size, b->size);
-	if (x->sb.incompat & EXT3_FEATURE_INCOMPAT_RECOVER)
-		vtr_warn(fs->ctx, VTR_OK, "%s: its journal waits to be replayed: read as it lies", x->info.type);
 	*out = vtr_steal(fs);
+	return 0;
+}
+
+/* The journal's bytes: of the inode that the superblock names. */
+static int ext_journal_open(struct vtr_blk **out, struct ext *x, struct vtr_error *err)
+{
+	VTR_FREE struct vtr_piece *pieces = NULL;
+	struct ext_node n = { 0 };
+	uint64_t next = 0;
+	int r = -1;
+
+	if (x->sb.journal_ino == 0) {
+		char uuid[37];
+
+		vtr_uuid_text(uuid, x->sb.journal_uuid);
+		return vtr_fail(err, VTR_EUNSUPPORTED, "its journal is on another device, with UUID %s", uuid);
+	}
+	if (ext_node_load(x, &n, x->sb.journal_ino, err) < 0 || ext_node_map(x, &n, err) < 0)
+		goto done;
+	if (!(pieces = vtr_calloc(n.n, sizeof(*pieces), err)))
+		goto done;
+	for (size_t i = 0; i < n.n; i++) {
+		if (n.map[i].lblk != next || n.map[i].unwritten) {
+			vtr_error_set(err, VTR_ECORRUPT, "journal inode %" PRIu32 ": block %" PRIu64 " is a hole", x->sb.journal_ino, next);
+			goto done;
+		}
+		pieces[i] = (struct vtr_piece){ n.map[i].pblk * x->block, (uint64_t)n.map[i].len * x->block };
+		next += n.map[i].len;
+	}
+	r = vtr_blk_pieces(out, x->fs.blk, pieces, n.n, err);
+done:
+	ext_node_done(&n);
+	return r;
+}
+
+/* A view of the volume in which its journal was replayed. */
+static int ext_replay(struct vtr_blk **out, struct vtr_jbd2_result *result, struct ext *x, struct vtr_error *err)
+{
+	VTR_UNREF struct vtr_blk *journal = NULL;
+
+	if (ext_journal_open(&journal, x, err) < 0)
+		return -1;
+	return vtr_jbd2_replay(out, result, x->fs.blk, journal, err);
+}
+
+/* What replay did, for those who ask. */
+static void ext_tell_replay(struct ext *x, const struct vtr_jbd2_result *r)
+{
+	x->replay = *r;
+	x->replayed = true;
+	ext_prop(x, "replayed_transactions", "transactions replayed", VTR_PROP_NUMBER, r->transactions, NULL);
+	ext_prop(x, "replayed_blocks", "blocks replayed", VTR_PROP_NUMBER, r->blocks, NULL);
+	if (r->fast_commits)
+		vtr_warn(x->fs.ctx, VTR_EUNSUPPORTED,
+			 "%s: its journal ends in fast commits, which are not replayed: the last changes before the crash are missing",
+			 x->info.type);
+}
+
+/* The volume after its journal was replayed; the journal is found in the volume as it lies. */
+static int ext_open_replayed(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *err)
+{
+	VTR_FS_UNREF struct vtr_fs *before = NULL;
+	VTR_UNREF struct vtr_blk *view = NULL;
+	struct vtr_jbd2_result result = { 0 };
+
+	if (ext_open_plain(&before, b, true, err) < 0 || ext_replay(&view, &result, to_ext(before), err) < 0 ||
+	    ext_open_plain(out, view, false, err) < 0)
+		return -1;
+	ext_tell_replay(to_ext(*out), &result);
+	return 0;
+}
+
+/* Whether the superblock says that a journal waits. */
+static bool ext_is_waiting(struct vtr_blk *b)
+{
+	uint8_t sb[EXT_SB_LEN];
+	struct ext_super s;
+
+	return vtr_blk_pread(b, EXT_SB_OFF, sb, sizeof(sb), NULL) == 0 &&
+	       ext_parse_super(&s, vtr_cur_of(sb, sizeof(sb), EXT_SB_OFF)) && (s.incompat & EXT3_FEATURE_INCOMPAT_RECOVER);
+}
+
+static int ext_open(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *err)
+{
+	struct vtr_error local = { 0 };
+	bool waiting = ext_is_waiting(b);
+
+	if (waiting && !b->ctx->no_replay) {
+		if (ext_open_replayed(out, b, &local) == 0)
+			return 0;
+		if (local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED && local.code != VTR_EUNSUPPORTED) {
+			if (err)
+				*err = local;
+			return -1;
+		}
+	}
+	if (ext_open_plain(out, b, false, err) < 0)
+		return -1;
+	if (local.code != VTR_OK) {
+		vtr_error_at(&local, "%s: its journal cannot be replayed, and the volume is read as it lies", to_ext(*out)->info.type);
+		vtr_warn_err(b->ctx, &local);
+	} else if (waiting) {
+		vtr_warn(b->ctx, VTR_OK, "%s: its journal waits to be replayed: read as it lies", to_ext(*out)->info.type);
+	}
 	return 0;
 }
 
