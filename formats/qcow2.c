@@ -661,6 +661,14 @@ static int qcow2_map(struct qcow2_run *out, struct qcow2 *q, uint64_t off, uint6
 
 /* --------------------------------------------------------------------------------------------------- decompression */
 
+static void qcow2_codec_free(struct qcow2_codec *c)
+{
+	free(c->in);
+	ZSTD_freeDCtx(c->zstd);
+	if (c->deflate)
+		libdeflate_free_decompressor(c->deflate);
+}
+
 static int qcow2_codec_get(struct qcow2_codec *out, struct qcow2 *q, struct vtr_error *err)
 {
 	struct qcow2_codec c = { 0 };
@@ -676,21 +684,12 @@ static int qcow2_codec_get(struct qcow2_codec *out, struct qcow2 *q, struct vtr_
 		else
 			c.deflate = libdeflate_alloc_decompressor();
 		if (!c.in || (!c.zstd && !c.deflate)) {
-			free(c.in);
-			ZSTD_freeDCtx(c.zstd);
+			qcow2_codec_free(&c);
 			return vtr_fail(err, VTR_ENOMEM, "out of memory for decompression");
 		}
 	}
 	*out = c;
 	return 0;
-}
-
-static void qcow2_codec_free(struct qcow2_codec *c)
-{
-	free(c->in);
-	ZSTD_freeDCtx(c->zstd);
-	if (c->deflate)
-		libdeflate_free_decompressor(c->deflate);
 }
 
 static void qcow2_codec_put(struct qcow2 *q, struct qcow2_codec *c)
