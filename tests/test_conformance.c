@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <zstd.h>
 
 #include "base/checked.h"
 #include "formats/format.h"
@@ -18,10 +19,11 @@
 
 /* -------------------------------------------------------------------------------------------------------- the table */
 
-/* A small good image of a format, and the disk that it holds. The caller frees both. */
+/* A small good image of a format, and the disk that it holds. */
 struct sample {
 	uint8_t *image, *disk;
-	size_t image_len;
+	uint8_t *parent; /* what a resolver gives for the names in it; NULL: none */
+	size_t image_len, parent_len;
 	uint64_t disk_len;
 };
 
@@ -44,20 +46,47 @@ static void sample_qcow2(struct sample *s)
 	s->disk_len = qcow2_build_size(9);
 }
 
+/* The compressed cluster as a frame of zstd, RFC 8878. */
+static void sample_zstd(struct sample *s)
+{
+	size_t n;
+
+	sample_qcow2(s);
+	qcow2_put(s->image + 72, 8, 1 << 3);
+	s->image[104] = 1;
+	memset(s->image + 6 * 512, 0, 1024);
+	n = ZSTD_compress(s->image + 6 * 512, 1024, s->disk + 512, 512, 3);
+	assert_false(ZSTD_isError(n));
+}
+
+/* The first and the last cluster are the parent's, which ends before the disk does. */
+static void sample_chain(struct sample *s)
+{
+	sample_qcow2(s);
+	s->parent_len = s->disk_len - 100;
+	s->parent = malloc(s->parent_len);
+	assert_non_null(s->parent);
+	qcow2_noise(s->parent, s->parent_len, 8);
+	qcow2_put(s->image + 4 * 512, 8, 0);
+	qcow2_build_backing(s->image, "parent", 6, "raw");
+	memcpy(s->disk, s->parent, 512);
+	memcpy(s->disk + 2048, s->parent + 2048, s->parent_len - 2048);
+}
+
 static const struct conform {
 	const char *format;
-	void (*make)(struct sample *s);
-	const char *snapshot; /* an internal snapshot of it with the same bytes; NULL: none */
+	void (*make)(struct sample *s); /* s is zeroed; sample_done() releases what it makes */
+	const char *snapshot;		/* an internal snapshot of it with the same bytes; NULL: none */
 } rows[] = {
-	{ "qcow2", sample_qcow2, NULL },
-	{ "qcow2", sample_qcow2, "snap" },
-	{ "raw", sample_raw, NULL },
+	{ "qcow2", sample_qcow2, NULL }, { "qcow2", sample_qcow2, "snap" }, { "qcow2", sample_zstd, NULL },
+	{ "qcow2", sample_chain, NULL }, { "raw", sample_raw, NULL },
 };
 
 static void sample_done(struct sample *s)
 {
 	free(s->image);
 	free(s->disk);
+	free(s->parent);
 }
 
 static void every_format_that_is_read_has_a_row(void **state)
@@ -73,6 +102,55 @@ static void every_format_that_is_read_has_a_row(void **state)
 		if (!found)
 			fail_msg("no row for %s", name);
 	}
+}
+
+/* Bytes as a source, of which a read may fail. */
+struct source {
+	const uint8_t *bytes;
+	unsigned *reads, fail_at; /* this read fails; 0: none does */
+};
+
+static int source_pread(void *arg, uint64_t off, void *buf, size_t len, struct vtr_error *err)
+{
+	struct source *src = arg;
+
+	if (src->reads && ++*src->reads == src->fail_at)
+		return vtr_fail(err, VTR_EIO, "the disk is on fire");
+	memcpy(buf, src->bytes + off, len);
+	return 0;
+}
+
+/* The two files of a sample. */
+struct files {
+	struct vtr_ctx *ctx;
+	const struct sample *s;
+	unsigned reads;
+	struct source image, parent;
+};
+
+static int files_resolve(void *arg, struct vtr_blk **out, const char *image, const char *name, struct vtr_error *err)
+{
+	struct files *f = arg;
+	struct vtr_blk_source from = { .pread = source_pread, .arg = &f->parent, .size = f->s->parent_len };
+
+	(void)image, (void)name;
+	return vtr_blk_custom(out, f->ctx, &from, err) < 0 ? -1 : 1;
+}
+
+static void files_init(struct files *f, struct vtr_ctx *ctx, const struct sample *s, unsigned fail_at)
+{
+	*f = (struct files){ .ctx = ctx, .s = s };
+	f->image = (struct source){ .bytes = s->image, .reads = fail_at ? &f->reads : NULL, .fail_at = fail_at };
+	f->parent = (struct source){ .bytes = s->parent, .reads = fail_at ? &f->reads : NULL, .fail_at = fail_at };
+	if (s->parent)
+		vtr_ctx_resolver(ctx, files_resolve, f);
+}
+
+static int files_open(struct vtr_blk **out, struct files *f, struct vtr_error *err)
+{
+	struct vtr_blk_source from = { .pread = source_pread, .arg = &f->image, .size = f->s->image_len };
+
+	return vtr_blk_custom(out, f->ctx, &from, err);
 }
 
 /* A context without worker threads, so that the n-th of anything is the same each time. */
@@ -92,9 +170,11 @@ static void conform_cut(const struct conform *row, const struct sample *s, size_
 {
 	struct vtr_image_options opt = { .format = row->format, .snapshot = row->snapshot };
 	struct qcow2_opened o;
+	struct files f;
 	uint8_t buf[128];
 
 	qcow2_start(&o, NULL, false);
+	files_init(&f, o.ctx, s, 0);
 	qcow2_open_bytes(&o, s->image, len, &opt);
 	if (o.rc < 0) {
 		assert_true(o.err.code == VTR_ETRUNCATED || o.err.code == VTR_ECORRUPT);
@@ -119,7 +199,7 @@ static void an_image_cut_anywhere_gives_its_bytes_or_an_error(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < VTR_COUNT(rows); i++) {
-		struct sample s;
+		struct sample s = { 0 };
 		size_t step;
 
 		rows[i].make(&s);
@@ -131,21 +211,6 @@ static void an_image_cut_anywhere_gives_its_bytes_or_an_error(void **state)
 }
 
 /* --------------------------------------------------------------------------------------------------- failing reads */
-
-struct source {
-	const struct sample *s;
-	unsigned reads, fail_at; /* this read fails; 0: none does */
-};
-
-static int source_pread(void *arg, uint64_t off, void *buf, size_t len, struct vtr_error *err)
-{
-	struct source *src = arg;
-
-	if (++src->reads == src->fail_at)
-		return vtr_fail(err, VTR_EIO, "the disk is on fire");
-	memcpy(buf, src->s->image + off, len);
-	return 0;
-}
 
 /* Open and read all of it; the error of what failed. */
 static int conform_read(struct vtr_blk **disk, struct vtr_blk *file, const struct conform *row, const struct sample *s,
@@ -169,18 +234,18 @@ static void conform_failing_reads(const struct conform *row, const struct sample
 
 	assert_non_null(buf);
 	for (unsigned n = 1;; n++) {
-		struct source src = { .s = s, .fail_at = n };
-		struct vtr_blk_source from = { .pread = source_pread, .arg = &src, .size = s->image_len };
 		VTR_UNREF struct vtr_blk *file = NULL, *disk = NULL;
 		struct vtr_ctx *ctx = conform_ctx(NULL);
 		struct vtr_error err = { 0 };
+		struct files f;
 		int r;
 
-		assert_int_equal(0, vtr_blk_custom(&file, ctx, &from, NULL));
+		files_init(&f, ctx, s, n);
+		assert_int_equal(0, files_open(&file, &f, NULL));
 		vtr_ctx_unref(ctx);
 		r = conform_read(&disk, file, row, s, buf, &err);
 		if (r == 0) { /* it reads less often than that */
-			assert_true(n > 1 && src.reads < n);
+			assert_true(n > 1 && f.reads < n);
 			break;
 		}
 		assert_int_equal(VTR_EIO, err.code);
@@ -197,7 +262,7 @@ static void each_read_may_fail(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < VTR_COUNT(rows); i++) {
-		struct sample s;
+		struct sample s = { 0 };
 
 		rows[i].make(&s);
 		conform_failing_reads(&rows[i], &s);
@@ -279,16 +344,16 @@ static void heap_warning(void *arg, const struct vtr_error *w)
 /* From nothing to nothing: the context, the file, the image, its bytes. */
 static int conform_whole(const struct conform *row, const struct sample *s, uint8_t *buf, struct vtr_error *err)
 {
-	struct source src = { .s = s };
-	struct vtr_blk_source from = { .pread = source_pread, .arg = &src, .size = s->image_len };
 	VTR_UNREF struct vtr_blk *file = NULL, *disk = NULL;
 	struct vtr_ctx *ctx = conform_ctx(err);
+	struct files f;
 	int r;
 
 	if (!ctx)
 		return -1;
 	vtr_ctx_on_warning(ctx, heap_warning, NULL);
-	r = vtr_blk_custom(&file, ctx, &from, err);
+	files_init(&f, ctx, s, 0);
+	r = files_open(&file, &f, err);
 	vtr_ctx_unref(ctx);
 	return r < 0 ? -1 : conform_read(&disk, file, row, s, buf, err);
 }
@@ -297,7 +362,7 @@ static void each_allocation_may_fail(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < VTR_COUNT(rows); i++) {
-		struct sample s;
+		struct sample s = { 0 };
 		uint8_t *buf;
 		unsigned n = 0;
 		int r = -1;
@@ -328,7 +393,7 @@ static void each_allocation_may_fail(void **state)
 					r = -1;
 			}
 		} while (r < 0);
-		print_message("%s%s: %u allocations\n", rows[i].format, rows[i].snapshot ? ", a snapshot" : "", n - 1);
+		print_message("row %zu, %s: %u allocations\n", i, rows[i].format, n - 1);
 		assert_true(n > 2);
 		free(buf);
 		sample_done(&s);
@@ -351,7 +416,7 @@ static void each_byte_may_be_wrong(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < VTR_COUNT(rows); i++) {
-		struct sample s;
+		struct sample s = { 0 };
 		uint8_t *buf;
 		size_t step = qcow2_slow() ? 1 : 7;
 
@@ -363,9 +428,11 @@ static void each_byte_may_be_wrong(void **state)
 				struct vtr_image_options opt = { .format = rows[i].format,
 								 .snapshot = rows[i].snapshot };
 				struct qcow2_opened o;
+				struct files f;
 
 				s.image[at] ^= changes[k];
 				qcow2_start(&o, NULL, false);
+				files_init(&f, o.ctx, &s, 0);
 				qcow2_open_bytes(&o, s.image, s.image_len, &opt);
 				for (uint64_t off = 0; o.rc == 0 && off < VTR_MIN(s.disk_len, vtr_blk_size(o.disk));
 				     off += 512)
@@ -415,13 +482,15 @@ static void threads_read_what_one_read_reads(void **state)
 		pthread_t threads[4];
 		struct vtr_limits l;
 		struct qcow2_opened o;
-		struct sample s;
+		struct files f;
+		struct sample s = { 0 };
 
 		rows[i].make(&s);
 		vtr_limits_default(&l);
 		l.cache = 40000;
 		l.threads = 3;
 		qcow2_start(&o, &l, false);
+		files_init(&f, o.ctx, &s, 0);
 		qcow2_open_bytes(&o, s.image, s.image_len, &opt);
 		assert_int_equal(0, o.rc);
 		qcow2_expect_bytes(o.disk, s.disk, s.disk_len);
