@@ -358,9 +358,26 @@ static int conform_whole(const struct conform *row, const struct sample *s, uint
 	return r < 0 ? -1 : conform_read(&disk, file, row, s, buf, err);
 }
 
+/* Whether these functions are in use: valgrind puts its own in their place. */
+static bool heap_counts(void)
+{
+	void *volatile p;
+
+	heap.calls = 0;
+	heap.on = true;
+	p = malloc(1);
+	free(p);
+	heap.on = false;
+	return heap.calls == 1;
+}
+
 static void each_allocation_may_fail(void **state)
 {
 	(void)state;
+	if (!heap_counts()) {
+		print_message("skipped: the allocation functions are not the test's\n");
+		skip();
+	}
 	for (size_t i = 0; i < VTR_COUNT(rows); i++) {
 		struct sample s = { 0 };
 		uint8_t *buf;
@@ -418,7 +435,7 @@ static void each_byte_may_be_wrong(void **state)
 	for (size_t i = 0; i < VTR_COUNT(rows); i++) {
 		struct sample s = { 0 };
 		uint8_t *buf;
-		size_t step = qcow2_slow() ? 1 : 7;
+		size_t step = qcow2_slow() ? 1 : 23;
 
 		rows[i].make(&s);
 		buf = malloc(s.disk_len);
