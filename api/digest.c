@@ -117,7 +117,7 @@ static int digest_file(struct digest_batch *b, size_t i, struct vtr_digest *out,
 	pthread_mutex_lock(&b->fs_lock);
 	r = vtr_fs_stat(&st, p.fs, p.node, err);
 	if (r == 0 && st.type != VTR_TYPE_FILE)
-		r = vtr_fail(err, VTR_EUSAGE, "a %s, not a file", vtr_type_name(st.type));
+		r = vtr_fail(err, VTR_EUSAGE, "a %s, not a file", vtr_type_noun(st.type));
 	if (r == 0 && by_extents)
 		r = vtr_fs_extents(p.fs, p.node, digest_keep, &m, err);
 	pthread_mutex_unlock(&b->fs_lock);

@@ -310,6 +310,7 @@ struct vtr_image_info {
 	uint64_t file_size;	   /* bytes of the host file */
 	uint64_t allocated_size;   /* bytes that the host file takes on its disk */
 	uint64_t cluster_size;	   /* bytes; 0: the format has none */
+	const char *data_path;	   /* where its data file was found; NULL: it has none, or it is not opened */
 	const char *backing;	   /* as written in the image; NULL: none */
 	const char *backing_path;  /* where it was found; NULL: not opened */
 	const char *backing_format; /* as written in the image; NULL: not said */
@@ -382,6 +383,9 @@ enum vtr_type {
 
 /* "file", "dir", "symlink", "char", "block", "fifo", "socket", "unknown". Static. */
 VTR_API const char *vtr_type_name(int type);
+
+/* For messages: "file", "directory", "symbolic link", "character device", … Static. */
+VTR_API const char *vtr_type_noun(int type);
 
 struct vtr_time {
 	int64_t sec; /* since 1970-01-01 UTC */

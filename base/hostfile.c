@@ -175,6 +175,9 @@ int vtr_hostfile_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *pat
 	int fd = open(path, HOST_FLAGS);
 	char text[128];
 
+	if (fd < 0 && errno == ENXIO)
+		return vtr_fail(err, VTR_EUSAGE, "%s: a socket or no device, expected a regular file or a block device",
+				path);
 	if (fd < 0)
 		return vtr_fail(err, errno == ENOENT || errno == ENOTDIR ? VTR_ENOTFOUND : VTR_EIO, "%s: %s", path,
 				vtr_errno_text(errno, text));

@@ -56,5 +56,6 @@ const struct cli_verb cli_verb_cat = {
 	.summary = "Print the contents of files",
 	.usage = "[options] IMAGE PATH…",
 	.options = "",
+	.without = CLI_NO_JSON,
 	.run = cat_run,
 };

@@ -11,6 +11,10 @@
 
 #include "api/vitrine.h"
 
+#define CLI_NO_JSON (1u << 0)
+#define CLI_NO_DEVICE (1u << 1)
+#define CLI_NO_SECTOR (1u << 2)
+
 /* Exit statuses. */
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_PARTIAL = 3 };
 
@@ -19,6 +23,7 @@ struct cli_verb {
 	const char *summary; /* one line for the list of verbs */
 	const char *usage;   /* after "vitrine NAME " */
 	const char *options; /* the verb's own, one a line, as help shows them */
+	unsigned without;    /* CLI_NO_…: common options that would have no effect, and are refused */
 	int (*run)(int argc, char **argv);
 };
 
@@ -35,6 +40,7 @@ struct cli {
 	const char **allow_dirs;
 	size_t n_allow_dirs;
 	bool follow, json, no_replay;
+	bool hush; /* do not tell what is merely odd: somebody asked for a file, not for the system */
 	unsigned sector;
 	uint64_t timeout_ms;
 	const char *device;

@@ -36,23 +36,30 @@ static const struct option common_longs[] = {
 #define COMMON_LONGS (sizeof(common_longs) / sizeof(common_longs[0]))
 #define COMMON_MAX_LONGS 16
 
-static const char common_help[] =
-	"  -a, --add IMAGE      one of several disks; then the first argument is no image\n"
-	"  -d, --device DEV     paths on this device (/dev/sda1), not those of the guest\n"
-	"      --json           facts for programs\n"
-	"      --format NAME    the images are of this format: guess nothing\n"
-	"      --snapshot NAME  the disk as it was in this internal snapshot\n"
-	"      --follow         open files that the image names, beneath its directory\n"
-	"      --allow-dir DIR  and beneath DIR\n"
-	"      --no-replay      read journals and logs as they lie\n"
-	"      --sector-size N  512 or 4096\n"
-	"      --limit NAME=N   set a limit, as its error message names it\n"
-	"      --timeout S      give up after so many seconds\n"
-	"  -h, --help           this\n";
+static const struct {
+	const char *line;
+	unsigned without;
+} common_help[] = {
+	{ "  -a, --add IMAGE      one of several disks; then the first argument is no image\n", 0 },
+	{ "  -d, --device DEV     this device (/dev/sda1), not the guest as a whole\n", CLI_NO_DEVICE },
+	{ "      --json           facts for programs\n", CLI_NO_JSON },
+	{ "      --format NAME    the images are of this format: guess nothing\n", 0 },
+	{ "      --snapshot NAME  the disk as it was in this internal snapshot\n", 0 },
+	{ "      --follow         open files that the image names, beneath its directory\n", 0 },
+	{ "      --allow-dir DIR  and beneath DIR\n", 0 },
+	{ "      --no-replay      read journals and logs as they lie\n", 0 },
+	{ "      --sector-size N  512 or 4096\n", CLI_NO_SECTOR },
+	{ "      --limit NAME=N   set a limit, as its error message names it\n", 0 },
+	{ "      --timeout S      give up after so many seconds\n", 0 },
+	{ "  -h, --help           this\n", 0 },
+};
 
 static void common_print_help(const struct cli_verb *v)
 {
-	printf("usage: vitrine %s %s\n\n%s.\n\n%s%s", v->name, v->usage, v->summary, v->options, common_help);
+	printf("usage: vitrine %s %s\n\n%s.\n\n%s", v->name, v->usage, v->summary, v->options);
+	for (size_t i = 0; i < sizeof(common_help) / sizeof(common_help[0]); i++)
+		if (!(common_help[i].without & v->without))
+			fputs(common_help[i].line, stdout);
 }
 
 void cli_error(struct cli *c, const struct vtr_error *err)
@@ -95,7 +102,10 @@ void cli_usage(struct cli *c, const char *fmt, ...)
 
 static void common_warning(void *arg, const struct vtr_error *w)
 {
-	(void)arg;
+	const struct cli *c = arg;
+
+	if (c->hush && w->code == VTR_OK)
+		return;
 	fflush(stdout);
 	fprintf(stderr, "vitrine: warning: %s\n", w->text);
 }
@@ -120,13 +130,43 @@ static bool common_append(const char ***list, size_t *n, const char *value)
 	return true;
 }
 
+static bool common_format(struct cli *c, const char *value)
+{
+	char known[256] = "";
+	const char *name;
+	size_t at = 0;
+
+	for (size_t i = 0; (name = vtr_format_name(i, NULL)); i++) {
+		if (strcmp(name, value) == 0) {
+			c->image.format = value;
+			return true;
+		}
+		if (at < sizeof(known))
+			at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", i ? ", " : "", name);
+	}
+	cli_usage(c, "--format %s: read are %s", value, known);
+	return false;
+}
+
 /* One common option; false: usage was told. */
 static bool common_option(struct cli *c, int opt, const char *value)
 {
+	static const struct {
+		int opt;
+		unsigned without;
+		const char *name;
+	} refused[] = { { 'd', CLI_NO_DEVICE, "--device" }, { OPT_JSON, CLI_NO_JSON, "--json" }, { OPT_SECTOR, CLI_NO_SECTOR, "--sector-size" } };
 	struct vtr_error err = { 0 };
 	uint64_t number;
 	char name[64];
 	const char *eq;
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		if (refused[i].opt == opt && (refused[i].without & c->verb->without)) {
+			cli_usage(c, "%s has no effect here", refused[i].name);
+			return false;
+		}
+	}
 
 	switch (opt) {
 	case 'a':
@@ -135,8 +175,7 @@ static bool common_option(struct cli *c, int opt, const char *value)
 		c->device = value;
 		return true;
 	case OPT_FORMAT:
-		c->image.format = value;
-		return true;
+		return common_format(c, value);
 	case OPT_SNAPSHOT:
 		c->image.snapshot = value;
 		return true;
@@ -253,7 +292,10 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 			return false;
 		}
 		if (opt == '?' || opt == ':') {
-			cli_usage(c, opt == ':' ? "%s needs a value" : "unknown option %s", (*argv)[optind - 1]);
+			char letter[3] = { '-', (char)optopt, 0 };
+			bool is_short = optopt > 0 && optopt < 128;
+
+			cli_usage(c, opt == ':' ? "%s needs a value" : "unknown option %s", is_short ? letter : (*argv)[optind - 1]);
 			return false;
 		}
 		if (opt != 'a' && opt != 'd' && (opt < OPT_FORMAT || opt >= CLI_LONG)) {
@@ -368,7 +410,9 @@ struct vtr_tree *cli_tree(struct cli *c)
 		}
 		return common_fs_tree(c, (size_t)i);
 	}
+	c->hush = true;
 	systems = vtr_guest_inspect(c->guest, &err);
+	c->hush = false;
 	if (systems < 0) {
 		cli_error(c, &err);
 		return NULL;

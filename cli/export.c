@@ -2,7 +2,9 @@
 /* vitrine export: the decoded disk to a raw file, sparse, or to standard output. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -34,8 +36,72 @@ static void export_host_error(struct cli *c, const char *path)
 	cli_error(c, &err);
 }
 
-/* Into a new file beside the name, which it gets when it is whole. */
-static void export_to_file(struct export *x, struct vtr_blk *b, const char *path)
+/* Whether the file at path is one that the image is read from: replacing it would lose what is copied. */
+static bool export_is_source(struct vtr_blk *image, const char *path)
+{
+	struct stat to, from;
+
+	if (stat(path, &to) < 0)
+		return false;
+	for (struct vtr_blk *b = image; b && vtr_image_info(b); b = vtr_image_backing(b)) {
+		const struct vtr_image_info *i = vtr_image_info(b);
+		const char *files[] = { i->path, i->data_path };
+
+		for (size_t k = 0; k < 2; k++)
+			if (files[k] && stat(files[k], &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+				return true;
+	}
+	return false;
+}
+
+/* A file in the directory of path that has no name until it is whole; where there are none, one with a name. */
+static int export_open_new(char *part, size_t size, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	int fd;
+
+	part[0] = 0;
+	if (slash == path)
+		snprintf(part, size, "/");
+	else
+		snprintf(part, size, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	fd = open(part, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+	part[0] = 0;
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+		return fd;
+	if ((size_t)snprintf(part, size, "%s.XXXXXX", path) >= size) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = mkostemp(part, O_CLOEXEC);
+	if (fd < 0)
+		part[0] = 0;
+	return fd;
+}
+
+/* Give the new file its name; with force it takes the place of what has it. */
+static int export_name(int fd, const char *part, const char *path, bool force)
+{
+	char proc[64], beside[4096];
+
+	if (part[0])
+		return force ? rename(part, path) : link(part, path);
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	if (!force)
+		return linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+	if ((size_t)snprintf(beside, sizeof(beside), "%s.%ld.new", path, (long)getpid()) >= sizeof(beside)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (linkat(AT_FDCWD, proc, AT_FDCWD, beside, AT_SYMLINK_FOLLOW) < 0)
+		return -1;
+	if (rename(beside, path) == 0)
+		return 0;
+	unlink(beside);
+	return -1;
+}
+
+static void export_to_file(struct export *x, struct vtr_blk *image, struct vtr_blk *b, const char *path)
 {
 	struct vtr_error err = { 0 };
 	char part[4096];
@@ -46,26 +112,26 @@ static void export_to_file(struct export *x, struct vtr_blk *b, const char *path
 		export_host_error(&x->c, path);
 		return;
 	}
-	if ((size_t)snprintf(part, sizeof(part), "%s.part", path) >= sizeof(part)) {
-		errno = ENAMETOOLONG;
-		export_host_error(&x->c, path);
+	if (export_is_source(image, path)) {
+		err.code = VTR_EUSAGE;
+		snprintf(err.text, sizeof(err.text), "it is the image itself, or one that it builds on");
+		cli_partial_at(&x->c, path, &err);
+		x->c.status = CLI_FAILED;
 		return;
 	}
-	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	fd = export_open_new(part, sizeof(part), path);
 	if (fd < 0) {
-		export_host_error(&x->c, part);
-		return;
-	}
-	if (vtr_blk_copy(b, fd, NULL, NULL, &err) < 0) {
-		cli_error(&x->c, &err);
-		close(fd);
-		unlink(part);
-		return;
-	}
-	if (close(fd) < 0 || (x->force ? rename(part, path) : link(part, path)) < 0)
 		export_host_error(&x->c, path);
-	if (!x->force || x->c.status != CLI_OK)
+		return;
+	}
+	if (vtr_blk_copy(b, fd, NULL, NULL, &err) < 0)
+		cli_error(&x->c, &err);
+	else if (export_name(fd, part, path, x->force) < 0)
+		export_host_error(&x->c, path);
+	if (part[0])
 		unlink(part);
+	if (close(fd) < 0)
+		export_host_error(&x->c, path);
 }
 
 static int export_run(int argc, char **argv)
@@ -99,7 +165,7 @@ static int export_run(int argc, char **argv)
 		if (vtr_blk_copy(part, STDOUT_FILENO, NULL, NULL, &err) < 0)
 			cli_error(&x.c, &err);
 	} else if (part) {
-		export_to_file(&x, part, argv[0]);
+		export_to_file(&x, b ? b : vtr_guest_device(x.c.guest, 0)->blk, part, argv[0]);
 	}
 	vtr_blk_unref(b);
 	return cli_end(&x.c);
@@ -110,5 +176,6 @@ const struct cli_verb cli_verb_export = {
 	.summary = "Write the decoded disk to a raw file, or to standard output",
 	.usage = "[-f] [options] IMAGE FILE|-",
 	.options = "  -f, --force          replace FILE\n",
+	.without = CLI_NO_JSON,
 	.run = export_run,
 };

@@ -119,6 +119,13 @@ static void hash_path(struct hash *h, struct vtr_tree *t, const char *path)
 		h->c.status = CLI_FAILED;
 		return;
 	}
+	if (st.type != VTR_TYPE_DIR && st.type != VTR_TYPE_FILE) {
+		err.code = VTR_EUSAGE;
+		snprintf(err.text, sizeof(err.text), "a %s, not a file", vtr_type_noun(st.type));
+		cli_partial_at(&h->c, path, &err);
+		h->c.status = CLI_FAILED;
+		return;
+	}
 	if (vtr_tree_list(t, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT, hash_entry, h, &err) < 0 || hash_flush(h, &err) < 0)
 		cli_error(&h->c, &err);
 }

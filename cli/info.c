@@ -167,10 +167,10 @@ static int info_run(int argc, char **argv)
 		vtr_blk_unref(b);
 	}
 	if (images) {
-		if (json_array_size(images) == 1)
-			cli_json_print(json_incref(json_array_get(images, 0)));
-		else if (json_array_size(images) > 1)
+		if (c.n_images > 1)
 			cli_json_print(json_incref(images));
+		else if (json_array_size(images) == 1)
+			cli_json_print(json_incref(json_array_get(images, 0)));
 		json_decref(images);
 	}
 	cli_flush(&c);
@@ -182,5 +182,6 @@ const struct cli_verb cli_verb_info = {
 	.summary = "Tell about the container: format, sizes, chain, snapshots",
 	.usage = "[options] IMAGE",
 	.options = "",
+	.without = CLI_NO_DEVICE | CLI_NO_SECTOR,
 	.run = info_run,
 };

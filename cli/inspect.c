@@ -210,5 +210,6 @@ const struct cli_verb cli_verb_inspect = {
 	.usage = "[options] IMAGE",
 	.options = "      --packages       list the installed packages in the text, too\n"
 		   "      --no-packages    do not read the list of packages\n",
+	.without = CLI_NO_DEVICE,
 	.run = inspect_run,
 };

@@ -25,6 +25,34 @@ static void layout_type_name(char *buf, size_t size, const struct vtr_device *d)
 		snprintf(buf, size, "0x%02x", p->mbr_type);
 }
 
+static bool layout_has_names(const struct vtr_device *d, const struct vtr_part *p)
+{
+	return d->label[0] || d->uuid[0] || d->table || (p && (p->name[0] || p->active));
+}
+
+/* Name, label, identifiers: what people know a device by. */
+static void layout_print_names(const struct vtr_device *d, const struct vtr_part *p)
+{
+	if (layout_has_names(d, p))
+		putchar(' ');
+	if (p && p->name[0]) {
+		fputs(" name \"", stdout);
+		cli_puts(stdout, p->name);
+		fputs("\"", stdout);
+	}
+	if (d->label[0]) {
+		fputs(" \"", stdout);
+		cli_puts(stdout, d->label);
+		fputs("\"", stdout);
+	}
+	if (d->uuid[0])
+		printf(" %s", d->uuid);
+	if (d->table)
+		printf(" %s", vtr_parts_disk_id(d->table));
+	if (p && p->active)
+		fputs(" active", stdout);
+}
+
 static void layout_print(struct vtr_guest *g)
 {
 	int name_w = 6, type_w = 4, content_w = 7;
@@ -46,29 +74,22 @@ static void layout_print(struct vtr_guest *g)
 		const struct vtr_device *d = vtr_guest_device(g, i);
 		const struct vtr_part *p = layout_part(d);
 		char type[80], size[32], start[32] = "";
+		const char *content;
+		bool last;
 
 		layout_type_name(type, sizeof(type), d);
 		if (p)
 			cli_size(start, p->off);
-		printf("%s%-*s %10s %10s  %-*s  %-*s ", d->parent >= 0 ? "  " : "", name_w - (d->parent >= 0 ? 2 : 0), d->name, start,
-		       cli_size(size, d->size), type_w, type, content_w,
-		       d->content && !d->table ? d->content : d->has_fs ? d->content : "");
-		if (p && p->name[0]) {
-			fputs(" name \"", stdout);
-			cli_puts(stdout, p->name);
-			fputs("\"", stdout);
-		}
-		if (d->label[0]) {
-			fputs(" \"", stdout);
-			cli_puts(stdout, d->label);
-			fputs("\"", stdout);
-		}
-		if (d->uuid[0])
-			printf(" %s", d->uuid);
-		if (d->table)
-			printf(" %s", vtr_parts_disk_id(d->table));
-		if (p && p->active)
-			fputs(" active", stdout);
+		content = d->content && (!d->table || d->has_fs) ? d->content : "";
+		last = !layout_has_names(d, p);
+		printf("%s%-*s %10s %10s  ", d->parent >= 0 ? "  " : "", name_w - (d->parent >= 0 ? 2 : 0), d->name, start,
+		       cli_size(size, d->size));
+		/* No blanks at the end of a line. */
+		if (last && !content[0])
+			fputs(type, stdout);
+		else
+			printf("%-*s  %-*s", type_w, type, last ? 0 : content_w, content);
+		layout_print_names(d, p);
 		putchar('\n');
 	}
 }
@@ -191,5 +212,6 @@ const struct cli_verb cli_verb_layout = {
 	.summary = "Show disks, partitions, and what lies in them",
 	.usage = "[options] IMAGE",
 	.options = "",
+	.without = CLI_NO_DEVICE,
 	.run = layout_run,
 };

@@ -99,9 +99,9 @@ static int stat_extent(void *arg, const struct vtr_file_extent *e)
 			json_object_set_new(o, "unwritten", json_true());
 		json_array_append_new(s->list, o);
 	} else if (e->inline_data) {
-		printf("   extent: %" PRIu64 " bytes in the inode\n", e->len);
+		printf("   extent: bytes 0 to %" PRIu64 " in the inode\n", e->len);
 	} else {
-		printf("   extent: %#" PRIx64 " + %#" PRIx64 " at %#" PRIx64 "%s\n", e->off, e->len, e->phys,
+		printf("   extent: bytes %" PRIu64 " to %" PRIu64 " at %" PRIu64 " of the filesystem%s\n", e->off, e->off + e->len, e->phys,
 		       e->unwritten ? " (unwritten)" : "");
 	}
 	return 0;

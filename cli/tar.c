@@ -514,5 +514,6 @@ const struct cli_verb cli_verb_tar = {
 	.summary = "Write a tree as a tar stream, with everything that tar can hold",
 	.usage = "[options] IMAGE [PATH…] >FILE.tar",
 	.options = "",
+	.without = CLI_NO_JSON,
 	.run = tar_run,
 };

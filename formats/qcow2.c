@@ -444,8 +444,16 @@ static int qcow2_choose_snapshot(struct qcow2 *q, const char *want, struct vtr_e
 	for (uint32_t i = 0; i < q->h.snapshots && !s; i++)
 		if (strcmp(q->snapshots[i].pub.name, want) == 0)
 			s = &q->snapshots[i];
-	if (!s)
-		return vtr_fail(err, VTR_ENOTFOUND, "no snapshot \"%s\" among %" PRIu32, want, q->h.snapshots);
+	if (!s) {
+		struct vtr_str known = { 0 };
+
+		for (uint32_t i = 0; i < q->h.snapshots && i < 16; i++)
+			vtr_str_putf(&known, "%s%s (id %s)", i ? ", " : "", q->snapshots[i].pub.name, q->snapshots[i].pub.id);
+		vtr_error_set(err, VTR_ENOTFOUND, "no snapshot \"%s\": there is %s%s", want, known.p ? known.p : "none",
+			      q->h.snapshots > 16 ? ", …" : "");
+		vtr_str_done(&known);
+		return -1;
+	}
 	if (qcow2_check_l1(q, "L1 table of the snapshot", s->pub.size, s->l1_entries, err) < 0)
 		return -1;
 	q->l1_off = s->l1_off;
@@ -661,6 +669,14 @@ static int qcow2_map(struct qcow2_run *out, struct qcow2 *q, uint64_t off, uint6
 
 /* --------------------------------------------------------------------------------------------------- decompression */
 
+static void qcow2_codec_free(struct qcow2_codec *c)
+{
+	free(c->in);
+	ZSTD_freeDCtx(c->zstd);
+	if (c->deflate)
+		libdeflate_free_decompressor(c->deflate);
+}
+
 static int qcow2_codec_get(struct qcow2_codec *out, struct qcow2 *q, struct vtr_error *err)
 {
 	struct qcow2_codec c = { 0 };
@@ -676,21 +692,12 @@ static int qcow2_codec_get(struct qcow2_codec *out, struct qcow2 *q, struct vtr_
 		else
 			c.deflate = libdeflate_alloc_decompressor();
 		if (!c.in || (!c.zstd && !c.deflate)) {
-			free(c.in);
-			ZSTD_freeDCtx(c.zstd);
+			qcow2_codec_free(&c);
 			return vtr_fail(err, VTR_ENOMEM, "out of memory for decompression");
 		}
 	}
 	*out = c;
 	return 0;
-}
-
-static void qcow2_codec_free(struct qcow2_codec *c)
-{
-	free(c->in);
-	ZSTD_freeDCtx(c->zstd);
-	if (c->deflate)
-		libdeflate_free_decompressor(c->deflate);
 }
 
 static void qcow2_codec_put(struct qcow2 *q, struct qcow2_codec *c)
@@ -1081,6 +1088,7 @@ static int qcow2_make_info(struct qcow2 *q, struct vtr_error *err)
 		.allocated_size = vtr_hostfile_id(&id, q->file) ? id.allocated : q->file->size,
 		.cluster_size = q->cluster,
 		.backing = q->backing_name,
+		.data_path = q->data_path,
 		.backing_path = q->backing_path,
 		.backing_format = q->backing_format,
 		.dirty = q->h.incompat & QCOW2_INCOMPAT_DIRTY,

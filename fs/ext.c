@@ -7,7 +7,8 @@
  * and never writes. Directory blocks, extended attributes and inline data are parsed here: the library gives up at the
  * first wrong byte of a directory, and trusts sizes in attributes.
  *
- * A journal that waits to be replayed is replayed into a view of the volume (fs/jbd2.c), which is then opened instead.
+ * A journal that waits for replay is told, and the volume is read as it lies. Where the primary superblock is broken, the
+ * backup in group 1 is used.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,7 @@ struct ext_super {
 	uint8_t journal_uuid[16];
 	uint32_t mkfs_time, mount_time, write_time;
 	uint32_t mounts;
+	uint32_t group; /* that this copy lies in, by s_block_group_nr; revision 0 has none */
 	uint8_t uuid[16];
 	char label[17], last_mounted[65];
 };
@@ -107,9 +109,7 @@ struct ext {
 	struct vtr_error io_error; /* of the last failed read that libext2fs asked for */
 	struct ext_node cur;
 	uint64_t charged; /* bytes of metadata that libext2fs holds */
-	struct vtr_jbd2_result replay;
-	bool replayed;
-	bool before; /* opened for its journal alone: what is wrong before replay may be right after it */
+	bool before;	  /* opened for its journal alone: what is wrong before replay may be right after it */
 	struct vtr_fs_info info;
 	struct vtr_prop props[EXT_MAX_PROPS];
 	char uuid[37], label[17];
@@ -135,7 +135,7 @@ static struct ext *to_ext(struct vtr_fs *fs)
  *   0x1c 4 s_log_cluster_size	 0x64 4 s_feature_ro_compat	0x158 4 s_free_blocks_hi
  *   0x20 4 s_blocks_per_group	 0x68 16 s_uuid			0x194 4 s_error_count
  *   0x24 4 s_clusters_per_group 0x2c 4 s_mtime, 0x30 4 s_wtime, 0x34 2 s_mnt_count
- *   0x28 4 s_inodes_per_group	 0x38 2 s_magic 0xef53
+ *   0x28 4 s_inodes_per_group	 0x38 2 s_magic 0xef53		0x5a 2 s_block_group_nr
  */
 static bool ext_parse_super(struct ext_super *out, struct vtr_cur c)
 {
@@ -172,6 +172,7 @@ static bool ext_parse_super(struct ext_super *out, struct vtr_cur c)
 	s.error_count = vtr_get_le32(b + 0x194);
 	if (s.rev > 0) {
 		s.inode_len = vtr_get_le16(b + 0x58);
+		s.group = vtr_get_le16(b + 0x5a);
 		s.compat = vtr_get_le32(b + 0x5c);
 		s.incompat = vtr_get_le32(b + 0x60);
 		s.ro_compat = vtr_get_le32(b + 0x64);
@@ -322,8 +323,9 @@ static errcode_t ext_io_read64(io_channel ch, unsigned long long block, int coun
 	struct ext *x = ch->private_data;
 	uint64_t off, len = count < 0 ? (uint64_t) - (int64_t)count : (uint64_t)count * (unsigned)ch->block_size;
 
-	if (vtr_mul_over((uint64_t)block, (uint64_t)(unsigned)ch->block_size, &off)) {
-		vtr_error_set(&x->io_error, VTR_ECORRUPT, "block %llu is outside of every volume", block);
+	if (vtr_mul_over((uint64_t)block, (uint64_t)(unsigned)ch->block_size, &off) ||
+	    !vtr_range_in(off, len, x->sb.blocks * x->block)) {
+		vtr_error_set(&x->io_error, VTR_ECORRUPT, "block %llu is outside of the volume (%" PRIu64 " blocks)", block, x->sb.blocks);
 		return EXT2_ET_BAD_BLOCK_NUM;
 	}
 	return ext_meta(x, off, data, (size_t)len, &x->io_error) < 0 ? EXT2_ET_SHORT_READ : 0;
@@ -724,9 +726,11 @@ static int ext_read_mapped(struct ext *x, const struct ext_node *n, uint64_t off
 			from = off - start;
 			if (n->map[i].unwritten) {
 				memset(buf, 0, part);
-			} else if (n->map[i].pblk >= x->sb.blocks || vtr_mul_over(n->map[i].pblk, (uint64_t)x->block, &phys)) {
-				return vtr_fail(err, VTR_ECORRUPT, "inode %" PRIu64 ": block %" PRIu64 " is outside of the volume (%" PRIu64 " blocks)",
-						n->ino, n->map[i].pblk, x->sb.blocks);
+			} else if (!vtr_range_in(n->map[i].pblk, n->map[i].len, x->sb.blocks) ||
+				   vtr_mul_over(n->map[i].pblk, (uint64_t)x->block, &phys)) {
+				return vtr_fail(err, VTR_ECORRUPT,
+						"inode %" PRIu64 ": %" PRIu32 " blocks at %" PRIu64 " leave the volume (%" PRIu64 " blocks)",
+						n->ino, n->map[i].len, n->map[i].pblk, x->sb.blocks);
 			} else if ((meta ? ext_meta(x, phys + from, buf, part, err)
 					 : vtr_blk_pread(x->fs.blk, phys + from, buf, part, err)) < 0) {
 				return vtr_at(err, "inode %" PRIu64 " at %#" PRIx64, n->ino, off);
@@ -1389,24 +1393,35 @@ static void ext_make_info(struct ext *x)
 	ext_prop(x, "mount_count", "mounts since the last check", VTR_PROP_NUMBER, s->mounts, NULL);
 }
 
-/* Open with libext2fs: with checksums, else without and with a warning. */
-static int ext_open_library(struct ext *x, struct vtr_error *err)
+static bool ext_table_is_outside(const struct ext *x, dgrp_t g)
 {
+	uint64_t table = ext2fs_inode_table_loc(x->e2, g), len = x->e2->inode_blocks_per_group;
+
+	return table >= x->sb.blocks || len > x->sb.blocks - table || table <= x->sb.first_block;
+}
+
+/*
+ * Open with libext2fs, by the superblock and the group descriptors at block backup (0: the primary ones): with
+ * checksums, else without and with a warning.
+ */
+static int ext_open_library(struct ext *x, uint64_t backup, struct vtr_error *err)
+{
+	const int at = (int)backup, at_size = backup ? (int)x->block : 0;
 	const int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SOFTSUPP_FEATURES | EXT2_FLAG_SKIP_MMP;
 	char name[32];
 	errcode_t r;
-	uint64_t bad = 0;
+	uint64_t bad = 0, outside = 0;
 
 	snprintf(name, sizeof(name), "%p", (void *)x);
 #ifdef VTR_FUZZING
 	r = EXT2_ET_SB_CSUM_INVALID;
 #else
-	r = ext2fs_open2(name, NULL, flags, 0, 0, &x->manager, &x->e2);
+	r = ext2fs_open2(name, NULL, flags, at, at_size, &x->manager, &x->e2);
 #endif
 	if (r == EXT2_ET_SB_CSUM_INVALID) {
 		if (!vtr_sum_ok(0, 1) && !x->before)
 			vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: the superblock's checksum is wrong", x->info.type);
-		r = ext2fs_open2(name, NULL, flags | EXT2_FLAG_IGNORE_CSUM_ERRORS, 0, 0, &x->manager, &x->e2);
+		r = ext2fs_open2(name, NULL, flags | EXT2_FLAG_IGNORE_CSUM_ERRORS, at, at_size, &x->manager, &x->e2);
 #ifndef VTR_FUZZING
 		if (!r)
 			x->e2->flags &= ~EXT2_FLAG_IGNORE_CSUM_ERRORS;
@@ -1417,27 +1432,111 @@ static int ext_open_library(struct ext *x, struct vtr_error *err)
 		return ext_fail(x, r, err);
 	}
 	for (dgrp_t g = 0; g < x->e2->group_desc_count && !x->before; g++) {
-		uint64_t table = ext2fs_inode_table_loc(x->e2, g), len = x->e2->inode_blocks_per_group;
-
 		if (!vtr_sum_ok(1, (uint64_t)ext2fs_group_desc_csum_verify(x->e2, g)))
 			bad++;
-		if (table >= x->sb.blocks || len > x->sb.blocks - table || table < x->sb.first_block)
-			vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: group %u: its inode table at block %" PRIu64 " is outside of the volume",
-				 x->info.type, (unsigned)g, table);
+		if (ext_table_is_outside(x, g) && outside++ == 0)
+			vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: group %u: its inode table at block %llu is outside of the volume",
+				 x->info.type, (unsigned)g, (unsigned long long)ext2fs_inode_table_loc(x->e2, g));
 		if (g % 4096 == 0 && vtr_ctx_check(x->fs.ctx, err) < 0)
 			return -1;
 	}
+	if (outside > 1)
+		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: the inode tables of %" PRIu64 " groups of %u are outside of the volume",
+			 x->info.type, outside, (unsigned)x->e2->group_desc_count);
 	if (bad)
 		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: the checksums of %" PRIu64 " group descriptors of %u are wrong", x->info.type, bad,
 			 (unsigned)x->e2->group_desc_count);
 	return 0;
 }
 
+/* Read and check the superblock at off. */
+static int ext_read_super(struct ext_super *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
+{
+	uint8_t sb[EXT_SB_LEN];
+
+	if (!vtr_range_in(off, EXT_SB_LEN, b->size))
+		return vtr_fail(err, VTR_ETRUNCATED, "superblock: the volume has %" PRIu64 " bytes", b->size);
+	if (vtr_blk_pread(b, off, sb, sizeof(sb), err) < 0)
+		return vtr_at(err, "superblock");
+	if (!ext_parse_super(out, vtr_cur_of(sb, sizeof(sb), off)))
+		return vtr_fail(err, VTR_ECORRUPT, "superblock: magic %#x, expected %#x", vtr_get_le16(sb + 0x38), EXT2_SUPER_MAGIC);
+	if (ext_check_features(out, err) < 0 || ext_precheck(out, b, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* Open by a superblock that was checked; whatever an earlier one left is given up. */
+static int ext_open_super(struct ext *x, const struct ext_super *s, uint64_t backup, struct vtr_error *err)
+{
+	struct vtr_ctx *ctx = x->fs.ctx;
+	uint64_t held = s->inodes / s->inodes_per_group * s->desc_len;
+
+	ext_node_done(&x->cur);
+	if (x->e2)
+		ext2fs_free(x->e2);
+	x->e2 = NULL;
+	vtr_uncharge(ctx, x->charged);
+	x->charged = 0;
+	x->sb = *s;
+	x->block = 1024u << s->block_log2;
+	x->info = (struct vtr_fs_info){ .type = ext_type(s) };
+	ext_make_info(x);
+	if (vtr_charge(ctx, held, "group descriptors", err) < 0)
+		return -1;
+	x->charged = held;
+	return ext_open_library(x, backup, err);
+}
+
+/*
+ * The backup in group 1 of a volume as mke2fs lays it out (groups of as many blocks as a block has bits), for each size
+ * of block: it must say itself that it lies there. The block, or 0: there is none.
+ */
+static uint64_t ext_find_backup(struct ext_super *out, struct vtr_blk *b)
+{
+	for (unsigned log2 = 0; log2 <= EXT_MAX_LOG_BLOCK; log2++) {
+		uint64_t block = 1024ull << log2, at = 8 * block + (log2 == 0);
+		struct ext_super s;
+
+		if (ext_read_super(&s, b, at * block, NULL) == 0 && s.block_log2 == log2 && s.group == (s.rev > 0) &&
+		    (uint64_t)s.first_block + s.blocks_per_group == at) {
+			*out = s;
+			return at;
+		}
+	}
+	return 0;
+}
+
+/* By the primary superblock; where that or the root's inode table cannot be used, by a backup, and with a warning. */
+static int ext_open_any(struct ext *x, struct vtr_error *err)
+{
+	struct vtr_blk *b = x->fs.blk;
+	struct vtr_error first = { 0 }, local = { 0 };
+	struct ext_super s, backup;
+	uint64_t at;
+	bool opened = ext_read_super(&s, b, EXT_SB_OFF, &first) == 0 && ext_open_super(x, &s, 0, &first) == 0;
+
+	if (opened && !ext_table_is_outside(x, 0))
+		return 0;
+	if (opened)
+		vtr_error_set(&first, VTR_ECORRUPT, "group 0 has no inode table");
+	at = first.code == VTR_ECORRUPT ? ext_find_backup(&backup, b) : 0;
+	if (at > 0 && ext_open_super(x, &backup, at, &local) == 0 && !ext_table_is_outside(x, 0)) {
+		if (!x->before)
+			vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: %s: the backup superblock at block %" PRIu64 " is used", x->info.type,
+				 first.text, at);
+		return 0;
+	}
+	if (opened)
+		return at > 0 ? ext_open_super(x, &s, 0, err) : 0;
+	if (err)
+		*err = first;
+	return -1;
+}
+
 /* Open the volume as it lies. */
 static int ext_open_plain(struct vtr_fs **out, struct vtr_blk *b, bool before, struct vtr_error *err)
 {
 	VTR_FS_UNREF struct vtr_fs *fs = vtr_fs_new(&ext_ops, sizeof(struct ext), b, err);
-	uint8_t sb[EXT_SB_LEN];
 	struct ext *x;
 	uint64_t size;
 
@@ -1446,26 +1545,9 @@ static int ext_open_plain(struct vtr_fs **out, struct vtr_blk *b, bool before, s
 	x = to_ext(fs);
 	x->manager = ext_manager;
 	x->before = before;
-	if (b->size < EXT_SB_OFF + EXT_SB_LEN)
-		return vtr_fail(err, VTR_ETRUNCATED, "superblock: the volume has %" PRIu64 " bytes", b->size);
-	if (vtr_blk_pread(b, EXT_SB_OFF, sb, sizeof(sb), err) < 0)
-		return vtr_at(err, "superblock");
-	if (!ext_parse_super(&x->sb, vtr_cur_of(sb, sizeof(sb), EXT_SB_OFF)))
-		return vtr_fail(err, VTR_ECORRUPT, "superblock: magic %#x, expected %#x", vtr_get_le16(sb + 0x38), EXT2_SUPER_MAGIC);
-	if (ext_check_features(&x->sb, err) < 0 || ext_precheck(&x->sb, b, err) < 0)
-		return -1;
-	x->block = 1024u << x->sb.block_log2;
-	x->info.type = ext_type(&x->sb);
 	fs->root = EXT2_ROOT_INO;
 	x->cache = vtr_cache_new(EXT_LINE, (size_t)(fs->ctx->lim.cache / 4 / EXT_LINE), ext_line_fill, x, err);
-	if (!x->cache)
-		return -1;
-	ext_make_info(x);
-	size = x->sb.inodes / x->sb.inodes_per_group * x->sb.desc_len;
-	if (vtr_charge(fs->ctx, size, "group descriptors", err) < 0)
-		return -1;
-	x->charged = size;
-	if (ext_open_library(x, err) < 0)
+	if (!x->cache || ext_open_any(x, err) < 0)
 		return -1;
 	size = x->sb.blocks * x->block;
 	if (size > b->size && !before)
@@ -1520,8 +1602,6 @@ static int ext_replay(struct vtr_blk **out, struct vtr_jbd2_result *result, stru
 /* What replay did, for those who ask. */
 static void ext_tell_replay(struct ext *x, const struct vtr_jbd2_result *r)
 {
-	x->replay = *r;
-	x->replayed = true;
 	ext_prop(x, "replayed_transactions", "transactions replayed", VTR_PROP_NUMBER, r->transactions, NULL);
 	ext_prop(x, "replayed_blocks", "blocks replayed", VTR_PROP_NUMBER, r->blocks, NULL);
 	if (r->fast_commits)

@@ -33,6 +33,22 @@ const char *vtr_type_name(int type)
 	return type < 0 || (size_t)type >= VTR_COUNT(names) ? names[0] : names[type];
 }
 
+const char *vtr_type_noun(int type)
+{
+	static const char *const nouns[] = {
+		[VTR_TYPE_UNKNOWN] = "thing of unknown type",
+		[VTR_TYPE_FILE] = "file",
+		[VTR_TYPE_DIR] = "directory",
+		[VTR_TYPE_SYMLINK] = "symbolic link",
+		[VTR_TYPE_CHAR] = "character device",
+		[VTR_TYPE_BLOCK] = "block device",
+		[VTR_TYPE_FIFO] = "FIFO",
+		[VTR_TYPE_SOCKET] = "socket",
+	};
+
+	return type < 0 || (size_t)type >= VTR_COUNT(nouns) ? nouns[0] : nouns[type];
+}
+
 const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, const struct vtr_fs_driver **second)
 {
 	const struct vtr_fs_driver *best = NULL, *next = NULL;
@@ -148,8 +164,8 @@ static int fs_stat_typed(struct vtr_stat *st, struct vtr_fs *fs, uint64_t node, 
 	if (vtr_fs_stat(st, fs, node, err) < 0)
 		return -1;
 	if (st->type != type)
-		return vtr_fail(err, VTR_EUSAGE, "inode %" PRIu64 " is a %s, expected a %s", node, vtr_type_name(st->type),
-				vtr_type_name(type));
+		return vtr_fail(err, VTR_EUSAGE, "inode %" PRIu64 " is a %s, not a %s", node, vtr_type_noun(st->type),
+				vtr_type_noun(type));
 	return 0;
 }
 

@@ -218,7 +218,7 @@ static int path_step(struct vtr_place *out, struct path_walk *w, struct vtr_erro
 	if (st.type == VTR_TYPE_DIR)
 		return path_push(w, next, err);
 	if (!last || slash)
-		return vtr_fail(err, VTR_ENOTFOUND, "\"%.*s\" is a %s, not a directory", (int)len, name, vtr_type_name(st.type));
+		return vtr_fail(err, VTR_ENOTFOUND, "\"%.*s\" is a %s, not a directory", (int)len, name, vtr_type_noun(st.type));
 	*out = next;
 	return 1;
 }
@@ -231,6 +231,8 @@ int vtr_tree_walk(struct vtr_place *out, struct vtr_tree *t, const char *path, u
 
 	if (!err)
 		err = &local;
+	if (path[0] == 0) /* as POSIX has it */
+		return vtr_fail(err, VTR_ENOTFOUND, "an empty path");
 	if (VTR_OVER(t->ctx, path_len, strlen(path), "bytes of path", err) < 0 || path_to_root(&w, err) < 0 ||
 	    !(w.rest = vtr_strndup(path, strlen(path), err)))
 		goto done;
@@ -250,7 +252,7 @@ int vtr_tree_mount(struct vtr_tree *t, const char *path, struct vtr_fs *fs, stru
 	if (vtr_tree_walk(&at, t, path, 0, err) < 0 || vtr_fs_stat(&st, at.fs, at.node, err) < 0)
 		return -1;
 	if (st.type != VTR_TYPE_DIR)
-		return vtr_fail(err, VTR_EUSAGE, "%s: a %s, not a directory", path, vtr_type_name(st.type));
+		return vtr_fail(err, VTR_EUSAGE, "%s: a %s, not a directory", path, vtr_type_noun(st.type));
 	for (size_t i = 0; i < t->n; i++)
 		if (t->mounts[i].fs == fs)
 			return vtr_fail(err, VTR_EUSAGE, "%s: the filesystem is mounted in this tree already", path);
@@ -272,7 +274,7 @@ int vtr_tree_slurp(char **out, size_t *len, struct vtr_tree *t, const char *path
 	if (vtr_tree_walk(&p, t, path, 0, err) < 0 || vtr_fs_stat(&st, p.fs, p.node, err) < 0)
 		return -1;
 	if (st.type != VTR_TYPE_FILE)
-		return vtr_fail(err, VTR_EUSAGE, "%s: a %s, not a file", path, vtr_type_name(st.type));
+		return vtr_fail(err, VTR_EUSAGE, "%s: a %s, not a file", path, vtr_type_noun(st.type));
 	if (st.size > max)
 		return vtr_fail(err, VTR_ELIMIT, "%s: %" PRIu64 " bytes, at most %" PRIu64 " are read", path, st.size, max);
 	buf = malloc((size_t)st.size + 1);

@@ -167,7 +167,18 @@ has err "--force"
 expect 0 "$V" export -f disk.qcow2 new.raw
 "$V" export disk.qcow2 - | cmp - disk.raw || die "export -"
 "$V" export --device sda1 disk.qcow2 - | cmp - fs.img || die "export --device"
-[ ! -e new.raw.part ] || die "export leaves its part"
+[ "$(ls new.raw*)" = new.raw ] || die "export leaves something behind"
+cp disk.qcow2 own.qcow2
+expect 1 "$V" export -f own.qcow2 own.qcow2
+has err "the image itself"
+cmp own.qcow2 disk.qcow2
+qemu-img create -q -f qcow2 -b own.qcow2 -F qcow2 overlay.qcow2
+expect 1 "$V" export -f --follow overlay.qcow2 own.qcow2
+cmp own.qcow2 disk.qcow2
+expect 1 "$V" hash disk.qcow2 ''
+expect 2 "$V" cat --json disk.qcow2 /link
+expect 2 "$V" info --format nosuch disk.qcow2
+has err "qcow2"
 if [ -e /dev/full ]; then
 	got=0
 	"$V" cat disk.qcow2 /sparse >/dev/full 2>err || got=$?

@@ -86,8 +86,8 @@ if [ -n "${VTR_SLOW:-}" ] && pkg-config --exists cmocka; then
 		/^```c$/ && file != "" { code = 1 }' docs/adding-a-format.md
 	sed -n '/^    mkdir fuzz/,/^$/s/^    //p' docs/adding-a-format.md >seed.sh
 	bash -e seed.sh
-	line=$(sed -n 's/^    \(X(qcow2) X(tiny) .*\) …$/\1/p' docs/adding-a-format.md)
-	sed -i "s/X(qcow2) X(qcow1)/$line/" formats/formats.c
+	line=$(sed -n 's/^    \(X(tiny) X(raw)\)$/\1/p' docs/adding-a-format.md)
+	sed -i "s/X(raw)/${line:?}/" formats/formats.c
 	env -u MAKEFLAGS -u MAKELEVEL -u VARIANT make -s -j2 build/release/vitrine build/release/tests/test_tiny build/release/fuzz/fuzz_tiny >/dev/null
 	build/release/tests/test_tiny 2>&1
 	build/release/fuzz/fuzz_tiny fuzz/seeds/tiny

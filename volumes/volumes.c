@@ -37,11 +37,19 @@ static bool mdraid_at(const uint8_t *b)
 /* Superblocks of version 1.1 at the start, 1.2 at 4 KiB, 1.0 and 0.90 near the end. */
 static int mdraid_probe(const struct vtr_probe *p)
 {
-	uint64_t v10 = p->size >= 8192 ? ((p->size / 512 - 16) & ~7ull) * 512 : UINT64_MAX;
+	uint64_t v10 = p->size >= 8192 ? ((p->size / 512 - 16) & ~7ull) * 512 : UINT64_MAX, v09;
 
 	if ((p->head_len >= 4 && mdraid_at(p->head) && vtr_get_le32(p->head + 4) == 1) ||
 	    (p->head_len >= 4104 && mdraid_at(p->head + 4096) && vtr_get_le32(p->head + 4100) == 1))
 		return 64;
+	/* 0.90: 64 KiB from the end, aligned to 64 KiB; its version is 0 and 90. */
+	v09 = p->size >= 131072 ? (p->size & ~65535ull) - 65536 : UINT64_MAX;
+	if (v09 != UINT64_MAX && p->size - v09 <= p->tail_len) {
+		const uint8_t *b = p->tail + (p->tail_len - (p->size - v09));
+
+		if (mdraid_at(b) && ((vtr_get_le32(b + 4) == 0 && vtr_get_le32(b + 8) == 90) || vtr_get_be32(b + 8) == 90))
+			return 64;
+	}
 	if (v10 != UINT64_MAX && p->size - v10 <= p->tail_len && mdraid_at(p->tail + (p->tail_len - (p->size - v10))))
 		return 32;
 	return 0;
