@@ -661,6 +661,39 @@ VTR_API const char *vtr_os_root(const struct vtr_os *os);
 VTR_API const struct vtr_fact *vtr_os_fact(const struct vtr_os *os, const char *key);
 VTR_API const struct vtr_fact *vtr_os_fact_at(const struct vtr_os *os, size_t i); /* NULL beyond the last */
 
+/*
+ * What a system has many of: users, services, kernels. One of them is a record: members with a value each, and where it
+ * was read. Kinds and their members are listed in vitrine-inspect(1); each member's kind says how JSON has it.
+ */
+enum vtr_member_kind { VTR_MEMBER_TEXT = 1, VTR_MEMBER_NUMBER, VTR_MEMBER_BOOL };
+struct vtr_member {
+	const char *key;   /* "name", "uid" */
+	int kind;	   /* enum vtr_member_kind */
+	const char *value; /* UTF-8, guest bytes escaped; a number's digits; "true" or "false" */
+};
+struct vtr_record {
+	const char *kind;   /* "users" */
+	const char *device; /* "/dev/sda2" */
+	const char *path;   /* "/etc/passwd" */
+	const struct vtr_member *members;
+	size_t n;
+};
+
+/*
+ * Read the records of every kind, once: all that vtr_guest_inspect() leaves for those who ask. What is damaged is warned
+ * of and left out. Fails with VTR_ENOMEM, VTR_ELIMIT and VTR_ECANCELLED only.
+ */
+VTR_API int vtr_os_read_records(struct vtr_os *os, struct vtr_error *err);
+
+/* The i-th kind there is; NULL after the last. Static. */
+VTR_API const char *vtr_record_kind(size_t i);
+
+/* The i-th record of a kind, in the order of the guest's own files; NULL beyond the last. Borrowed as facts are. */
+VTR_API const struct vtr_record *vtr_os_record(const struct vtr_os *os, const char *kind, size_t i);
+
+/* The value of a member; NULL: it has none. */
+VTR_API const char *vtr_record_member(const struct vtr_record *r, const char *key);
+
 VTR_API size_t vtr_os_mounts(const struct vtr_os *os);
 VTR_API const struct vtr_mount *vtr_os_mount(const struct vtr_os *os, size_t i); /* NULL beyond the last */
 
