@@ -7,8 +7,8 @@
  * and never writes. Directory blocks, extended attributes and inline data are parsed here: the library gives up at the
  * first wrong byte of a directory, and trusts sizes in attributes.
  *
- * A journal that waits for replay is told, and the volume is read as it lies. Where the primary superblock is broken, the
- * backup in group 1 is used.
+ * A journal that waits to be replayed is replayed into a view of the volume (fs/jbd2.c), which is then opened instead.
+ * Where the primary superblock is broken, the backup in group 1 is used.
  */
 #include <stdio.h>
 #include <stdlib.h>
