@@ -3,23 +3,26 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/sbom.h"
 
 extern const struct cli_verb cli_verb_inspect;
 
 struct inspect {
 	struct cli c;
 	bool no_packages, list_packages;
+	const char *sbom;
 };
 
-enum { OPT_PACKAGES = CLI_LONG, OPT_NO_PACKAGES };
+enum { OPT_PACKAGES = CLI_LONG, OPT_NO_PACKAGES, OPT_SBOM };
 
 static bool inspect_option(void *arg, int opt, const char *value)
 {
 	struct inspect *in = arg;
 
-	(void)value;
 	if (opt == OPT_PACKAGES)
 		in->list_packages = true;
+	else if (opt == OPT_SBOM)
+		in->sbom = value;
 	else
 		in->no_packages = true;
 	return true;
@@ -166,6 +169,7 @@ static int inspect_run(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "packages", no_argument, NULL, OPT_PACKAGES },
 		{ "no-packages", no_argument, NULL, OPT_NO_PACKAGES },
+		{ "sbom", required_argument, NULL, OPT_SBOM },
 		{ 0 },
 	};
 	struct inspect in = { 0 };
@@ -179,11 +183,17 @@ static int inspect_run(int argc, char **argv)
 		cli_usage(&in.c, "one image; -a for more");
 		return cli_end(&in.c);
 	}
+	if (in.sbom && !cli_sbom_is(in.sbom)) {
+		cli_usage(&in.c, "--sbom %s: cyclonedx or spdx", in.sbom);
+		return cli_end(&in.c);
+	}
 	if (!cli_open_guest(&in.c))
 		return cli_end(&in.c);
 	n = vtr_guest_inspect(in.c.guest, &err);
 	if (n < 0) {
 		cli_error(&in.c, &err);
+	} else if (in.sbom && n > 0) {
+		cli_sbom_print(&in.c, in.sbom);
 	} else if (in.c.json) {
 		root = json_object();
 		list = json_array();
@@ -209,7 +219,8 @@ const struct cli_verb cli_verb_inspect = {
 	.summary = "Tell which operating system this is, and what is on it",
 	.usage = "[options] IMAGE",
 	.options = "      --packages       list the installed packages in the text, too\n"
-		   "      --no-packages    do not read the list of packages\n",
+		   "      --no-packages    do not read the list of packages\n"
+		   "      --sbom FORM      a bill of materials instead: cyclonedx or spdx, in JSON\n",
 	.without = CLI_NO_DEVICE,
 	.run = inspect_run,
 };
