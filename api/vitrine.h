@@ -707,6 +707,78 @@ VTR_API struct vtr_tree *vtr_os_tree(struct vtr_os *os);
 VTR_API ssize_t vtr_os_read_packages(struct vtr_os *os, struct vtr_error *err);
 VTR_API const struct vtr_package *vtr_os_package(const struct vtr_os *os, size_t i); /* NULL beyond the last */
 
+/* ------------------------------------------------------------------------------------------------------- journals */
+
+/*
+ * A file of systemd's journal: "LPKSHHRH". All that its writers made is read: regular and compact ones, keyed hashes,
+ * fields compressed with XZ, LZ4 and Zstandard. One that was not closed, or is damaged, is read as far as it goes.
+ */
+struct vtr_journal;
+
+struct vtr_journal_info {
+	char file_id[33], machine_id[33]; /* 32 hexadecimal digits */
+	char seqnum_id[33];		  /* sequence numbers count within this one */
+	const char *state;		  /* "offline": closed; "archived"; "online": it was being written; "unknown" */
+	bool compact, keyed, sealed;
+	bool whole;	  /* nothing was found damaged or cut when it was opened */
+	uint64_t entries; /* that can be reached: their indices are below this */
+	uint64_t head_realtime, tail_realtime; /* microseconds since 1970, as the header says */
+};
+
+/* A field of an entry. A name may come more than once. */
+struct vtr_journal_field {
+	const char *name;  /* bytes, NUL terminated: "MESSAGE" */
+	const void *value; /* any bytes; a NUL follows them */
+	size_t name_len, len;
+};
+
+struct vtr_journal_entry {
+	uint64_t index;	    /* in its file, from 0, in the order of writing */
+	uint64_t seqnum;    /* of info's seqnum_id */
+	uint64_t realtime;  /* microseconds since 1970 */
+	uint64_t monotonic; /* microseconds since the start of the boot */
+	uint64_t xor_hash;  /* over the fields, whatever their order: the same entry in two files has the same */
+	char boot_id[33];
+	const struct vtr_journal_field *fields; /* borrowed until the next call on this journal */
+	size_t n_fields;
+};
+
+/*
+ * Open a journal file: any block source, a file of a guest by vtr_fs_file_blk() for one. Keeps a reference to b.
+ * VTR_ECORRUPT: no journal, or its header is of no use; VTR_EUNSUPPORTED: written by a feature that is not known; what
+ * is damaged beyond that is warned of. VTR_ELIMIT: more entries than limits.metadata has room for.
+ */
+VTR_API int vtr_journal_open(struct vtr_journal **out, struct vtr_blk *b, struct vtr_error *err);
+VTR_API void vtr_journal_close(struct vtr_journal *j); /* NULL is fine */
+VTR_API const struct vtr_journal_info *vtr_journal_info(const struct vtr_journal *j); /* borrowed until j goes */
+
+/*
+ * An entry by its index: with its fields, or (stamp) all but them, which is much cheaper. Fields that are damaged are
+ * warned of and left out. VTR_ECORRUPT, VTR_ETRUNCATED: this entry is lost, the others are not. VTR_EUSAGE: no such
+ * index.
+ */
+VTR_API int vtr_journal_read(struct vtr_journal_entry *out, struct vtr_journal *j, uint64_t index, struct vtr_error *err);
+VTR_API int vtr_journal_stamp(struct vtr_journal_entry *out, struct vtr_journal *j, uint64_t index,
+			      struct vtr_error *err);
+
+/*
+ * The next entry, from the first on, or from where seek said: 1; 0 after the last; -1. Lost ones are warned of and
+ * passed over. Indices beyond the last are the end.
+ */
+VTR_API int vtr_journal_next(struct vtr_journal_entry *out, struct vtr_journal *j, struct vtr_error *err);
+VTR_API void vtr_journal_seek(struct vtr_journal *j, uint64_t index);
+
+/*
+ * The entries that have exactly this field ("_SYSTEMD_UNIT=ssh.service"), by the file's own index of them: their count,
+ * and the caller's array of their indices, ascending; NULL when there is none. In a file that is not whole, or was being
+ * written, some may be missing from the index.
+ */
+VTR_API ssize_t vtr_journal_find(uint64_t **out, struct vtr_journal *j, const void *field, size_t len,
+				 struct vtr_error *err);
+
+/* The first value of a name, and its length (may be NULL); NULL: the entry has none. Borrowed as the fields are. */
+VTR_API const char *vtr_journal_value(const struct vtr_journal_entry *e, const char *name, size_t *len);
+
 /* ----------------------------------------------------------------------------------------------------- conveniences */
 
 /*
