@@ -105,6 +105,7 @@ VTR_API const char *vtr_code_name(int code);
  *	package_db	bytes of a guest's package database
  *	line		bytes of one line of a text file
  *	packages	installed packages of one system
+ *	records		records of one kind of one system: users, services, …
  *	snapshots	internal snapshots of one image
  *	threads		worker threads of one context; 0: as many as there are processors, at most 8
  */
@@ -127,6 +128,7 @@ VTR_API const char *vtr_code_name(int code);
 	X(package_db, 512 << 20)                                                                                       \
 	X(line, 65536)                                                                                                 \
 	X(packages, 1000000)                                                                                           \
+	X(records, 100000)                                                                                             \
 	X(snapshots, 65536)                                                                                            \
 	X(threads, 0)
 
@@ -665,23 +667,26 @@ VTR_API const struct vtr_fact *vtr_os_fact_at(const struct vtr_os *os, size_t i)
  * What a system has many of: users, services, kernels. One of them is a record: members with a value each, and where it
  * was read. Kinds and their members are listed in vitrine-inspect(1); each member's kind says how JSON has it.
  */
-enum vtr_member_kind { VTR_MEMBER_TEXT = 1, VTR_MEMBER_NUMBER, VTR_MEMBER_BOOL };
+enum vtr_member_kind { VTR_MEMBER_TEXT = 1, VTR_MEMBER_NUMBER, VTR_MEMBER_BOOL, VTR_MEMBER_LIST };
 struct vtr_member {
 	const char *key;   /* "name", "uid" */
 	int kind;	   /* enum vtr_member_kind */
-	const char *value; /* UTF-8, guest bytes escaped; a number's digits; "true" or "false" */
+	/* UTF-8, guest bytes escaped; a number's digits; "true" or "false"; texts with a newline between them, which
+	 * none of them has: "" is no text at all */
+	const char *value;
 };
 struct vtr_record {
 	const char *kind;   /* "users" */
 	const char *device; /* "/dev/sda2" */
-	const char *path;   /* "/etc/passwd" */
+	const char *path;   /* "/etc/passwd"; escaped */
 	const struct vtr_member *members;
 	size_t n;
 };
 
 /*
  * Read the records of every kind, once: all that vtr_guest_inspect() leaves for those who ask. What is damaged is warned
- * of and left out. Fails with VTR_ENOMEM, VTR_ELIMIT and VTR_ECANCELLED only.
+ * of and left out, and so is what goes over a limit. Fails with VTR_ENOMEM and VTR_ECANCELLED only.
+ * There are more facts afterwards: vtr_os_fact() lists those.
  */
 VTR_API int vtr_os_read_records(struct vtr_os *os, struct vtr_error *err);
 

@@ -3,17 +3,18 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/records.h"
 #include "cli/sbom.h"
 
 extern const struct cli_verb cli_verb_inspect;
 
 struct inspect {
 	struct cli c;
-	bool no_packages, list_packages;
+	bool no_packages, list_packages, brief;
 	const char *sbom;
 };
 
-enum { OPT_PACKAGES = CLI_LONG, OPT_NO_PACKAGES, OPT_SBOM };
+enum { OPT_PACKAGES = CLI_LONG, OPT_NO_PACKAGES, OPT_BRIEF, OPT_SBOM };
 
 static bool inspect_option(void *arg, int opt, const char *value)
 {
@@ -23,6 +24,8 @@ static bool inspect_option(void *arg, int opt, const char *value)
 		in->list_packages = true;
 	else if (opt == OPT_SBOM)
 		in->sbom = value;
+	else if (opt == OPT_BRIEF)
+		in->brief = in->no_packages = true;
 	else
 		in->no_packages = true;
 	return true;
@@ -52,6 +55,14 @@ static ssize_t inspect_packages(struct inspect *in, struct vtr_os *os)
 	return n;
 }
 
+static void inspect_records(struct inspect *in, struct vtr_os *os)
+{
+	struct vtr_error err = { 0 };
+
+	if (!in->brief && vtr_os_read_records(os, &err) < 0)
+		cli_partial(&in->c, &err);
+}
+
 static void inspect_print(struct inspect *in, struct vtr_os *os)
 {
 	static const struct {
@@ -61,11 +72,16 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 		{ "codename", "codename" }, { "variant", "variant" },	  { "arch", "architecture" },
 		{ "hostname", "hostname" }, { "init", "init" },		  { "timezone", "time zone" },
 		{ "machine_id", "machine id" },
+		{ "locale", "locale" },	    { "keymap", "keymap" },	  { "boot_loader", "boot loader" },
+		{ "firmware", "firmware" }, { "boot_default", "boot entry" }, { "selinux", "selinux" },
+		{ "apparmor", "apparmor" }, { "cloud_init", "cloud-init" }, { "container", "container" },
+		{ "medium", "medium" },	    { "last_boot", "last boot" },
 	};
 	const char *product = inspect_value(os, "product_name"), *format = inspect_value(os, "package_format");
 	const char *manager = inspect_value(os, "package_manager");
 	ssize_t n;
 
+	inspect_records(in, os);
 	printf("%s: %s\n", vtr_os_root(os), product ? product : "an unknown system");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		inspect_line(lines[i].title, inspect_value(os, lines[i].key));
@@ -76,6 +92,8 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 			printf("%zd ", n);
 		printf("(%s%s%s%s)\n", format, manager ? ", " : "", manager ? manager : "", n < 0 ? ", not read" : "");
 	}
+	if (!in->brief)
+		cli_records_print(os);
 	for (size_t i = 0; i < vtr_os_mounts(os); i++) {
 		const struct vtr_mount *m = vtr_os_mount(os, i);
 
@@ -102,6 +120,7 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 	json_t *o = json_object(), *sources = json_object(), *list;
 	const struct vtr_fact *f;
 
+	inspect_records(in, os);
 	json_object_set_new(o, "root", json_string(vtr_os_root(os)));
 	for (size_t i = 0; (f = vtr_os_fact_at(os, i)); i++) {
 		json_t *s = json_object();
@@ -125,6 +144,8 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 		json_array_append_new(list, e);
 	}
 	json_object_set_new(o, "mounts", list);
+	if (!in->brief)
+		cli_records_json(o, os);
 	if (!in->no_packages) {
 		list = inspect_packages(in, os) < 0 ? json_null() : json_array();
 		for (size_t i = 0; vtr_os_package(os, i); i++) {
@@ -175,6 +196,7 @@ static int inspect_run(int argc, char **argv)
 	struct inspect in = { 0 };
 	struct vtr_error err = { 0 };
 	json_t *root, *list;
+		{ "brief", no_argument, NULL, OPT_BRIEF },
 	int n;
 
 	if (!cli_begin(&in.c, &cli_verb_inspect, &argc, &argv, "", longs, inspect_option, &in))
@@ -224,3 +246,4 @@ const struct cli_verb cli_verb_inspect = {
 	.without = CLI_NO_DEVICE,
 	.run = inspect_run,
 };
+		   "      --brief          only what the system is, and its mounts\n"

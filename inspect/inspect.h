@@ -40,6 +40,7 @@ struct vtr_os {
 	char *package_text;
 	struct vtr_os_escaped *escaped;
 	bool packages_read;
+	struct vtr_records *records; /* inspect/records.c; NULL: none yet */
 };
 
 /* Find the systems. *out is an array of *n, the caller's: each to vtr_os_free(), then free(). */
@@ -67,8 +68,15 @@ int vtr_os_add_fact(struct vtr_os *os, const char *key, const char *value, size_
 int vtr_os_add_fact_on(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
 		       const struct vtr_fs *fs, struct vtr_error *err);
 
-/* Escape a string for a package, in memory of os. NULL sets *err. */
+/* Escape a string for a package or a record, in memory of os. NULL sets *err. */
 const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err);
+/* Zeroed memory of os, aligned to a power of two up to 16, for as long as os is. NULL sets *err. */
+void *vtr_os_keep(struct vtr_os *os, size_t size, size_t align, struct vtr_error *err);
+
+/* The device that a filesystem of the tree is on; fs NULL: what the path alone says. Borrowed. */
+const char *vtr_os_device(const struct vtr_os *os, const struct vtr_fs *fs, const char *path);
+
+void vtr_records_free(struct vtr_os *os);
 
 /*
  * Looking at the system's tree. 1: it is there, 0: it is not, or it is damaged, which was warned of; -1: the work

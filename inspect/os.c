@@ -14,7 +14,7 @@
 struct vtr_os_escaped {
 	struct vtr_os_escaped *next;
 	size_t len, cap; /* bytes of text */
-	char text[];
+	_Alignas(16) char text[];
 };
 
 struct vtr_os *vtr_os_new(struct vtr_ctx *ctx, const char *device, struct vtr_fs *fs, struct vtr_error *err)
@@ -60,6 +60,7 @@ void vtr_os_free(struct vtr_os *os)
 		free(os->mounted[i].device);
 	}
 	while (os->escaped) {
+	vtr_records_free(os);
 		struct vtr_os_escaped *next = os->escaped->next;
 
 		vtr_uncharge(os->ctx, os->escaped->cap);
@@ -103,8 +104,7 @@ int vtr_os_mount_add(struct vtr_os *os, const char *path, const char *device, st
 	return 0;
 }
 
-/* The device that a filesystem of the tree is on; without one, what the path alone says. */
-static const char *os_device(const struct vtr_os *os, const struct vtr_fs *fs, const char *path)
+const char *vtr_os_device(const struct vtr_os *os, const struct vtr_fs *fs, const char *path)
 {
 	for (size_t i = 0; fs && i < os->n_mounted; i++)
 		if (os->mounted[i].fs == fs)
@@ -122,7 +122,7 @@ static const char *os_device(const struct vtr_os *os, const struct vtr_fs *fs, c
 int vtr_os_add_fact_on(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
 		       const struct vtr_fs *fs, struct vtr_error *err)
 {
-	const char *device = os_device(os, fs, path);
+	const char *device = vtr_os_device(os, fs, path);
 	struct vtr_fact *f;
 	VTR_FREE char *text = NULL;
 	size_t size;
@@ -161,16 +161,15 @@ int vtr_os_add_fact(struct vtr_os *os, const char *key, const char *value, size_
 	return vtr_os_add_fact_on(os, key, value, len, path, place.fs, err);
 }
 
-const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err)
+void *vtr_os_keep(struct vtr_os *os, size_t size, size_t align, struct vtr_error *err)
 {
 	struct vtr_os_escaped *e = os->escaped;
-	size_t size = vtr_escape(NULL, 0, bytes, len) + 1;
-	char *text;
+	size_t at = e ? (e->len + align - 1) & ~(align - 1) : 0;
 
-	if (!e || size > e->cap - e->len) {
+	if (!e || at > e->cap || size > e->cap - at) {
 		size_t cap = VTR_MAX(size, (size_t)OS_ESCAPED_BLOCK);
 
-		if (vtr_charge(os->ctx, cap, "names of packages", err) < 0)
+		if (vtr_charge(os->ctx, cap, "names and values", err) < 0)
 			return NULL;
 		e = vtr_calloc(1, sizeof(*e) + cap, err);
 		if (!e) {
@@ -181,9 +180,18 @@ const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, stru
 		e->next = os->escaped;
 		os->escaped = e;
 	}
-	text = e->text + e->len;
-	vtr_escape(text, size, bytes, len);
-	e->len += size;
+		at = 0;
+	e->len = at + size;
+	return e->text + at;
+}
+
+const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err)
+{
+	size_t size = vtr_escape(NULL, 0, bytes, len) + 1;
+	char *text = vtr_os_keep(os, size, 1, err);
+
+	if (text)
+		vtr_escape(text, size, bytes, len);
 	return text;
 }
 

@@ -118,3 +118,65 @@ manual_guest()
 	qemu-img snapshot -c before-upgrade snap.qcow2
 	rm -r tree boot boot.fs root.fs disk.img
 }
+
+# grown FILE SIZE BYTES: zeros up to the size, and then these.
+grown()
+{
+	truncate -s "$2" "$1"
+	printf '%b' "$3" >>"$1"
+}
+
+# What the members of records need, below $1, beside manual_tree's: one of everything.
+manual_records()
+{
+	local root=$1
+	mkdir -p "$root"/etc/{systemd/{system/multi-user.target.{wants,requires},system/timers.target.wants,network},rc2.d,cron.d} \
+		"$root"/{home/alice/.ssh,var/log,boot,usr/lib/{systemd/system,modules/6.1.0-18-amd64}}
+	echo 'alice:x:1000:1000:Alice:/home/alice:/bin/bash' >>"$root/etc/passwd"
+	# shellcheck disable=SC2016 # no variables: a hash
+	printf '%s\n' 'root:*:19849:0:99999:7:::' 'alice:$y$j9T$abcdefghijkl$mnop:19849:0:99999:7::20454:' >"$root/etc/shadow"
+	printf '%s\n' 'root:x:0:' 'sudo:x:27:alice' >"$root/etc/group"
+	echo 'ssh-ed25519 AAAA alice@laptop' >"$root/home/alice/.ssh/authorized_keys"
+	printf '%s\n' 'Defaults env_reset' 'root ALL=(ALL:ALL) ALL' '%sudo ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers"
+	# struct lastlog of users 0 to 1000: 292 bytes each, the last of 2024-05-06 07:08:09 UTC from 192.0.2.1.
+	grown "$root/var/log/lastlog" $((292 * 1000)) '\xd9\x81\x38\x66pts/0'
+	grown "$root/var/log/lastlog" $((292 * 1000 + 36)) '192.0.2.1'
+	truncate -s $((292 * 1001)) "$root/var/log/lastlog"
+	cat >"$root/usr/lib/systemd/system/web.service" <<-'END'
+		[Unit]
+		Description=A server of pages
+		[Service]
+		User=www-data
+		ExecStart=/usr/bin/web --port 80
+	END
+	cat >"$root/usr/lib/systemd/system/backup.timer" <<-'END'
+		[Unit]
+		Description=Every night
+		[Timer]
+		OnCalendar=daily
+		Persistent=true
+	END
+	ln -s /usr/lib/systemd/system/web.service "$root/etc/systemd/system/multi-user.target.wants/"
+	ln -s /usr/lib/systemd/system/backup.timer "$root/etc/systemd/system/timers.target.wants/"
+	ln -s /usr/lib/systemd/system/web.service "$root/etc/systemd/system/multi-user.target.requires/"
+	ln -s /usr/lib/systemd/system/web.service "$root/etc/systemd/system/www.service"
+	ln -s /usr/lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
+	ln -s ../init.d/old "$root/etc/rc2.d/S20old"
+	echo '17 * * * * root /usr/bin/backup' >"$root/etc/cron.d/backup"
+	cat >"$root/etc/systemd/network/lan.network" <<-'END'
+		[Match]
+		Name=eth0
+		MACAddress=52:54:00:12:34:56
+		[Network]
+		DHCP=ipv6
+		Address=192.0.2.7/24
+		Gateway=192.0.2.1
+		DNS=192.0.2.53
+	END
+	echo 'nameserver 192.0.2.53' >"$root/etc/resolv.conf"
+	echo 'an initramfs' >"$root/boot/initrd.img-6.1.0-18-amd64"
+	# The start of an x86 kernel: HdrS, protocol 2.12, and a 64-bit entry.
+	grown "$root/boot/vmlinuz-6.1.0-18-amd64" $((0x202)) 'HdrS\014\002'
+	grown "$root/boot/vmlinuz-6.1.0-18-amd64" $((0x236)) '\001'
+	truncate -s 4096 "$root/boot/vmlinuz-6.1.0-18-amd64"
+}

@@ -30,6 +30,7 @@ manual_guest
 # What the examples' images do not have, so that every member is printed once: an MBR disk that its table overstates,
 # a filesystem that is not read, device nodes, a name that is not UTF-8, inline and reserved contents.
 manual_tree tree '\267\0'
+manual_records tree
 echo VARIANT_ID=server >>tree/usr/lib/os-release
 touch tree/etc/$'caf\xe9'
 printf '%08192d' 0 >tree/etc/reserved
