@@ -164,15 +164,19 @@ static void tar_acl(struct tar_buf *b, const char *key, const struct vtr_xattr *
 
 	for (size_t at = 4; at + 8 <= x->len; at += 8) {
 		unsigned tag = p[at] | p[at + 1] << 8, perm = p[at + 2];
-		uint32_t id = p[at + 4] | (uint32_t)p[at + 5] << 8 | (uint32_t)p[at + 6] << 16 | (uint32_t)p[at + 7] << 24;
-		const char *name = tag == 1 || tag == 2 ? "user" : tag == 4 || tag == 8 ? "group" : tag == 16 ? "mask" : "other";
+		uint32_t id =
+			p[at + 4] | (uint32_t)p[at + 5] << 8 | (uint32_t)p[at + 6] << 16 | (uint32_t)p[at + 7] << 24;
+		const char *name = tag == 1 || tag == 2	  ? "user"
+				   : tag == 4 || tag == 8 ? "group"
+				   : tag == 16		  ? "mask"
+							  : "other";
 		char line[64], who[16] = "";
 
 		if (tag == 2 || tag == 8)
 			snprintf(who, sizeof(who), "%" PRIu32, id);
 		tar_buf_put(&text, line,
-			    (size_t)snprintf(line, sizeof(line), "%s%s:%s:%c%c%c", text.len ? "," : "", name, who, perm & 4 ? 'r' : '-',
-					     perm & 2 ? 'w' : '-', perm & 1 ? 'x' : '-'));
+			    (size_t)snprintf(line, sizeof(line), "%s%s:%s:%c%c%c", text.len ? "," : "", name, who,
+					     perm & 4 ? 'r' : '-', perm & 2 ? 'w' : '-', perm & 1 ? 'x' : '-'));
 	}
 	if (text.len)
 		tar_pax(b, key, text.p, text.len);
@@ -258,7 +262,9 @@ static void tar_sparse_map(struct tar_buf *b, const struct tar *t, uint64_t size
 
 	tar_buf_put(b, text, (size_t)snprintf(text, sizeof(text), "%zu\n", t->n_map + end));
 	for (size_t i = 0; i < t->n_map; i++)
-		tar_buf_put(b, text, (size_t)snprintf(text, sizeof(text), "%" PRIu64 "\n%" PRIu64 "\n", t->map[i].off, t->map[i].len));
+		tar_buf_put(b, text,
+			    (size_t)snprintf(text, sizeof(text), "%" PRIu64 "\n%" PRIu64 "\n", t->map[i].off,
+					     t->map[i].len));
 	if (end)
 		tar_buf_put(b, text, (size_t)snprintf(text, sizeof(text), "%" PRIu64 "\n0\n", size));
 	while (b->len % TAR_BLOCK)
@@ -355,7 +361,8 @@ static void tar_file(struct tar *t, const struct vtr_entry *e, const char *path,
 		tar_pax_text(&t->pax, "GNU.sparse.minor", "0");
 		tar_pax_text(&t->pax, "GNU.sparse.name", path);
 		tar_pax_u64(&t->pax, "GNU.sparse.realsize", e->st.size);
-		snprintf(name, sizeof(name), "GNUSparseFile.0/%.80s", strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+		snprintf(name, sizeof(name), "GNUSparseFile.0/%.80s",
+			 strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
 		h->name = name;
 	} else if (!tar_is_plain(path)) {
 		tar_pax_text(&t->pax, "path", path);
@@ -375,9 +382,10 @@ static void tar_file(struct tar *t, const struct vtr_entry *e, const char *path,
 	free(map.p);
 }
 
-static const char tar_types[] = { [VTR_TYPE_FILE] = '0', [VTR_TYPE_DIR] = '5',  [VTR_TYPE_SYMLINK] = '2',
-				  [VTR_TYPE_CHAR] = '3', [VTR_TYPE_BLOCK] = '4', [VTR_TYPE_FIFO] = '6',
-				  [VTR_TYPE_SOCKET] = 0 };
+static const char tar_types[] = {
+	[VTR_TYPE_FILE] = '0',	[VTR_TYPE_DIR] = '5',  [VTR_TYPE_SYMLINK] = '2', [VTR_TYPE_CHAR] = '3',
+	[VTR_TYPE_BLOCK] = '4', [VTR_TYPE_FIFO] = '6', [VTR_TYPE_SOCKET] = 0
+};
 
 static void tar_member(struct tar *t, const struct vtr_entry *e, const char *path)
 {
@@ -474,7 +482,8 @@ static void tar_path(struct tar *t, struct vtr_tree *tree, const char *path)
 	for (n = strlen(base); n > 0 && base[n - 1] == '/'; n--)
 		base[n - 1] = 0;
 	t->base = base;
-	if (vtr_tree_list(tree, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT | VTR_LIST_SELF, tar_entry, t, &err) < 0 && err.code)
+	if (vtr_tree_list(tree, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT | VTR_LIST_SELF, tar_entry, t, &err) < 0 &&
+	    err.code)
 		cli_error(&t->c, &err);
 	free(base);
 }

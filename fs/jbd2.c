@@ -101,8 +101,9 @@ int vtr_blk_pieces(struct vtr_blk **out, struct vtr_blk *parent, const struct vt
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		if (!vtr_range_in(pieces[i].off, pieces[i].len, parent->size))
-			return vtr_fail(err, VTR_ETRUNCATED, "%" PRIu64 " bytes at %#" PRIx64 ": the %s ends at %#" PRIx64,
-					pieces[i].len, pieces[i].off, parent->ops->kind, parent->size);
+			return vtr_fail(err, VTR_ETRUNCATED,
+					"%" PRIu64 " bytes at %#" PRIx64 ": the %s ends at %#" PRIx64, pieces[i].len,
+					pieces[i].off, parent->ops->kind, parent->size);
 		s->p[i] = pieces[i];
 		s->at[i] = b->size;
 		if (vtr_add_over(b->size, pieces[i].len, &b->size))
@@ -143,7 +144,8 @@ int vtr_jbd2_super_read(struct vtr_jbd2_super *out, struct vtr_blk *journal, str
 		return vtr_at(err, "journal superblock");
 	type = vtr_get_be32(b + 4);
 	if (vtr_get_be32(b) != JBD2_MAGIC || (type != JBD2_SUPER_V1 && type != JBD2_SUPER_V2))
-		return vtr_fail(err, VTR_ECORRUPT, "journal superblock: magic %#" PRIx32 ", type %" PRIu32, vtr_get_be32(b), type);
+		return vtr_fail(err, VTR_ECORRUPT, "journal superblock: magic %#" PRIx32 ", type %" PRIu32,
+				vtr_get_be32(b), type);
 	s.block = vtr_get_be32(b + 0x0c);
 	maxlen = vtr_get_be32(b + 0x10);
 	s.first = vtr_get_be32(b + 0x14);
@@ -156,11 +158,13 @@ int vtr_jbd2_super_read(struct vtr_jbd2_super *out, struct vtr_blk *journal, str
 		memcpy(s.uuid, b + 0x30, sizeof(s.uuid));
 	}
 	if (s.incompat & ~JBD2_INCOMPAT_KNOWN)
-		return vtr_fail(err, VTR_EUNSUPPORTED, "journal superblock: incompatible feature %#" PRIx32 " is unknown",
+		return vtr_fail(err, VTR_EUNSUPPORTED,
+				"journal superblock: incompatible feature %#" PRIx32 " is unknown",
 				s.incompat & ~JBD2_INCOMPAT_KNOWN);
 	if (jbd2_has_sums(&s)) {
 		if (b[0x50] != 4)
-			return vtr_fail(err, VTR_EUNSUPPORTED, "journal superblock: checksum type %u, read is 4 (crc32c)", b[0x50]);
+			return vtr_fail(err, VTR_EUNSUPPORTED,
+					"journal superblock: checksum type %u, read is 4 (crc32c)", b[0x50]);
 		sum = vtr_get_be32(b + 0xfc);
 		memset(b + 0xfc, 0, 4);
 		if (!vtr_sum_ok(sum, jbd2_crc32c(UINT32_MAX, b, sizeof(b))))
@@ -169,15 +173,17 @@ int vtr_jbd2_super_read(struct vtr_jbd2_super *out, struct vtr_blk *journal, str
 	if (s.block < 1024 || s.block > 65536 || !vtr_pow2_is(s.block))
 		return vtr_fail(err, VTR_ECORRUPT, "journal superblock: blocks of %" PRIu32 " bytes", s.block);
 	if (maxlen > journal->size / s.block)
-		return vtr_fail(err, VTR_ETRUNCATED, "journal superblock: %" PRIu32 " blocks, the journal has %" PRIu64, maxlen,
-				journal->size / s.block);
+		return vtr_fail(err, VTR_ETRUNCATED, "journal superblock: %" PRIu32 " blocks, the journal has %" PRIu64,
+				maxlen, journal->size / s.block);
 	s.last = maxlen;
 	if (s.incompat & JBD2_INCOMPAT_FAST) {
 		s.fast_commit_blocks = vtr_get_be32(b + 0x54) ? vtr_get_be32(b + 0x54) : JBD2_FC_DEFAULT;
 		s.last = maxlen > s.fast_commit_blocks ? maxlen - s.fast_commit_blocks : 0;
 	}
 	if (s.first == 0 || s.first >= s.last || (s.start != 0 && (s.start < s.first || s.start >= s.last)))
-		return vtr_fail(err, VTR_ECORRUPT, "journal superblock: a log from block %" PRIu32 " to %" PRIu32 " that starts at %" PRIu32,
+		return vtr_fail(err, VTR_ECORRUPT,
+				"journal superblock: a log from block %" PRIu32 " to %" PRIu32
+				" that starts at %" PRIu32,
 				s.first, s.last, s.start);
 	*out = s;
 	return 0;
@@ -188,10 +194,10 @@ int vtr_jbd2_super_read(struct vtr_jbd2_super *out, struct vtr_blk *journal, str
 /* A block of the volume that a transaction wrote, or revoked. */
 struct jbd2_record {
 	uint64_t block;
-	uint32_t tid;	 /* counted from the first transaction */
-	uint32_t log;	 /* which block of the journal has it */
-	uint32_t order;	 /* among all that were gathered */
-	bool escaped;	 /* its first four bytes were the journal's magic */
+	uint32_t tid;	/* counted from the first transaction */
+	uint32_t log;	/* which block of the journal has it */
+	uint32_t order; /* among all that were gathered */
+	bool escaped;	/* its first four bytes were the journal's magic */
 };
 
 struct jbd2_list {
@@ -205,7 +211,7 @@ struct jbd2 {
 	struct vtr_jbd2_super s;
 	uint32_t seed;
 	uint64_t steps;
-	uint8_t *block, *data;	 /* one block each */
+	uint8_t *block, *data; /* one block each */
 	struct jbd2_list writes, revokes;
 	uint64_t max_block; /* of the volume */
 	struct vtr_jbd2_result result;
@@ -226,7 +232,8 @@ static int jbd2_read(struct jbd2 *j, uint32_t at, uint8_t *buf, struct vtr_error
 
 static int jbd2_keep(struct jbd2 *j, struct jbd2_list *l, struct jbd2_record r, struct vtr_error *err)
 {
-	if (VTR_OVER(j->ctx, alloc, (l->n + 1) * sizeof(*l->r), "blocks in the journal", err) < 0 || !VTR_GROW(l->r, l->n, l->cap, err))
+	if (VTR_OVER(j->ctx, alloc, (l->n + 1) * sizeof(*l->r), "blocks in the journal", err) < 0 ||
+	    !VTR_GROW(l->r, l->n, l->cap, err))
 		return -1;
 	r.order = (uint32_t)l->n;
 	l->r[l->n++] = r;
@@ -288,7 +295,8 @@ static bool jbd2_tag_parse(struct jbd2_tag *t, const struct jbd2 *j, size_t at)
 static int jbd2_data_ok(struct jbd2 *j, const struct jbd2_tag *t, uint32_t log, uint32_t sequence, bool *ok,
 			struct vtr_error *err)
 {
-	const uint8_t seq[4] = { (uint8_t)(sequence >> 24), (uint8_t)(sequence >> 16), (uint8_t)(sequence >> 8), (uint8_t)sequence };
+	const uint8_t seq[4] = { (uint8_t)(sequence >> 24), (uint8_t)(sequence >> 16), (uint8_t)(sequence >> 8),
+				 (uint8_t)sequence };
 	uint32_t sum;
 
 	*ok = true;
@@ -354,10 +362,12 @@ static int jbd2_descriptor(struct jbd2 *j, struct jbd2_transaction *tr, uint32_t
 				return -1;
 			if (!ok)
 				vtr_warn(j->ctx, VTR_ECORRUPT,
-					 "journal: transaction %" PRIu32 ": the checksum of the block for %" PRIu64 " is wrong: not replayed",
+					 "journal: transaction %" PRIu32 ": the checksum of the block for %" PRIu64
+					 " is wrong: not replayed",
 					 tr->sequence, t.block);
 			else if (t.block > j->max_block)
-				vtr_warn(j->ctx, VTR_ECORRUPT, "journal: transaction %" PRIu32 ": block %" PRIu64 " is outside of the volume",
+				vtr_warn(j->ctx, VTR_ECORRUPT,
+					 "journal: transaction %" PRIu32 ": block %" PRIu64 " is outside of the volume",
 					 tr->sequence, t.block);
 			else if (jbd2_keep(j, &j->writes, r, err) < 0)
 				return -1;
@@ -381,7 +391,8 @@ static int jbd2_revokes(struct jbd2 *j, struct jbd2_transaction *tr, struct vtr_
 		return 0;
 	}
 	if (used > end)
-		return vtr_fail(err, VTR_ECORRUPT, "journal: transaction %" PRIu32 ": a revoke block of %" PRIu32 " bytes, at most %zu",
+		return vtr_fail(err, VTR_ECORRUPT,
+				"journal: transaction %" PRIu32 ": a revoke block of %" PRIu32 " bytes, at most %zu",
 				tr->sequence, used, end);
 	for (size_t at = JBD2_HEADER + 4; at + step <= used; at += step) {
 		struct jbd2_record r = { .tid = tr->tid };
@@ -423,7 +434,8 @@ static int jbd2_commit(struct jbd2 *j, struct jbd2_transaction *tr, uint64_t *la
 		return 0;
 	if (!tr->suspicious && (j->s.incompat & JBD2_INCOMPAT_ASYNC))
 		return 0; /* the commit block may reach the disk before the blocks: an interrupted commit */
-	vtr_warn(j->ctx, VTR_ECORRUPT, "journal: transaction %" PRIu32 ": its checksum is wrong: it and what follows is not replayed",
+	vtr_warn(j->ctx, VTR_ECORRUPT,
+		 "journal: transaction %" PRIu32 ": its checksum is wrong: it and what follows is not replayed",
 		 tr->sequence);
 	(void)err;
 	return 0;
@@ -608,7 +620,9 @@ static void replayed_close(struct vtr_blk *b)
 	free(p->r);
 }
 
-static const struct vtr_blk_ops replayed_ops = { .kind = "replayed volume", .pread = replayed_pread, .close = replayed_close };
+static const struct vtr_blk_ops replayed_ops = { .kind = "replayed volume",
+						 .pread = replayed_pread,
+						 .close = replayed_close };
 
 static int jbd2_make_view(struct vtr_blk **out, struct jbd2 *j, struct vtr_error *err)
 {
@@ -639,8 +653,8 @@ static void jbd2_done(struct jbd2 *j)
 	free(j->revokes.r);
 }
 
-int vtr_jbd2_replay(struct vtr_blk **out, struct vtr_jbd2_result *result, struct vtr_blk *fs_blk, struct vtr_blk *journal,
-		    struct vtr_error *err)
+int vtr_jbd2_replay(struct vtr_blk **out, struct vtr_jbd2_result *result, struct vtr_blk *fs_blk,
+		    struct vtr_blk *journal, struct vtr_error *err)
 {
 	struct jbd2 j = { .journal = journal, .fs = fs_blk, .ctx = fs_blk->ctx };
 	int r = vtr_jbd2_super_read(&j.s, journal, err);

@@ -7,10 +7,10 @@
 
 /* What a journal's superblock says. */
 struct vtr_jbd2_super {
-	uint32_t block;	   /* bytes */
+	uint32_t block;	      /* bytes */
 	uint32_t first, last; /* the log's blocks: first to last - 1 */
-	uint32_t start;	   /* where replay begins; 0: nothing waits */
-	uint32_t sequence; /* of the first transaction there */
+	uint32_t start;	      /* where replay begins; 0: nothing waits */
+	uint32_t sequence;    /* of the first transaction there */
 	uint32_t incompat, compat;
 	uint32_t fast_commit_blocks; /* after last; 0: none */
 	uint32_t error;
@@ -31,8 +31,8 @@ struct vtr_jbd2_result {
  * bytes, from its superblock on; both are kept references to. A log that ends in the middle of a transaction is what a
  * crash leaves: what came before counts. Blocks whose checksum is wrong are warned of and left as they lie in fs_blk.
  */
-int vtr_jbd2_replay(struct vtr_blk **out, struct vtr_jbd2_result *result, struct vtr_blk *fs_blk, struct vtr_blk *journal,
-		    struct vtr_error *err);
+int vtr_jbd2_replay(struct vtr_blk **out, struct vtr_jbd2_result *result, struct vtr_blk *fs_blk,
+		    struct vtr_blk *journal, struct vtr_error *err);
 
 /* A block source made of pieces of another: the blocks of a journal that is a file. Pieces are kept by the caller. */
 struct vtr_piece {
