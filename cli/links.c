@@ -54,6 +54,11 @@ const char *cli_links_met(struct cli_links *l, const struct vtr_place *p, const 
 	return NULL;
 }
 
+const char *cli_links_find(const struct cli_links *l, const struct vtr_place *p)
+{
+	return l->cap ? l->slots[links_slot(l, p)].path : NULL;
+}
+
 void cli_links_done(struct cli_links *l)
 {
 	for (size_t i = 0; i < l->cap; i++)

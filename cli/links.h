@@ -20,6 +20,8 @@ struct cli_links {
  * The name under which this file was met first; NULL: this is the first time, and path is kept. *oom: out of memory.
  */
 const char *cli_links_met(struct cli_links *l, const struct vtr_place *p, const char *path, bool *oom);
+/* The same, and nothing is kept. */
+const char *cli_links_find(const struct cli_links *l, const struct vtr_place *p);
 void cli_links_done(struct cli_links *l);
 
 #endif

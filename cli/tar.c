@@ -451,7 +451,10 @@ static int tar_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err
 		cli_partial_at(&t->c, path, e->error);
 	} else {
 		if (e->st.type == VTR_TYPE_DIR) {
-			char *slash = cli_join(path, "/"); /* as everybody writes directories */
+			char *slash = NULL; /* as everybody writes directories */
+
+			if (asprintf(&slash, "%s/", path) < 0)
+				slash = NULL;
 
 			free(path);
 			path = slash;
@@ -463,24 +466,44 @@ static int tar_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err
 	return t->failed ? -1 : 0;
 }
 
+/* The names that a path's members begin with: without "." and "..", which no member may have. The caller frees. */
+static char *tar_base(const char *path)
+{
+	char *base = malloc(strlen(path) + 1);
+	size_t n = 0;
+
+	while (base && *path) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 2 && memcmp(path, "..", 2) == 0) {
+			while (n > 0 && base[--n] != '/')
+				;
+		} else if (len > 0 && !(len == 1 && path[0] == '.')) {
+			if (n > 0)
+				base[n++] = '/';
+			memcpy(base + n, path, len);
+			n += len;
+		}
+		path += len + (path[len] == '/');
+	}
+	if (base)
+		base[n] = 0;
+	return base;
+}
+
 static void tar_path(struct tar *t, struct vtr_tree *tree, const char *path)
 {
 	struct vtr_error err = { 0 };
 	struct vtr_place p;
 	char *base;
-	size_t n;
 
 	if (vtr_tree_walk(&p, tree, path, VTR_WALK_NOFOLLOW, &err) < 0) {
 		cli_error(&t->c, &err);
 		return;
 	}
-	while (*path == '/')
-		path++;
-	base = strdup(path);
+	base = tar_base(path);
 	if (!base)
 		return;
-	for (n = strlen(base); n > 0 && base[n - 1] == '/'; n--)
-		base[n - 1] = 0;
 	t->base = base;
 	if (vtr_tree_list(tree, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT | VTR_LIST_SELF, tar_entry, t, &err) < 0 &&
 	    err.code)
