@@ -190,13 +190,13 @@ static int inspect_run(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "packages", no_argument, NULL, OPT_PACKAGES },
 		{ "no-packages", no_argument, NULL, OPT_NO_PACKAGES },
+		{ "brief", no_argument, NULL, OPT_BRIEF },
 		{ "sbom", required_argument, NULL, OPT_SBOM },
 		{ 0 },
 	};
 	struct inspect in = { 0 };
 	struct vtr_error err = { 0 };
 	json_t *root, *list;
-		{ "brief", no_argument, NULL, OPT_BRIEF },
 	int n;
 
 	if (!cli_begin(&in.c, &cli_verb_inspect, &argc, &argv, "", longs, inspect_option, &in))
@@ -242,8 +242,8 @@ const struct cli_verb cli_verb_inspect = {
 	.usage = "[options] IMAGE",
 	.options = "      --packages       list the installed packages in the text, too\n"
 		   "      --no-packages    do not read the list of packages\n"
+		   "      --brief          only what the system is, and its mounts\n"
 		   "      --sbom FORM      a bill of materials instead: cyclonedx or spdx, in JSON\n",
 	.without = CLI_NO_DEVICE,
 	.run = inspect_run,
 };
-		   "      --brief          only what the system is, and its mounts\n"

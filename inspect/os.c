@@ -59,8 +59,8 @@ void vtr_os_free(struct vtr_os *os)
 		free(os->mounted[i].path);
 		free(os->mounted[i].device);
 	}
-	while (os->escaped) {
 	vtr_records_free(os);
+	while (os->escaped) {
 		struct vtr_os_escaped *next = os->escaped->next;
 
 		vtr_uncharge(os->ctx, os->escaped->cap);
@@ -179,8 +179,8 @@ void *vtr_os_keep(struct vtr_os *os, size_t size, size_t align, struct vtr_error
 		e->cap = cap;
 		e->next = os->escaped;
 		os->escaped = e;
-	}
 		at = 0;
+	}
 	e->len = at + size;
 	return e->text + at;
 }
