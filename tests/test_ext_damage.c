@@ -249,7 +249,7 @@ static const struct {
 } fields[] = {
 	/* i_mode, i_links_count */
 	{ "short", STAT, 0x00, 2, 0x3000, -1, VTR_ECORRUPT, "mode 030000 is of no type" },
-	{ "short", READ, 0x00, 2, 0x41ed, -1, VTR_EUSAGE, "is a dir, expected a file" },
+	{ "short", READ, 0x00, 2, 0x41ed, -1, VTR_EUSAGE, "is a directory, not a file" },
 	/* i_size_high of a file: all a hole, but for what there is */
 	{ "short", READ, 0x6c, 4, 1, 16384, 0, NULL },
 	/* the extent header */

@@ -28,7 +28,7 @@ static const struct walk {
 	const char *words;
 } walks[] = {
 	{ "/", "/", 0, 0, NULL },
-	{ "", "/", 0, 0, NULL },
+	{ "", NULL, 0, VTR_ENOTFOUND, "an empty path" },
 	{ "///", "/", 0, 0, NULL },
 	{ ".", "/", 0, 0, NULL },
 	{ "..", "/", 0, 0, NULL },
