@@ -913,8 +913,9 @@ static void encrypted_images_are_refused_by_name(void **state)
 		return;
 	TOOLS_OR_SKIP();
 	dir = part_temp();
-	part_run("qemu-img create -q -f qcow2 --object secret,id=s,data=pass "
-		 "-o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 '%s/i' 1M",
+	/* It measures the machine first, and fails on one that is busy. */
+	part_run("for t in 10 100 1000 1000; do qemu-img create -q -f qcow2 --object secret,id=s,data=pass "
+		 "-o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=$t '%s/i' 1M && exit; done; exit 1",
 		 dir);
 	qcow2_start(&o, NULL, true);
 	qcow2_open(&o, in(dir, "i"), NULL);
@@ -1087,7 +1088,7 @@ static const struct {
 	{ SNAPS + 8, 4, 0xffffffff, SNAP, VTR_ELIMIT, "L1 table of the snapshot" },
 	{ SNAPS + 12, 2, 0xffff, OPEN, VTR_ETRUNCATED, "snapshot 0 at 0x8000: it leaves the file" },
 	{ SNAPS + 14, 2, 0xffff, OPEN, VTR_ETRUNCATED, "leaves the file" },
-	{ SNAPS + 12, 2, 0, SNAP, VTR_ENOTFOUND, "no snapshot \"snap\" among 1" }, /* its name is cut off */
+	{ SNAPS + 12, 2, 0, SNAP, VTR_ENOTFOUND, "no snapshot \"snap\"" }, /* its name is cut off */
 	{ SNAPS + 36, 4, 1025, OPEN, VTR_ECORRUPT, "1025 bytes of extra data, at most 1024" },
 	{ SNAPS + 36, 4, 0xffffffff, OPEN, VTR_ECORRUPT, "extra data" },
 	{ SNAPS + 48, 8, 1ull << 63, OPEN, VTR_ECORRUPT, "disk size 9223372036854775808" },
@@ -1358,13 +1359,13 @@ static void random_images_are_what_qemu_reads(void **state)
 		for (unsigned k = 0; k < 25; k++) {
 			static const char *const how[] = { "write -P 1",  "write -P 2", "write -z",
 							   "write -z -u", "discard",	"write -c -P 3" };
-			unsigned kind = qcow2_random(&x) % VTR_COUNT(how);
+			unsigned kind = k < 5 ? 5 : qcow2_random(&x) % 5;
 			uint64_t off = qcow2_random(&x) % (size / 512) * 512;
 			uint64_t n = (qcow2_random(&x) % (4 * c) / 512 + 1) * 512;
 
 			n = VTR_MIN(n, size - off);
-			if (kind == 5) {
-				off = off / c * c;
+			if (kind == 5) { /* whole clusters, of which nothing is there yet */
+				off = 3 * k * c;
 				n = c;
 				if (off + n > size)
 					continue;
