@@ -29,7 +29,7 @@
 #define EXT_LINE_LOG2 14 /* of the metadata cache: 16 KiB */
 #define EXT_LINE (1u << EXT_LINE_LOG2)
 #define EXT_MAX_XATTR (64u << 10) /* a value in the inode or a block; the kernel's bound */
-#define EXT_MAX_EA_INODE (16u << 20)
+#define EXT_MAX_EA_INODE (1u << 20) /* the kernel sets 64 KiB at most */
 #define EXT_XATTR_MAGIC 0xea020000u
 #define EXT_FAST_SYMLINK 60u
 #define EXT_MAX_PROPS 20u
@@ -105,6 +105,7 @@ struct ext {
 	uint32_t block; /* bytes */
 	struct vtr_cache *cache;
 	struct vtr_error io_error; /* of the last failed read that libext2fs asked for */
+	uint64_t reads_left;	   /* of libext2fs, while it maps one node */
 	struct ext_node cur;
 	uint64_t charged; /* bytes of metadata that libext2fs holds */
 	struct vtr_fs_info info;
@@ -321,6 +322,12 @@ static errcode_t ext_io_read64(io_channel ch, unsigned long long block, int coun
 	if (vtr_mul_over((uint64_t)block, (uint64_t)(unsigned)ch->block_size, &off) ||
 	    !vtr_range_in(off, len, x->sb.blocks * x->block)) {
 		vtr_error_set(&x->io_error, VTR_ECORRUPT, "block %llu is outside of the volume (%" PRIu64 " blocks)", block, x->sb.blocks);
+		return EXT2_ET_BAD_BLOCK_NUM;
+	}
+	/* Trees whose branches are the same blocks over and over would be walked for hours. */
+	if (x->reads_left-- == 0) {
+		x->reads_left = 0;
+		vtr_error_set(&x->io_error, VTR_ECORRUPT, "its map of blocks takes more blocks than the volume has");
 		return EXT2_ET_BAD_BLOCK_NUM;
 	}
 	return ext_meta(x, off, data, (size_t)len, &x->io_error) < 0 ? EXT2_ET_SHORT_READ : 0;
@@ -759,10 +766,12 @@ static int ext_node_map(struct ext *x, struct ext_node *n, struct vtr_error *err
 		return 0;
 	n->n = 0;
 	x->io_error.code = 0;
+	x->reads_left = x->fs.blk->size / x->block + 16;
 	if (n->inode->i_flags & EXT4_EXTENTS_FL)
 		r = ext_map_extents(x, n, &local);
 	else
 		r = ext_map_blocks(x, n, &local);
+	x->reads_left = UINT64_MAX;
 	if (r < 0) {
 		vtr_error_at(&local, "inode %" PRIu64, n->ino);
 		/* A directory's other blocks are worth reading; a file with a hole where data was is not the file. */
@@ -1203,11 +1212,6 @@ static int ext_readdir_block(struct ext_dir *d, uint64_t pblk, uint8_t *buf, str
 	struct ext *x = d->x;
 	struct vtr_error local = { 0 };
 
-	if (pblk == 0 || pblk >= x->sb.blocks) {
-		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: directory inode %" PRIu64 ": block %" PRIu64 " is outside of the volume",
-			 x->info.type, d->ino, pblk);
-		return 0;
-	}
 	if (ext_meta(x, pblk * x->block, buf, x->block, &local) < 0) {
 		if (local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED) {
 			if (err)
@@ -1230,7 +1234,7 @@ static int ext_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, s
 	struct ext_dir d = { .x = x, .ino = dir, .e = e };
 	VTR_FREE struct ext_extent *map = NULL;
 	VTR_FREE uint8_t *buf = NULL;
-	uint64_t end;
+	uint64_t end, left = x->fs.blk->size / x->block + 1; /* no block is there twice */
 	size_t n;
 
 	if (ext_node_load(x, &x->cur, dir, err) < 0)
@@ -1251,9 +1255,23 @@ static int ext_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, s
 		memcpy(map, x->cur.map, n * sizeof(*map));
 	}
 	for (size_t i = 0; i < n; i++) {
-		for (uint32_t k = 0; k < map[i].len && (uint64_t)map[i].lblk + k < end; k++) {
-			int r = map[i].unwritten ? 0 : ext_readdir_block(&d, map[i].pblk + k, buf, err);
+		uint64_t len = (uint64_t)map[i].lblk < end ? VTR_MIN((uint64_t)map[i].len, end - map[i].lblk) : 0;
+		uint64_t in = map[i].pblk > 0 && map[i].pblk < x->sb.blocks ? VTR_MIN(len, x->sb.blocks - map[i].pblk) : 0;
 
+		if (map[i].unwritten)
+			continue;
+		if (in < len)
+			vtr_warn(fs->ctx, VTR_ECORRUPT, "%s: directory inode %" PRIu64 ": %" PRIu64 " blocks at %" PRIu64 " leave the volume",
+				 x->info.type, dir, len, map[i].pblk);
+		for (uint64_t k = 0; k < in; k++, left--) {
+			int r;
+
+			if (left == 0) {
+				vtr_warn(fs->ctx, VTR_ECORRUPT, "%s: directory inode %" PRIu64 ": it has more blocks than the volume",
+					 x->info.type, dir);
+				return 0;
+			}
+			r = ext_readdir_block(&d, map[i].pblk + k, buf, err);
 			if (r != 0)
 				return r;
 			if (vtr_tick(fs->ctx, &fs->steps, 1, err) < 0)
@@ -1624,6 +1642,7 @@ static int ext_open(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *er
 		return -1;
 	x = to_ext(fs);
 	x->manager = ext_manager;
+	x->reads_left = UINT64_MAX;
 	fs->root = EXT2_ROOT_INO;
 	x->cache = vtr_cache_new(EXT_LINE, (size_t)(fs->ctx->lim.cache / 4 / EXT_LINE), ext_line_fill, x, err);
 	if (!x->cache || ext_open_any(x, err) < 0)

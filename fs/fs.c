@@ -279,8 +279,10 @@ int vtr_fs_readlink(char **out, struct vtr_fs *fs, uint64_t node, struct vtr_err
 }
 
 struct fs_xattrs {
+	struct vtr_ctx *ctx;
 	struct vtr_xattr *x;
 	size_t n, cap;
+	uint64_t bytes;
 	struct vtr_error *err;
 };
 
@@ -290,7 +292,9 @@ static int fs_xattr_keep(void *arg, const struct vtr_xattr *x)
 	size_t name_len = strlen(x->name);
 	char *p;
 
-	if (!VTR_GROW(l->x, l->n, l->cap, l->err))
+	l->bytes += x->len + name_len;
+	if (VTR_OVER(l->ctx, alloc, l->bytes, "extended attributes of one node", l->err) < 0 ||
+	    !VTR_GROW(l->x, l->n, l->cap, l->err))
 		return -1;
 	p = vtr_calloc(1, x->len + name_len + 1, l->err);
 	if (!p)
@@ -309,7 +313,7 @@ static int fs_xattr_cmp(const void *a, const void *b)
 
 int vtr_fs_xattrs(struct vtr_fs *fs, uint64_t node, vtr_xattr_fn *fn, void *arg, struct vtr_error *err)
 {
-	struct fs_xattrs l = { .err = err };
+	struct fs_xattrs l = { .ctx = fs->ctx, .err = err };
 	int r;
 
 	if (!fs->ops->xattrs)

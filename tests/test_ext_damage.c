@@ -336,6 +336,66 @@ static void damage_of_fields(void **state)
 	}
 }
 
+/* Few blocks that name each other over and over: a walk of all branches would not end. */
+static void damage_of_maps_that_repeat(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct ext_opened o;
+	uint8_t *inode;
+	uint64_t node, sub;
+	uint32_t block;
+	int n = 0;
+
+	(void)state;
+	NEED_TOOLS();
+	memcpy(work, plain, plain_len);
+	ext_open_bytes(&o, work, plain_len, NULL);
+	node = ext_node_of(&o, "blocks");
+	sub = ext_node_of(&o, "dir");
+	ext_done(&o);
+
+	/* A block full of pointers to one that is full of pointers to one of zeros. */
+	inode = damage_inode(node);
+	block = vtr_get_le32(inode + 0x28 + 20);
+	for (uint32_t i = 0; i < 256; i++) {
+		damage_put(work + (size_t)block * 1024 + i * 4, 4, block + 1);
+		damage_put(work + (size_t)(block + 1) * 1024 + i * 4, 4, block + 2);
+	}
+	memset(work + (size_t)(block + 2) * 1024, 0, 1024);
+	damage_put(inode + 0x20, 4, 0); /* i_flags: no extents */
+	memset(inode + 0x28, 0, 60);
+	damage_put(inode + 0x28 + 14 * 4, 4, block);
+	damage_put(inode + 0x6c, 4, 3);
+	ext_open_bytes(&o, work, plain_len, NULL);
+	assert_int_equal(-1, damage_try(&o, node, READ, &err));
+	assert_int_equal(VTR_ECORRUPT, err.code);
+	assert_non_null(strstr(err.text, "its map of blocks takes more blocks than the volume has"));
+	ext_done(&o);
+
+	/* A directory whose extents are the same blocks, each of them sound and empty. */
+	inode = damage_inode(sub);
+	assert_true(inode < work + 100 * 1024);
+	for (size_t b = 100; b < 1000; b++) {
+		memset(work + b * 1024, 0, 1024);
+		damage_put(work + b * 1024 + 4, 2, 1024);
+	}
+	damage_put(inode + 0x04, 4, 4 * 900 * 1024);
+	damage_put(inode + 0x28 + 2, 2, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		uint8_t *extent = inode + 0x28 + 12 + i * 12;
+
+		damage_put(extent, 4, i * 900);
+		damage_put(extent + 4, 2, 900);
+		damage_put(extent + 6, 2, 0);
+		damage_put(extent + 8, 4, 100);
+	}
+	ext_open_bytes(&o, work, plain_len, NULL);
+	assert_int_equal(0, vtr_fs_readdir(o.fs, sub, damage_count, &n, &err));
+	if (!strstr(o.said, "it has more blocks than the volume"))
+		fail_msg("%s", o.said);
+	ext_done(&o);
+}
+
 /* ---------------------------------------------------------------------------------------------------- inline data */
 
 /* Inline data: 60 bytes in the inode, the rest in system.data. */
@@ -468,6 +528,7 @@ int main(void)
 		cmocka_unit_test(damage_backup_superblock),
 		cmocka_unit_test(damage_cut),
 		cmocka_unit_test(damage_of_fields),
+		cmocka_unit_test(damage_of_maps_that_repeat),
 		cmocka_unit_test(damage_of_inline_data),
 		cmocka_unit_test(damage_that_checksums_tell),
 	};
