@@ -28,7 +28,7 @@
 #define EXT_MAX_LOG_BLOCK 6u
 #define EXT_LINE_LOG2 14 /* of the metadata cache: 16 KiB */
 #define EXT_LINE (1u << EXT_LINE_LOG2)
-#define EXT_MAX_XATTR (64u << 10) /* a value in the inode or a block; the kernel's bound */
+#define EXT_MAX_XATTR (64u << 10)   /* a value in the inode or a block; the kernel's bound */
 #define EXT_MAX_EA_INODE (1u << 20) /* the kernel sets 64 KiB at most */
 #define EXT_XATTR_MAGIC 0xea020000u
 #define EXT_FAST_SYMLINK 60u
@@ -41,28 +41,50 @@ static const struct ext_feature {
 	const char *name;
 	bool read; /* of incompat: it is read, or does not matter */
 } ext_features[] = {
-	{ 'c', 0x0001, "dir_prealloc", true },	   { 'c', 0x0002, "imagic_inodes", true },
-	{ 'c', 0x0004, "has_journal", true },	   { 'c', 0x0008, "ext_attr", true },
-	{ 'c', 0x0010, "resize_inode", true },	   { 'c', 0x0020, "dir_index", true },
-	{ 'c', 0x0040, "lazy_bg", true },	   { 'c', 0x0200, "sparse_super2", true },
-	{ 'c', 0x0400, "fast_commit", true },	   { 'c', 0x0800, "stable_inodes", true },
-	{ 'c', 0x1000, "orphan_file", true },	   { 'i', 0x0001, "compression", false },
-	{ 'i', 0x0002, "filetype", true },	   { 'i', 0x0004, "needs_recovery", true },
-	{ 'i', 0x0008, "journal_dev", false },	   { 'i', 0x0010, "meta_bg", true },
-	{ 'i', 0x0040, "extents", true },	   { 'i', 0x0080, "64bit", true },
-	{ 'i', 0x0100, "mmp", true },		   { 'i', 0x0200, "flex_bg", true },
-	{ 'i', 0x0400, "ea_inode", true },	   { 'i', 0x1000, "dirdata", false },
-	{ 'i', 0x2000, "metadata_csum_seed", true }, { 'i', 0x4000, "large_dir", true },
-	{ 'i', 0x8000, "inline_data", true },	   { 'i', 0x10000, "encrypt", true },
-	{ 'i', 0x20000, "casefold", true },	   { 'r', 0x0001, "sparse_super", true },
-	{ 'r', 0x0002, "large_file", true },	   { 'r', 0x0004, "btree_dir", true },
-	{ 'r', 0x0008, "huge_file", true },	   { 'r', 0x0010, "uninit_bg", true },
-	{ 'r', 0x0020, "dir_nlink", true },	   { 'r', 0x0040, "extra_isize", true },
-	{ 'r', 0x0080, "snapshot", true },	   { 'r', 0x0100, "quota", true },
-	{ 'r', 0x0200, "bigalloc", true },	   { 'r', 0x0400, "metadata_csum", true },
-	{ 'r', 0x0800, "replica", true },	   { 'r', 0x1000, "read-only", true },
-	{ 'r', 0x2000, "project", true },	   { 'r', 0x4000, "shared_blocks", true },
-	{ 'r', 0x8000, "verity", true },	   { 'r', 0x10000, "orphan_present", true },
+	{ 'c', 0x0001, "dir_prealloc", true },
+	{ 'c', 0x0002, "imagic_inodes", true },
+	{ 'c', 0x0004, "has_journal", true },
+	{ 'c', 0x0008, "ext_attr", true },
+	{ 'c', 0x0010, "resize_inode", true },
+	{ 'c', 0x0020, "dir_index", true },
+	{ 'c', 0x0040, "lazy_bg", true },
+	{ 'c', 0x0200, "sparse_super2", true },
+	{ 'c', 0x0400, "fast_commit", true },
+	{ 'c', 0x0800, "stable_inodes", true },
+	{ 'c', 0x1000, "orphan_file", true },
+	{ 'i', 0x0001, "compression", false },
+	{ 'i', 0x0002, "filetype", true },
+	{ 'i', 0x0004, "needs_recovery", true },
+	{ 'i', 0x0008, "journal_dev", false },
+	{ 'i', 0x0010, "meta_bg", true },
+	{ 'i', 0x0040, "extents", true },
+	{ 'i', 0x0080, "64bit", true },
+	{ 'i', 0x0100, "mmp", true },
+	{ 'i', 0x0200, "flex_bg", true },
+	{ 'i', 0x0400, "ea_inode", true },
+	{ 'i', 0x1000, "dirdata", false },
+	{ 'i', 0x2000, "metadata_csum_seed", true },
+	{ 'i', 0x4000, "large_dir", true },
+	{ 'i', 0x8000, "inline_data", true },
+	{ 'i', 0x10000, "encrypt", true },
+	{ 'i', 0x20000, "casefold", true },
+	{ 'r', 0x0001, "sparse_super", true },
+	{ 'r', 0x0002, "large_file", true },
+	{ 'r', 0x0004, "btree_dir", true },
+	{ 'r', 0x0008, "huge_file", true },
+	{ 'r', 0x0010, "uninit_bg", true },
+	{ 'r', 0x0020, "dir_nlink", true },
+	{ 'r', 0x0040, "extra_isize", true },
+	{ 'r', 0x0080, "snapshot", true },
+	{ 'r', 0x0100, "quota", true },
+	{ 'r', 0x0200, "bigalloc", true },
+	{ 'r', 0x0400, "metadata_csum", true },
+	{ 'r', 0x0800, "replica", true },
+	{ 'r', 0x1000, "read-only", true },
+	{ 'r', 0x2000, "project", true },
+	{ 'r', 0x4000, "shared_blocks", true },
+	{ 'r', 0x8000, "verity", true },
+	{ 'r', 0x10000, "orphan_present", true },
 };
 
 /* The superblock's fields that we use ourselves, after checking. */
@@ -184,8 +206,8 @@ static bool ext_parse_super(struct ext_super *out, struct vtr_cur c)
 
 static const char *ext_type(const struct ext_super *s)
 {
-	const uint32_t ext3_incompat = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_RECOVER |
-				       EXT2_FEATURE_INCOMPAT_META_BG;
+	const uint32_t ext3_incompat =
+		EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_RECOVER | EXT2_FEATURE_INCOMPAT_META_BG;
 	const uint32_t ext3_ro = EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE | 0x4;
 
 	if ((s->incompat & ~ext3_incompat) || (s->ro_compat & ~ext3_ro))
@@ -202,11 +224,13 @@ static int ext_check_features(const struct ext_super *s, struct vtr_error *err)
 		if (ext_features[i].set != 'i' || !(left & ext_features[i].bit))
 			continue;
 		if (!ext_features[i].read)
-			return vtr_fail(err, VTR_EUNSUPPORTED, "superblock: feature %s is not read", ext_features[i].name);
+			return vtr_fail(err, VTR_EUNSUPPORTED, "superblock: feature %s is not read",
+					ext_features[i].name);
 		left &= ~ext_features[i].bit;
 	}
 	if (left)
-		return vtr_fail(err, VTR_EUNSUPPORTED, "superblock: incompatible feature %#" PRIx32 " is unknown", left & -left);
+		return vtr_fail(err, VTR_EUNSUPPORTED, "superblock: incompatible feature %#" PRIx32 " is unknown",
+				left & -left);
 	if (s->rev > 1)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "superblock: revision %" PRIu32 ", read are 0 and 1", s->rev);
 	return 0;
@@ -226,7 +250,8 @@ static int ext_precheck(const struct ext_super *s, const struct vtr_blk *blk, st
 		return EXT_BAD("s_log_block_size %" PRIu32 ", expected at most %u", s->block_log2, EXT_MAX_LOG_BLOCK);
 	block = 1024u << s->block_log2;
 	if (bigalloc ? s->cluster_log2 < s->block_log2 || s->cluster_log2 > 19 : s->cluster_log2 != s->block_log2)
-		return EXT_BAD("s_log_cluster_size %" PRIu32 " with s_log_block_size %" PRIu32, s->cluster_log2, s->block_log2);
+		return EXT_BAD("s_log_cluster_size %" PRIu32 " with s_log_block_size %" PRIu32, s->cluster_log2,
+			       s->block_log2);
 	first = s->cluster_log2 == 0 ? 1 : 0;
 	if (s->first_block != first)
 		return EXT_BAD("s_first_data_block %" PRIu32 ", expected %" PRIu32, s->first_block, first);
@@ -235,10 +260,13 @@ static int ext_precheck(const struct ext_super *s, const struct vtr_blk *blk, st
 		return EXT_BAD("s_blocks_per_group %" PRIu32 ", s_clusters_per_group %" PRIu32 " in blocks of %" PRIu32,
 			       s->blocks_per_group, s->clusters_per_group, block);
 	if (s->inode_len < 128 || s->inode_len > block || !vtr_pow2_is(s->inode_len))
-		return EXT_BAD("s_inode_size %" PRIu32 ", expected a power of two from 128 to %" PRIu32, s->inode_len, block);
+		return EXT_BAD("s_inode_size %" PRIu32 ", expected a power of two from 128 to %" PRIu32, s->inode_len,
+			       block);
 	if (s->inodes_per_group == 0 || s->inodes_per_group > 8 * block)
-		return EXT_BAD("s_inodes_per_group %" PRIu32 ", expected 1 to %" PRIu32, s->inodes_per_group, 8 * block);
-	if ((s->incompat & EXT4_FEATURE_INCOMPAT_64BIT) && (s->desc_len < 64 || s->desc_len > 1024 || !vtr_pow2_is(s->desc_len)))
+		return EXT_BAD("s_inodes_per_group %" PRIu32 ", expected 1 to %" PRIu32, s->inodes_per_group,
+			       8 * block);
+	if ((s->incompat & EXT4_FEATURE_INCOMPAT_64BIT) &&
+	    (s->desc_len < 64 || s->desc_len > 1024 || !vtr_pow2_is(s->desc_len)))
 		return EXT_BAD("s_desc_size %" PRIu32 ", expected a power of two from 64 to 1024", s->desc_len);
 	if (s->blocks <= first || s->blocks > (1ull << 48))
 		return EXT_BAD("s_blocks_count %" PRIu64, s->blocks);
@@ -250,7 +278,8 @@ static int ext_precheck(const struct ext_super *s, const struct vtr_blk *blk, st
 	desc = groups * s->desc_len; /* what it costs is charged in ext_open() */
 	room = blk->size / block;
 	if (!(s->incompat & EXT2_FEATURE_INCOMPAT_META_BG) && vtr_div_up(desc, block) + first + 1 > room)
-		return vtr_fail(err, VTR_ETRUNCATED, "%" PRIu64 " groups: their descriptors end past the end of the volume (%#" PRIx64 ")",
+		return vtr_fail(err, VTR_ETRUNCATED,
+				"%" PRIu64 " groups: their descriptors end past the end of the volume (%#" PRIx64 ")",
 				groups, blk->size);
 	return 0;
 }
@@ -299,8 +328,8 @@ static int ext_meta(struct ext *x, uint64_t off, void *buf, size_t len, struct v
 	uint8_t *p = buf;
 
 	if (!vtr_range_in(off, len, x->fs.blk->size))
-		return vtr_fail(err, VTR_ETRUNCATED, "%zu bytes at %#" PRIx64 ": the volume ends at %#" PRIx64, len, off,
-				x->fs.blk->size);
+		return vtr_fail(err, VTR_ETRUNCATED, "%zu bytes at %#" PRIx64 ": the volume ends at %#" PRIx64, len,
+				off, x->fs.blk->size);
 	while (len > 0) {
 		size_t at = (size_t)(off & (EXT_LINE - 1)), n = VTR_MIN(len, EXT_LINE - at);
 
@@ -321,7 +350,8 @@ static errcode_t ext_io_read64(io_channel ch, unsigned long long block, int coun
 
 	if (vtr_mul_over((uint64_t)block, (uint64_t)(unsigned)ch->block_size, &off) ||
 	    !vtr_range_in(off, len, x->sb.blocks * x->block)) {
-		vtr_error_set(&x->io_error, VTR_ECORRUPT, "block %llu is outside of the volume (%" PRIu64 " blocks)", block, x->sb.blocks);
+		vtr_error_set(&x->io_error, VTR_ECORRUPT, "block %llu is outside of the volume (%" PRIu64 " blocks)",
+			      block, x->sb.blocks);
 		return EXT2_ET_BAD_BLOCK_NUM;
 	}
 	/* Trees whose branches are the same blocks over and over would be walked for hours. */
@@ -508,7 +538,8 @@ static bool ext_dir_sum_ok(struct ext *x, uint64_t ino, const uint8_t generation
 	if (ext_crc_is_fast() && memcmp(block + at, tail, sizeof(tail)) == 0 &&
 	    ext_crc(ext_crc_seed(x, ino, generation), block, at) == vtr_get_le32(block + at + 8))
 		return true;
-	return vtr_sum_ok(1, (uint64_t)ext2fs_dir_block_csum_verify(x->e2, (ext2_ino_t)ino, (struct ext2_dir_entry *)(void *)block));
+	return vtr_sum_ok(1, (uint64_t)ext2fs_dir_block_csum_verify(x->e2, (ext2_ino_t)ino,
+								    (struct ext2_dir_entry *)(void *)block));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- inodes */
@@ -558,7 +589,8 @@ static int ext_node_load(struct ext *x, struct ext_node *n, uint64_t ino, struct
 	n->damaged = false;
 	n->n = 0;
 	if (ino == 0 || ino > x->sb.inodes)
-		return vtr_fail(err, VTR_ENOTFOUND, "there is no inode %" PRIu64 ", the last is %" PRIu64, ino, x->sb.inodes);
+		return vtr_fail(err, VTR_ENOTFOUND, "there is no inode %" PRIu64 ", the last is %" PRIu64, ino,
+				x->sb.inodes);
 	if (!n->inode && !(n->inode = vtr_calloc(1, VTR_MAX(x->sb.inode_len, (uint32_t)sizeof(*n->inode)), err)))
 		return -1;
 	if (ext_inode_read(n->inode, x, ino, err) < 0)
@@ -578,8 +610,8 @@ static uint64_t ext_inode_size(const struct ext2_inode_large *i)
 
 /* Whether a field of the large inode is there. */
 #define EXT_HAS(x, i, field)                                                                                           \
-	((x)->sb.inode_len > 128 && offsetof(struct ext2_inode_large, field) + sizeof((i)->field) <=                     \
-					    128u + (i)->i_extra_isize &&                                                   \
+	((x)->sb.inode_len > 128 &&                                                                                    \
+	 offsetof(struct ext2_inode_large, field) + sizeof((i)->field) <= 128u + (i)->i_extra_isize &&                 \
 	 128u + (i)->i_extra_isize <= (x)->sb.inode_len)
 
 /* 32 bits of signed seconds; the extra field has two bits of epoch below 30 of nanoseconds. */
@@ -599,14 +631,22 @@ static struct vtr_time ext_time(uint32_t sec, bool has_extra, uint32_t extra)
 static int ext_mode_type(uint32_t mode)
 {
 	switch (mode & 0xf000) {
-	case 0x1000: return VTR_TYPE_FIFO;
-	case 0x2000: return VTR_TYPE_CHAR;
-	case 0x4000: return VTR_TYPE_DIR;
-	case 0x6000: return VTR_TYPE_BLOCK;
-	case 0x8000: return VTR_TYPE_FILE;
-	case 0xa000: return VTR_TYPE_SYMLINK;
-	case 0xc000: return VTR_TYPE_SOCKET;
-	default: return VTR_TYPE_UNKNOWN;
+	case 0x1000:
+		return VTR_TYPE_FIFO;
+	case 0x2000:
+		return VTR_TYPE_CHAR;
+	case 0x4000:
+		return VTR_TYPE_DIR;
+	case 0x6000:
+		return VTR_TYPE_BLOCK;
+	case 0x8000:
+		return VTR_TYPE_FILE;
+	case 0xa000:
+		return VTR_TYPE_SYMLINK;
+	case 0xc000:
+		return VTR_TYPE_SOCKET;
+	default:
+		return VTR_TYPE_UNKNOWN;
 	}
 }
 
@@ -676,12 +716,12 @@ static int ext_map_add(struct ext *x, struct ext_node *n, uint64_t lblk, uint64_
 	struct ext_extent *last = n->n ? &n->map[n->n - 1] : NULL;
 
 	if (last && lblk < (uint64_t)last->lblk + last->len)
-		return vtr_fail(err, VTR_ECORRUPT, "its extents overlap or go back: block %" PRIu64 " after %" PRIu64, lblk,
-				(uint64_t)last->lblk + last->len - 1);
+		return vtr_fail(err, VTR_ECORRUPT, "its extents overlap or go back: block %" PRIu64 " after %" PRIu64,
+				lblk, (uint64_t)last->lblk + last->len - 1);
 	if (lblk > UINT32_MAX || len > UINT32_MAX - lblk + 1)
 		return vtr_fail(err, VTR_ECORRUPT, "an extent of %" PRIu64 " blocks at block %" PRIu64, len, lblk);
-	if (last && !unwritten && !last->unwritten && lblk == (uint64_t)last->lblk + last->len && pblk == last->pblk + last->len &&
-	    last->len + len <= UINT32_MAX) {
+	if (last && !unwritten && !last->unwritten && lblk == (uint64_t)last->lblk + last->len &&
+	    pblk == last->pblk + last->len && last->len + len <= UINT32_MAX) {
 		last->len += (uint32_t)len;
 		return 0;
 	}
@@ -709,7 +749,8 @@ static int ext_map_extents(struct ext *x, struct ext_node *n, struct vtr_error *
 			result = -1;
 		} else if (e.e_flags & EXT2_EXTENT_FLAGS_LEAF) {
 			if (e.e_len > 0)
-				result = ext_map_add(x, n, e.e_lblk, e.e_pblk, e.e_len, e.e_flags & EXT2_EXTENT_FLAGS_UNINIT, err);
+				result = ext_map_add(x, n, e.e_lblk, e.e_pblk, e.e_len,
+						     e.e_flags & EXT2_EXTENT_FLAGS_UNINIT, err);
 		}
 	}
 	ext2fs_extent_free(h);
@@ -748,8 +789,8 @@ static int ext_map_blocks(struct ext *x, struct ext_node *n, struct vtr_error *e
 		.end = vtr_div_up(ext_inode_size(n->inode), x->block),
 		.err = err,
 	};
-	errcode_t r = ext2fs_block_iterate3(x->e2, (ext2_ino_t)n->ino, BLOCK_FLAG_READ_ONLY | BLOCK_FLAG_DATA_ONLY, NULL,
-					    ext_block_cb, &b);
+	errcode_t r = ext2fs_block_iterate3(x->e2, (ext2_ino_t)n->ino, BLOCK_FLAG_READ_ONLY | BLOCK_FLAG_DATA_ONLY,
+					    NULL, ext_block_cb, &b);
 
 	if (b.result < 0)
 		return -1;
@@ -826,7 +867,8 @@ static int ext_read_mapped(struct ext *x, const struct ext_node *n, uint64_t off
 			} else if (!vtr_range_in(n->map[i].pblk, n->map[i].len, x->sb.blocks) ||
 				   vtr_mul_over(n->map[i].pblk, (uint64_t)x->block, &phys)) {
 				return vtr_fail(err, VTR_ECORRUPT,
-						"inode %" PRIu64 ": %" PRIu32 " blocks at %" PRIu64 " leave the volume (%" PRIu64 " blocks)",
+						"inode %" PRIu64 ": %" PRIu32 " blocks at %" PRIu64
+						" leave the volume (%" PRIu64 " blocks)",
 						n->ino, n->map[i].len, n->map[i].pblk, x->sb.blocks);
 			} else if ((meta ? ext_meta(x, phys + from, buf, part, err)
 					 : vtr_blk_pread(x->fs.blk, phys + from, buf, part, err)) < 0) {
@@ -885,7 +927,8 @@ static int ext_xattr_list(struct ext *x, struct vtr_cur c, const uint8_t *values
 			return vtr_fail(err, VTR_ECORRUPT, "an attribute's name holds a NUL");
 		if (a.value_ino == 0) {
 			if (a.len > EXT_MAX_XATTR || !vtr_range_in(off, a.len, values_len))
-				return vtr_fail(err, VTR_ECORRUPT, "attribute \"%.*s\": %zu bytes at %" PRIu32 " leave its block",
+				return vtr_fail(err, VTR_ECORRUPT,
+						"attribute \"%.*s\": %zu bytes at %" PRIu32 " leave its block",
 						(int)a.name_len, a.name, a.len, off);
 			a.value = values + off;
 		}
@@ -905,8 +948,8 @@ static int ext_xattr_inode(struct ext *x, const struct ext_node *n, ext_xattr_fn
 	if (x->sb.inode_len <= 128)
 		return 0;
 	if (n->inode->i_extra_isize % 4 != 0 || at > x->sb.inode_len)
-		return vtr_fail(err, VTR_ECORRUPT, "i_extra_isize %u in an inode of %" PRIu32 " bytes", n->inode->i_extra_isize,
-				x->sb.inode_len);
+		return vtr_fail(err, VTR_ECORRUPT, "i_extra_isize %u in an inode of %" PRIu32 " bytes",
+				n->inode->i_extra_isize, x->sb.inode_len);
 	c = vtr_cur_of(n->inode, x->sb.inode_len, 0);
 	vtr_cur_seek(&c, at);
 	if (vtr_cur_left(&c) < 8 || vtr_cur_le32(&c) != EXT_XATTR_MAGIC)
@@ -930,17 +973,19 @@ static int ext_xattr_block(struct ext *x, const struct ext_node *n, ext_xattr_fn
 	if (block == 0)
 		return 0;
 	if (block >= x->sb.blocks)
-		return vtr_fail(err, VTR_ECORRUPT, "attribute block %" PRIu64 " is outside of the volume (%" PRIu64 " blocks)", block,
+		return vtr_fail(err, VTR_ECORRUPT,
+				"attribute block %" PRIu64 " is outside of the volume (%" PRIu64 " blocks)", block,
 				x->sb.blocks);
 	if (!(b = vtr_calloc(1, x->block, err)) || ext_meta(x, block * x->block, b, x->block, err) < 0)
 		return -1;
 	c = vtr_cur_of(b, x->block, block * x->block);
 	if (vtr_cur_le32(&c) != EXT_XATTR_MAGIC)
-		return vtr_fail(err, VTR_ECORRUPT, "attribute block %" PRIu64 ": magic %#" PRIx32 ", expected %#x", block,
-				vtr_get_le32(b), EXT_XATTR_MAGIC);
+		return vtr_fail(err, VTR_ECORRUPT, "attribute block %" PRIu64 ": magic %#" PRIx32 ", expected %#x",
+				block, vtr_get_le32(b), EXT_XATTR_MAGIC);
 	if (!vtr_sum_ok(1, (uint64_t)ext2fs_ext_attr_block_csum_verify(x->e2, (ext2_ino_t)n->ino, block, (void *)b)))
-		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: inode %" PRIu64 ": the checksum of attribute block %" PRIu64 " is wrong",
-			 x->info.type, n->ino, block);
+		vtr_warn(x->fs.ctx, VTR_ECORRUPT,
+			 "%s: inode %" PRIu64 ": the checksum of attribute block %" PRIu64 " is wrong", x->info.type,
+			 n->ino, block);
 	vtr_cur_seek(&c, 32);
 	return ext_xattr_list(x, c, b, fn, arg, err);
 }
@@ -977,7 +1022,8 @@ static int ext_inline_read(uint8_t **out, size_t *len, struct ext *x, const stru
 	if (ext_xattr_inode(x, n, ext_inline_cb, &in, err) < 0)
 		return vtr_at(err, "inode %" PRIu64, n->ino);
 	if (in.len == 0 && ext_inode_size(n->inode) > EXT_FAST_SYMLINK)
-		return vtr_fail(err, VTR_ECORRUPT, "inode %" PRIu64 ": %" PRIu64 " bytes of inline data, and no system.data", n->ino,
+		return vtr_fail(err, VTR_ECORRUPT,
+				"inode %" PRIu64 ": %" PRIu64 " bytes of inline data, and no system.data", n->ino,
 				ext_inode_size(n->inode));
 	*out = vtr_steal(buf);
 	*len = VTR_MAX(in.len, (size_t)EXT_FAST_SYMLINK);
@@ -1024,7 +1070,8 @@ static int ext_extents(struct vtr_fs *fs, uint64_t node, vtr_file_extent_fn *fn,
 	size = ext_inode_size(x->cur.inode);
 	if (x->cur.inode->i_flags & (EXT4_ENCRYPT_FL | EXT2_COMPRBLK_FL))
 		return vtr_fail(err, VTR_EUNSUPPORTED, "inode %" PRIu64 " is %s", node,
-				x->cur.inode->i_flags & EXT4_ENCRYPT_FL ? "encrypted (fscrypt)" : "compressed (e2compr)");
+				x->cur.inode->i_flags & EXT4_ENCRYPT_FL ? "encrypted (fscrypt)"
+									: "compressed (e2compr)");
 	if (x->cur.inode->i_flags & EXT4_INLINE_DATA_FL) {
 		struct vtr_file_extent e = { .inline_data = true };
 		VTR_FREE uint8_t *all = NULL;
@@ -1045,7 +1092,9 @@ static int ext_extents(struct vtr_fs *fs, uint64_t node, vtr_file_extent_fn *fn,
 			break;
 		e.len = VTR_MIN((uint64_t)m->len * x->block, size - e.off);
 		if (m->pblk >= x->sb.blocks || m->len > x->sb.blocks - m->pblk)
-			return vtr_fail(err, VTR_ECORRUPT, "inode %" PRIu64 ": %" PRIu32 " blocks at %" PRIu64 " leave the volume (%" PRIu64 " blocks)",
+			return vtr_fail(err, VTR_ECORRUPT,
+					"inode %" PRIu64 ": %" PRIu32 " blocks at %" PRIu64
+					" leave the volume (%" PRIu64 " blocks)",
 					node, m->len, m->pblk, x->sb.blocks);
 		e.phys = m->pblk * x->block;
 		r = fn(arg, &e);
@@ -1081,7 +1130,8 @@ static ssize_t ext_readlink(struct vtr_fs *fs, uint64_t node, char *buf, size_t 
 		if (ext_inline_read(&all, &have, x, &x->cur, err) < 0)
 			return -1;
 		if (size > have)
-			return vtr_fail(err, VTR_ECORRUPT, "symbolic link inode %" PRIu64 ": a target of %zu bytes, %zu are there", node,
+			return vtr_fail(err, VTR_ECORRUPT,
+					"symbolic link inode %" PRIu64 ": a target of %zu bytes, %zu are there", node,
 					size, have);
 		memcpy(buf, all, size);
 		return (ssize_t)size;
@@ -1091,10 +1141,10 @@ static ssize_t ext_readlink(struct vtr_fs *fs, uint64_t node, char *buf, size_t 
 		return (ssize_t)size;
 	}
 	if (size >= x->block)
-		return vtr_fail(err, VTR_ECORRUPT, "symbolic link inode %" PRIu64 ": a target of %zu bytes, at most %" PRIu32, node, size,
+		return vtr_fail(err, VTR_ECORRUPT,
+				"symbolic link inode %" PRIu64 ": a target of %zu bytes, at most %" PRIu32, node, size,
 				x->block - 1);
-	if (ext_node_map(x, &x->cur, err) < 0 ||
-	    ext_read_mapped(x, &x->cur, 0, (uint8_t *)buf, size, true, err) < 0)
+	if (ext_node_map(x, &x->cur, err) < 0 || ext_read_mapped(x, &x->cur, 0, (uint8_t *)buf, size, true, err) < 0)
 		return -1;
 	return (ssize_t)size;
 }
@@ -1112,7 +1162,7 @@ struct ext_dir {
 static int ext_dirent_type(unsigned t)
 {
 	static const int types[] = {
-		VTR_TYPE_UNKNOWN, VTR_TYPE_FILE, VTR_TYPE_DIR,	 VTR_TYPE_CHAR,
+		VTR_TYPE_UNKNOWN, VTR_TYPE_FILE, VTR_TYPE_DIR,	  VTR_TYPE_CHAR,
 		VTR_TYPE_BLOCK,	  VTR_TYPE_FIFO, VTR_TYPE_SOCKET, VTR_TYPE_SYMLINK,
 	};
 
@@ -1160,7 +1210,8 @@ static int ext_dir_block(struct ext_dir *d, const uint8_t *b, size_t len, uint64
 			rec = (rec & 65532) | (rec & 3) << 16;
 		if (rec < 8 || rec % 4 != 0 || rec > len - at) {
 			vtr_warn(x->fs.ctx, VTR_ECORRUPT,
-				 "%s: directory inode %" PRIu64 ": entry at %#" PRIx64 ": record length %" PRIu32 ": the rest of its block is lost",
+				 "%s: directory inode %" PRIu64 ": entry at %#" PRIx64 ": record length %" PRIu32
+				 ": the rest of its block is lost",
 				 x->info.type, d->ino, origin + at, rec);
 			return 0;
 		}
@@ -1170,7 +1221,8 @@ static int ext_dir_block(struct ext_dir *d, const uint8_t *b, size_t len, uint64
 			name_len |= (uint32_t)b[at + 7] << 8;
 		if (ino != 0 && (name_len > rec - 8 || name_len > 255 || ino > x->sb.inodes)) {
 			vtr_warn(x->fs.ctx, VTR_ECORRUPT,
-				 "%s: directory inode %" PRIu64 ": entry at %#" PRIx64 ": a name of %" PRIu32 " bytes for inode %" PRIu32 ": left out",
+				 "%s: directory inode %" PRIu64 ": entry at %#" PRIx64 ": a name of %" PRIu32
+				 " bytes for inode %" PRIu32 ": left out",
 				 x->info.type, d->ino, origin + at, name_len, ino);
 		} else if (ino != 0) {
 			if (d->encrypted && !(name_len <= 2 && memcmp(name, "..", name_len) == 0)) {
@@ -1223,8 +1275,9 @@ static int ext_readdir_block(struct ext_dir *d, uint64_t pblk, uint8_t *buf, str
 		return 0;
 	}
 	if (!ext_dir_sum_ok(x, d->ino, d->generation, buf))
-		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: directory inode %" PRIu64 ": the checksum of block %" PRIu64 " is wrong",
-			 x->info.type, d->ino, pblk);
+		vtr_warn(x->fs.ctx, VTR_ECORRUPT,
+			 "%s: directory inode %" PRIu64 ": the checksum of block %" PRIu64 " is wrong", x->info.type,
+			 d->ino, pblk);
 	return ext_dir_block(d, buf, x->block, pblk * x->block, err);
 }
 
@@ -1256,18 +1309,21 @@ static int ext_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, s
 	}
 	for (size_t i = 0; i < n; i++) {
 		uint64_t len = (uint64_t)map[i].lblk < end ? VTR_MIN((uint64_t)map[i].len, end - map[i].lblk) : 0;
-		uint64_t in = map[i].pblk > 0 && map[i].pblk < x->sb.blocks ? VTR_MIN(len, x->sb.blocks - map[i].pblk) : 0;
+		uint64_t in =
+			map[i].pblk > 0 && map[i].pblk < x->sb.blocks ? VTR_MIN(len, x->sb.blocks - map[i].pblk) : 0;
 
 		if (map[i].unwritten)
 			continue;
 		if (in < len)
-			vtr_warn(fs->ctx, VTR_ECORRUPT, "%s: directory inode %" PRIu64 ": %" PRIu64 " blocks at %" PRIu64 " leave the volume",
+			vtr_warn(fs->ctx, VTR_ECORRUPT,
+				 "%s: directory inode %" PRIu64 ": %" PRIu64 " blocks at %" PRIu64 " leave the volume",
 				 x->info.type, dir, len, map[i].pblk);
 		for (uint64_t k = 0; k < in; k++, left--) {
 			int r;
 
 			if (left == 0) {
-				vtr_warn(fs->ctx, VTR_ECORRUPT, "%s: directory inode %" PRIu64 ": it has more blocks than the volume",
+				vtr_warn(fs->ctx, VTR_ECORRUPT,
+					 "%s: directory inode %" PRIu64 ": it has more blocks than the volume",
 					 x->info.type, dir);
 				return 0;
 			}
@@ -1300,7 +1356,8 @@ static uint8_t *ext_acl(size_t *len, const uint8_t *p, size_t in_len, struct vtr
 	size_t n = 4;
 
 	if (in_len < 4 || vtr_cur_le32(&c) != 1) {
-		vtr_error_set(err, VTR_ECORRUPT, "access list of version %" PRIu32 ", expected 1", in_len < 4 ? 0 : vtr_get_le32(p));
+		vtr_error_set(err, VTR_ECORRUPT, "access list of version %" PRIu32 ", expected 1",
+			      in_len < 4 ? 0 : vtr_get_le32(p));
 		return NULL;
 	}
 	out = vtr_calloc(1, 4 + in_len * 2, err); /* 4 bytes become 8 */
@@ -1311,8 +1368,10 @@ static uint8_t *ext_acl(size_t *len, const uint8_t *p, size_t in_len, struct vtr
 		uint16_t tag = vtr_cur_le16(&c), perm = vtr_cur_le16(&c);
 		bool named = tag == 2 || tag == 8;
 		uint32_t id = named ? vtr_cur_le32(&c) : UINT32_MAX;
-		const uint8_t entry[8] = { (uint8_t)tag, (uint8_t)(tag >> 8), (uint8_t)perm,	  (uint8_t)(perm >> 8),
-					   (uint8_t)id,	 (uint8_t)(id >> 8),  (uint8_t)(id >> 16), (uint8_t)(id >> 24) };
+		const uint8_t entry[8] = {
+			(uint8_t)tag, (uint8_t)(tag >> 8), (uint8_t)perm,	(uint8_t)(perm >> 8),
+			(uint8_t)id,  (uint8_t)(id >> 8),  (uint8_t)(id >> 16), (uint8_t)(id >> 24)
+		};
 
 		if (c.bad || (tag & (tag - 1)) || tag == 0 || tag > 32) {
 			vtr_error_set(err, VTR_ECORRUPT, "access list: an entry with tag %#x", tag);
@@ -1337,8 +1396,8 @@ static uint8_t *ext_ea_inode(struct ext *x, const struct ext_xattr *a, struct vt
 	if (ext_node_load(x, &n, a->value_ino, err) < 0)
 		goto done;
 	if (!(n.inode->i_flags & EXT4_EA_INODE_FL) || ext_inode_size(n.inode) != a->len || a->len > EXT_MAX_EA_INODE) {
-		vtr_error_set(err, VTR_ECORRUPT, "value inode %" PRIu32 " has %" PRIu64 " bytes, expected %zu", a->value_ino,
-			      ext_inode_size(n.inode), a->len);
+		vtr_error_set(err, VTR_ECORRUPT, "value inode %" PRIu32 " has %" PRIu64 " bytes, expected %zu",
+			      a->value_ino, ext_inode_size(n.inode), a->len);
 		goto done;
 	}
 	if (ext_node_map(x, &n, err) < 0 || !(out = vtr_calloc(1, a->len, err)) ||
@@ -1347,8 +1406,8 @@ static uint8_t *ext_ea_inode(struct ext *x, const struct ext_xattr *a, struct vt
 	/* The hash lies in i_atime; inodes of Lustre have none, and name their owner in i_mtime. */
 	sum = ext2fs_crc32c_le(x->e2->csum_seed, out, a->len);
 	if (!vtr_sum_ok(n.inode->i_atime, sum) && n.inode->i_mtime == 0) {
-		vtr_error_set(err, VTR_ECORRUPT, "value inode %" PRIu32 ": hash %#" PRIx32 ", expected %#" PRIx32, a->value_ino, sum,
-			      (uint32_t)n.inode->i_atime);
+		vtr_error_set(err, VTR_ECORRUPT, "value inode %" PRIu32 ": hash %#" PRIx32 ", expected %#" PRIx32,
+			      a->value_ino, sum, (uint32_t)n.inode->i_atime);
 		goto done;
 	}
 	good = true;
@@ -1364,8 +1423,14 @@ done:
 static int ext_xattr_emit(struct ext *x, const struct ext_xattr *a, void *arg, struct vtr_error *err)
 {
 	static const char *const prefixes[] = {
-		[1] = "user.", [2] = "system.posix_acl_access", [3] = "system.posix_acl_default", [4] = "trusted.",
-		[6] = "security.", [7] = "system.", [8] = "system.richacl", [10] = "gnu.",
+		[1] = "user.",
+		[2] = "system.posix_acl_access",
+		[3] = "system.posix_acl_default",
+		[4] = "trusted.",
+		[6] = "security.",
+		[7] = "system.",
+		[8] = "system.richacl",
+		[10] = "gnu.",
 	};
 	const struct ext_xattrs *l = arg;
 	VTR_FREE uint8_t *own = NULL;
@@ -1473,7 +1538,8 @@ static void ext_make_info(struct ext *x)
 		uint32_t set = f->set == 'c' ? s->compat : f->set == 'i' ? s->incompat : s->ro_compat;
 
 		if (set & f->bit)
-			at += (size_t)snprintf(x->features + at, sizeof(x->features) - at, "%s%s", at ? " " : "", f->name);
+			at += (size_t)snprintf(x->features + at, sizeof(x->features) - at, "%s%s", at ? " " : "",
+					       f->name);
 	}
 	snprintf(x->state, sizeof(x->state), "%s%s%s%s", x->info.dirty ? "not clean" : "clean",
 		 s->incompat & EXT3_FEATURE_INCOMPAT_RECOVER ? ", journal to be replayed" : "",
@@ -1484,13 +1550,15 @@ static void ext_make_info(struct ext *x)
 	vtr_time_text(x->write_time, sizeof(x->write_time), &(struct vtr_time){ .sec = s->write_time });
 	ext_prop(x, "state", "state", VTR_PROP_TEXT, 0, x->state);
 	ext_prop(x, "features", "features", VTR_PROP_TEXT, 0, x->features);
-	ext_prop(x, "needs_recovery", "journal to be replayed", VTR_PROP_BOOL, !!(s->incompat & EXT3_FEATURE_INCOMPAT_RECOVER), NULL);
+	ext_prop(x, "needs_recovery", "journal to be replayed", VTR_PROP_BOOL,
+		 !!(s->incompat & EXT3_FEATURE_INCOMPAT_RECOVER), NULL);
 	ext_prop(x, "orphans", "orphaned inodes", VTR_PROP_BOOL, orphans, NULL);
 	ext_prop(x, "error_count", "errors counted", VTR_PROP_NUMBER, s->error_count, NULL);
 	ext_prop(x, "inode_size", "inode size", VTR_PROP_BYTES, s->inode_len, NULL);
 	if (s->cluster_log2 != s->block_log2)
 		ext_prop(x, "cluster_size", "cluster size", VTR_PROP_BYTES, 1024ull << s->cluster_log2, NULL);
-	ext_prop(x, "creator_os", "made by", VTR_PROP_TEXT, 0, s->creator < VTR_COUNT(creators) ? creators[s->creator] : "unknown");
+	ext_prop(x, "creator_os", "made by", VTR_PROP_TEXT, 0,
+		 s->creator < VTR_COUNT(creators) ? creators[s->creator] : "unknown");
 	if (s->last_mounted[0])
 		ext_prop(x, "last_mounted", "last mounted on", VTR_PROP_TEXT, 0, x->last_mounted);
 	ext_prop(x, "created", "created", VTR_PROP_TEXT, 0, x->mkfs_time);
@@ -1535,17 +1603,19 @@ static int ext_open_library(struct ext *x, uint64_t backup, struct vtr_error *er
 		if (!vtr_sum_ok(1, (uint64_t)ext2fs_group_desc_csum_verify(x->e2, g)))
 			bad++;
 		if (ext_table_is_outside(x, g) && outside++ == 0)
-			vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: group %u: its inode table at block %llu is outside of the volume",
-				 x->info.type, (unsigned)g, (unsigned long long)ext2fs_inode_table_loc(x->e2, g));
+			vtr_warn(x->fs.ctx, VTR_ECORRUPT,
+				 "%s: group %u: its inode table at block %llu is outside of the volume", x->info.type,
+				 (unsigned)g, (unsigned long long)ext2fs_inode_table_loc(x->e2, g));
 		if (g % 4096 == 0 && vtr_ctx_check(x->fs.ctx, err) < 0)
 			return -1;
 	}
 	if (outside > 1)
-		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: the inode tables of %" PRIu64 " groups of %u are outside of the volume",
-			 x->info.type, outside, (unsigned)x->e2->group_desc_count);
+		vtr_warn(x->fs.ctx, VTR_ECORRUPT,
+			 "%s: the inode tables of %" PRIu64 " groups of %u are outside of the volume", x->info.type,
+			 outside, (unsigned)x->e2->group_desc_count);
 	if (bad)
-		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: the checksums of %" PRIu64 " group descriptors of %u are wrong", x->info.type, bad,
-			 (unsigned)x->e2->group_desc_count);
+		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: the checksums of %" PRIu64 " group descriptors of %u are wrong",
+			 x->info.type, bad, (unsigned)x->e2->group_desc_count);
 	return 0;
 }
 
@@ -1559,7 +1629,8 @@ static int ext_read_super(struct ext_super *out, struct vtr_blk *b, uint64_t off
 	if (vtr_blk_pread(b, off, sb, sizeof(sb), err) < 0)
 		return vtr_at(err, "superblock");
 	if (!ext_parse_super(out, vtr_cur_of(sb, sizeof(sb), off)))
-		return vtr_fail(err, VTR_ECORRUPT, "superblock: magic %#x, expected %#x", vtr_get_le16(sb + 0x38), EXT2_SUPER_MAGIC);
+		return vtr_fail(err, VTR_ECORRUPT, "superblock: magic %#x, expected %#x", vtr_get_le16(sb + 0x38),
+				EXT2_SUPER_MAGIC);
 	if (ext_check_features(out, err) < 0 || ext_precheck(out, b, err) < 0)
 		return -1;
 	return 0;
@@ -1621,8 +1692,8 @@ static int ext_open_any(struct ext *x, struct vtr_error *err)
 		vtr_error_set(&first, VTR_ECORRUPT, "group 0 has no inode table");
 	at = first.code == VTR_ECORRUPT ? ext_find_backup(&backup, b) : 0;
 	if (at > 0 && ext_open_super(x, &backup, at, &local) == 0 && !ext_table_is_outside(x, 0)) {
-		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: %s: the backup superblock at block %" PRIu64 " is used", x->info.type, first.text,
-			 at);
+		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: %s: the backup superblock at block %" PRIu64 " is used",
+			 x->info.type, first.text, at);
 		return 0;
 	}
 	if (opened)
@@ -1649,8 +1720,9 @@ static int ext_open(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *er
 		return -1;
 	size = x->sb.blocks * x->block;
 	if (size > b->size)
-		vtr_warn(fs->ctx, VTR_ETRUNCATED, "%s: it has %" PRIu64 " bytes, the volume %" PRIu64 ": read as far as that goes",
-			 x->info.type, size, b->size);
+		vtr_warn(fs->ctx, VTR_ETRUNCATED,
+			 "%s: it has %" PRIu64 " bytes, the volume %" PRIu64 ": read as far as that goes", x->info.type,
+			 size, b->size);
 	if (x->sb.incompat & EXT3_FEATURE_INCOMPAT_RECOVER)
 		vtr_warn(fs->ctx, VTR_OK, "%s: its journal waits to be replayed: read as it lies", x->info.type);
 	*out = vtr_steal(fs);

@@ -36,14 +36,16 @@ static uint8_t *damage_make(size_t *len, const char *name, const char *features)
 	char image[600], script[4096];
 
 	snprintf(image, sizeof(image), "%s/%s", dir, name);
-	part_run("printf '%%0200d' 1 >'%s/long'; printf short >'%s/short'; head -c 9000 /dev/zero | tr '\\0' z >'%s/blocks'; "
-		 "mke2fs -q -F -b 1024 -I 256 -N 64 -O %s '%s' 1M >/dev/null 2>&1",
-		 dir, dir, dir, features, image);
-	snprintf(script, sizeof(script),
-		 "write %s/blocks blocks\nwrite %s/long long\nwrite %s/short short\nmkdir sub\nsymlink fast target\n"
-		 "symlink slow %0100d\nea_set short user.a value\nea_set blocks user.b %0190d\nmknod pipe p\nmkdir dir\n"
-		 "cd dir\nwrite %s/short one\nwrite %s/short two\nwrite %s/short three\n",
-		 dir, dir, dir, 5, 6, dir, dir, dir);
+	part_run(
+		"printf '%%0200d' 1 >'%s/long'; printf short >'%s/short'; head -c 9000 /dev/zero | tr '\\0' z >'%s/blocks'; "
+		"mke2fs -q -F -b 1024 -I 256 -N 64 -O %s '%s' 1M >/dev/null 2>&1",
+		dir, dir, dir, features, image);
+	snprintf(
+		script, sizeof(script),
+		"write %s/blocks blocks\nwrite %s/long long\nwrite %s/short short\nmkdir sub\nsymlink fast target\n"
+		"symlink slow %0100d\nea_set short user.a value\nea_set blocks user.b %0190d\nmknod pipe p\nmkdir dir\n"
+		"cd dir\nwrite %s/short one\nwrite %s/short two\nwrite %s/short three\n",
+		dir, dir, dir, 5, 6, dir, dir, dir);
 	ext_debugfs(image, script);
 	return ext_load_file(len, image);
 }
@@ -115,7 +117,8 @@ static void damage_backup_superblock(void **state)
 		uint64_t value;
 		const char *words;
 	} broken[] = {
-		{ 1024 + 0x14, 4, 77, "s_first_data_block 77, expected 1: the backup superblock at block 8193 is used" },
+		{ 1024 + 0x14, 4, 77,
+		  "s_first_data_block 77, expected 1: the backup superblock at block 8193 is used" },
 		{ 1024 + 0x38, 2, 0, "magic 0, expected 0xef53: the backup superblock at block 8193 is used" },
 		{ 2048 + 8, 4, 0, "group 0 has no inode table: the backup superblock at block 8193 is used" },
 		{ 2048 + 8, 4, 0xfffffff0, "group 0 has no inode table: the backup superblock at block 8193 is used" },
@@ -127,7 +130,8 @@ static void damage_backup_superblock(void **state)
 	(void)state;
 	NEED_TOOLS();
 	snprintf(image, sizeof(image), "%s/large", dir);
-	part_run("mke2fs -q -F -b 1024 -O none,filetype,sparse_super,extents,uninit_bg '%s' 12M >/dev/null 2>&1", image);
+	part_run("mke2fs -q -F -b 1024 -O none,filetype,sparse_super,extents,uninit_bg '%s' 12M >/dev/null 2>&1",
+		 image);
 	ext_debugfs(image, "mkdir found");
 	b = ext_load_file(&len, image);
 	copy = malloc(len);
@@ -315,7 +319,9 @@ static void damage_of_fields(void **state)
 		ext_done(&o);
 		inode = damage_inode(node);
 		if (fields[i].at & BLOCK)
-			inode = work + (size_t)vtr_get_le32(inode + 0x28 + (vtr_get_le32(inode + 0x20) & 0x80000 ? 20 : 0)) * 1024;
+			inode = work +
+				(size_t)vtr_get_le32(inode + 0x28 + (vtr_get_le32(inode + 0x20) & 0x80000 ? 20 : 0)) *
+					1024;
 		else if (fields[i].at & ACL)
 			inode = work + (size_t)vtr_get_le32(inode + 0x68) * 1024;
 		damage_put(inode + (fields[i].at & 0xffff), fields[i].len, fields[i].value);
@@ -323,11 +329,12 @@ static void damage_of_fields(void **state)
 		assert_non_null(o.fs);
 		n = damage_try(&o, node, fields[i].what, &err);
 		if (n != fields[i].count || (n < 0 && err.code != fields[i].code))
-			fail_msg("%s, field at %#zx set to %#" PRIx64 ": %d, expected %d: %s %s", fields[i].path, fields[i].at,
-				 fields[i].value, n, fields[i].count, vtr_code_name(err.code), n < 0 ? err.text : o.said);
+			fail_msg("%s, field at %#zx set to %#" PRIx64 ": %d, expected %d: %s %s", fields[i].path,
+				 fields[i].at, fields[i].value, n, fields[i].count, vtr_code_name(err.code),
+				 n < 0 ? err.text : o.said);
 		if (fields[i].words && !strstr(n < 0 ? err.text : o.said, fields[i].words))
-			fail_msg("%s, field at %#zx set to %#" PRIx64 ": %s, expected %s", fields[i].path, fields[i].at, fields[i].value,
-				 n < 0 ? err.text : o.said, fields[i].words);
+			fail_msg("%s, field at %#zx set to %#" PRIx64 ": %s, expected %s", fields[i].path, fields[i].at,
+				 fields[i].value, n < 0 ? err.text : o.said, fields[i].words);
 		if (n >= 0 && fields[i].code == 0)
 			assert_int_equal(0, vtr_ctx_damage(o.ctx));
 		else if (n >= 0)
@@ -499,9 +506,10 @@ static int damage_setup(void **state)
 		free(summed);
 		snprintf(image, sizeof(image), "%s/summed", dir);
 		/* In one volume files with blocks and a directory with one, and a file inside its inode. */
-		part_run("tune2fs -O inline_data '%s' >/dev/null 2>&1 || debugfs -w -R 'feature inline_data' '%s' >/dev/null 2>&1; "
-			 "printf '%%0100d' 3 >'%s/inlined'",
-			 image, image, dir);
+		part_run(
+			"tune2fs -O inline_data '%s' >/dev/null 2>&1 || debugfs -w -R 'feature inline_data' '%s' >/dev/null 2>&1; "
+			"printf '%%0100d' 3 >'%s/inlined'",
+			image, image, dir);
 		snprintf(script, sizeof(script), "write %s/inlined inlined", dir);
 		ext_debugfs(image, script);
 		summed = ext_load_file(&summed_len, image);
