@@ -820,6 +820,13 @@ static void an_entry_that_moves_within_the_data_file_is_refused(void **state)
 	assert_int_equal(VTR_ECORRUPT, err.code);
 	assert_non_null(strstr(err.text, "points to 0x400 in the data file, expected 0x200"));
 	qcow2_done(&o);
+	/* Nor is there anything compressed. */
+	qcow2_patch(in(dir, "i"), 4 * 512, 8, 1ull << 62 | 6 * 512);
+	qcow2_open_good(&o, in(dir, "i"), NULL);
+	assert_int_equal(-1, vtr_blk_pread(o.disk, 0, &byte, 1, &err));
+	assert_int_equal(VTR_ECORRUPT, err.code);
+	assert_non_null(strstr(err.text, "entry 0 is compressed in an image with a data file"));
+	qcow2_done(&o);
 	part_temp_done(dir);
 }
 
