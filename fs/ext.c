@@ -789,9 +789,15 @@ static int ext_map_blocks(struct ext *x, struct ext_node *n, struct vtr_error *e
 		.end = vtr_div_up(ext_inode_size(n->inode), x->block),
 		.err = err,
 	};
-	errcode_t r = ext2fs_block_iterate3(x->e2, (ext2_ino_t)n->ino, BLOCK_FLAG_READ_ONLY | BLOCK_FLAG_DATA_ONLY,
-					    NULL, ext_block_cb, &b);
+	const int flags = x->e2->flags;
+	errcode_t r;
 
+	/* The library reads the inode again, and would refuse what we warned of and let through. */
+	if (n->damaged)
+		x->e2->flags |= EXT2_FLAG_IGNORE_CSUM_ERRORS;
+	r = ext2fs_block_iterate3(x->e2, (ext2_ino_t)n->ino, BLOCK_FLAG_READ_ONLY | BLOCK_FLAG_DATA_ONLY, NULL,
+				  ext_block_cb, &b);
+	x->e2->flags = flags;
 	if (b.result < 0)
 		return -1;
 	return r ? ext_fail(x, r, err) : 0;

@@ -492,6 +492,33 @@ static void damage_that_checksums_tell(void **state)
 	ext_done(&o);
 }
 
+/* An inode whose checksum is wrong is told, and its file is read, by extents and by indirect blocks. */
+static void damage_to_an_inode_leaves_its_file(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct ext_opened o;
+	uint8_t *indirect;
+	uint64_t node;
+	size_t len;
+
+	(void)state;
+	NEED_TOOLS();
+	indirect = damage_make(&len, "indirect", "none,filetype,ext_attr,metadata_csum");
+	for (unsigned i = 0; i < 2; i++) {
+		memcpy(work, i == 0 ? indirect : summed, i == 0 ? len : summed_len);
+		ext_open_bytes(&o, work, i == 0 ? len : summed_len, NULL);
+		node = ext_node_of(&o, "blocks");
+		ext_done(&o);
+		damage_inode(node)[0x64] ^= 1;
+		ext_open_bytes(&o, work, i == 0 ? len : summed_len, NULL);
+		if (damage_try(&o, node, READ, &err) != 9000)
+			fail_msg("%s", err.text);
+		assert_non_null(strstr(o.said, "its checksum is wrong"));
+		ext_done(&o);
+	}
+	free(indirect);
+}
+
 static int damage_setup(void **state)
 {
 	(void)state;
@@ -539,6 +566,7 @@ int main(void)
 		cmocka_unit_test(damage_of_maps_that_repeat),
 		cmocka_unit_test(damage_of_inline_data),
 		cmocka_unit_test(damage_that_checksums_tell),
+		cmocka_unit_test(damage_to_an_inode_leaves_its_file),
 	};
 
 	return cmocka_run_group_tests(tests, damage_setup, damage_teardown);
