@@ -1065,9 +1065,36 @@ static int ext_read(struct vtr_fs *fs, uint64_t node, uint64_t off, void *buf, s
 	return ext_read_mapped(x, &x->cur, off, buf, len, false, err);
 }
 
+static int ext_map_tell(struct ext *x, const struct ext_node *n, vtr_file_extent_fn *fn, void *arg,
+			struct vtr_error *err)
+{
+	uint64_t size = ext_inode_size(n->inode);
+
+	for (size_t i = 0; i < n->n; i++) {
+		const struct ext_extent *m = &n->map[i];
+		struct vtr_file_extent e = { .off = (uint64_t)m->lblk * x->block, .unwritten = m->unwritten };
+		int r;
+
+		if (e.off >= size)
+			break;
+		e.len = VTR_MIN((uint64_t)m->len * x->block, size - e.off);
+		if (!vtr_range_in(m->pblk, m->len, x->sb.blocks))
+			return vtr_fail(err, VTR_ECORRUPT,
+					"inode %" PRIu64 ": %" PRIu32 " blocks at %" PRIu64
+					" leave the volume (%" PRIu64 " blocks)",
+					n->ino, m->len, m->pblk, x->sb.blocks);
+		e.phys = m->pblk * x->block;
+		r = fn(arg, &e);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
 static int ext_extents(struct vtr_fs *fs, uint64_t node, vtr_file_extent_fn *fn, void *arg, struct vtr_error *err)
 {
 	struct ext *x = to_ext(fs);
+	struct ext_node own;
 	uint64_t size;
 	int r;
 
@@ -1090,24 +1117,13 @@ static int ext_extents(struct vtr_fs *fs, uint64_t node, vtr_file_extent_fn *fn,
 	}
 	if (ext_node_map(x, &x->cur, err) < 0)
 		return -1;
-	for (size_t i = 0; i < x->cur.n; i++) {
-		const struct ext_extent *m = &x->cur.map[i];
-		struct vtr_file_extent e = { .off = (uint64_t)m->lblk * x->block, .unwritten = m->unwritten };
-
-		if (e.off >= size)
-			break;
-		e.len = VTR_MIN((uint64_t)m->len * x->block, size - e.off);
-		if (m->pblk >= x->sb.blocks || m->len > x->sb.blocks - m->pblk)
-			return vtr_fail(err, VTR_ECORRUPT,
-					"inode %" PRIu64 ": %" PRIu32 " blocks at %" PRIu64
-					" leave the volume (%" PRIu64 " blocks)",
-					node, m->len, m->pblk, x->sb.blocks);
-		e.phys = m->pblk * x->block;
-		r = fn(arg, &e);
-		if (r != 0)
-			return r;
-	}
-	return 0;
+	/* The caller may look at other nodes from within fn: the map must not go with the current one. */
+	own = x->cur;
+	x->cur = (struct ext_node){ 0 };
+	r = ext_map_tell(x, &own, fn, arg, err);
+	ext_node_done(&x->cur);
+	x->cur = own;
+	return r;
 }
 
 /* A target of fewer than 60 bytes lies in the inode when no block (but that of attributes) belongs to it. */

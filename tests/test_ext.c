@@ -519,16 +519,24 @@ static void ext_hurd_is_told(void **state)
 /* ----------------------------------------------------------------------------------------------------------- extents */
 
 struct ext_map {
+	struct vtr_fs *fs;
 	size_t n;
 	uint64_t off[64], len[64], phys[64];
 	bool unwritten[64], inlined[64];
 };
+
+static int ext_ignore_fn(void *arg, const struct vtr_dirent *d)
+{
+	(void)arg, (void)d;
+	return 0;
+}
 
 static int ext_map_fn(void *arg, const struct vtr_file_extent *e)
 {
 	struct ext_map *m = arg;
 
 	assert_true(m->n < 64);
+	assert_int_equal(0, vtr_fs_readdir(m->fs, vtr_fs_root(m->fs), ext_ignore_fn, NULL, NULL)); /* another node */
 	m->off[m->n] = e->off;
 	m->len[m->n] = e->len;
 	m->phys[m->n] = e->phys;
@@ -549,6 +557,7 @@ static void ext_tells_where_files_lie(void **state)
 	ext_small("-t ext4 -b 1024", "fallocate f 4 7");
 	block = ext_output("debugfs -R 'bmap f 0' '%s' 2>/dev/null", image);
 	ext_open_file(&o, image, NULL);
+	m.fs = o.fs;
 	assert_int_equal(0, vtr_fs_extents(o.fs, ext_node_of(&o, "f"), ext_map_fn, &m, &err));
 	assert_int_equal(1, m.n); /* what is reserved lies after the end of the file */
 	assert_int_equal(0, m.off[0]);
@@ -562,6 +571,7 @@ static void ext_tells_where_files_lie(void **state)
 	ext_debugfs(image, "set_inode_field f size 7000");
 	ext_open_file(&o, image, NULL);
 	m.n = 0;
+	m.fs = o.fs;
 	assert_int_equal(0, vtr_fs_extents(o.fs, ext_node_of(&o, "f"), ext_map_fn, &m, &err));
 	assert_int_equal(2, m.n);
 	assert_true(m.off[1] == 4096 && m.len[1] == 7000 - 4096 && m.unwritten[1]);
