@@ -820,6 +820,13 @@ static void an_entry_that_moves_within_the_data_file_is_refused(void **state)
 	assert_int_equal(VTR_ECORRUPT, err.code);
 	assert_non_null(strstr(err.text, "points to 0x400 in the data file, expected 0x200"));
 	qcow2_done(&o);
+	/* For its facts alone: the data file is not opened, and what lies in it fails to read. */
+	qcow2_open_good(&o, in(dir, "i"), &(struct vtr_image_options){ .alone = true });
+	assert_int_equal(-1, vtr_blk_pread(o.disk, 0, &byte, 1, &err));
+	assert_int_equal(VTR_EPOLICY, err.code);
+	assert_non_null(strstr(err.text, "lies in the data file \"data\", which is not opened"));
+	assert_int_equal(0, vtr_blk_pread(o.disk, 1024, &byte, 1, &err));
+	qcow2_done(&o);
 	/* Nor is there anything compressed. */
 	qcow2_patch(in(dir, "i"), 4 * 512, 8, 1ull << 62 | 6 * 512);
 	qcow2_open_good(&o, in(dir, "i"), NULL);
@@ -1164,6 +1171,40 @@ static void damage_is_named(void **state)
 	}
 }
 
+static void a_header_that_the_file_cuts_is_told(void **state)
+{
+	struct vtr_image_options opt = { .format = "qcow2", .alone = true };
+	uint8_t image[QCOW2_BUILD_CLUSTERS * C];
+	struct qcow2_opened o;
+
+	(void)state;
+	for (size_t len = 0; len < 105; len++) {
+		qcow2_build(image, 12);
+		qcow2_start(&o, NULL, false);
+		qcow2_open_bytes(&o, image, len, &opt);
+		qcow2_expect_error(&o, VTR_ETRUNCATED, "header");
+		qcow2_put(image + 4, 4, 2); /* whose header is shorter */
+		qcow2_open_bytes(&o, image, len, &opt);
+		qcow2_expect_error(&o, VTR_ETRUNCATED, len < 72 ? "header" : "L1 table");
+		qcow2_done(&o);
+	}
+	/* A name of 1023 bytes is the longest. */
+	for (unsigned n = 1023; n <= 1024; n++) {
+		char name[1024];
+
+		qcow2_build(image, 12);
+		memset(name, 'n', sizeof(name));
+		qcow2_build_backing(image, name, n, "raw");
+		qcow2_start(&o, NULL, false);
+		qcow2_open_bytes(&o, image, sizeof(image), &opt);
+		if (n == 1023)
+			assert_int_equal(0, o.rc);
+		else
+			qcow2_expect_error(&o, VTR_ECORRUPT, "backing file name of 1024 bytes, at most 1023");
+		qcow2_done(&o);
+	}
+}
+
 static void a_zero_cluster_in_version_2_is_damage(void **state)
 {
 	uint8_t image[QCOW2_BUILD_CLUSTERS * 512];
@@ -1411,6 +1452,7 @@ int main(void)
 		cmocka_unit_test(encrypted_images_are_refused_by_name),
 		cmocka_unit_test(a_built_image_is_what_qemu_thinks),
 		cmocka_unit_test(damage_is_named),
+		cmocka_unit_test(a_header_that_the_file_cuts_is_told),
 		cmocka_unit_test(a_zero_cluster_in_version_2_is_damage),
 		cmocka_unit_test(subclusters_that_contradict_themselves_are_damage),
 		cmocka_unit_test(a_cut_image_gives_the_right_bytes_or_an_error),
