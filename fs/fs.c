@@ -22,6 +22,8 @@ const struct vtr_fs_driver *const vtr_fs_drivers[] = { DRIVERS(X) NULL };
 /* Fewer verified bits are an accident; answers closer to each other than this are of similar strength. */
 #define FS_MIN_BITS 16
 #define FS_SIMILAR_BITS 8
+/* Nothing shorter is a volume: drivers may rely on as much in what they are shown. */
+#define FS_MIN_LEN 512
 
 const char *vtr_type_name(int type)
 {
@@ -55,7 +57,7 @@ const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, c
 	const struct vtr_fs_driver *best = NULL, *next = NULL;
 	int best_bits = 0, next_bits = 0;
 
-	for (size_t i = 0; vtr_fs_drivers[i]; i++) {
+	for (size_t i = 0; vtr_fs_drivers[i] && p->head_len >= FS_MIN_LEN; i++) {
 		int b = vtr_fs_drivers[i]->probe(p);
 
 		if (b < FS_MIN_BITS)

@@ -164,7 +164,7 @@ static int minix_bits(const struct vtr_probe *p)
 KNOWN(ntfs, "ntfs", "NTFS", known_boot(p) ? AT(3, "NTFS    ") : 0, ntfs_identify);
 KNOWN(exfat, "exfat", "exFAT", known_boot(p) ? AT(3, "EXFAT   ") : 0, exfat_identify);
 KNOWN(fat, "fat", "FAT", fat_bits(p), fat_identify);
-KNOWN(xfs, "xfs", "XFS", AT(0, "XFSB"), xfs_identify);
+KNOWN(xfs, "xfs", "XFS", p->head_len >= 512 ? AT(0, "XFSB") : 0, xfs_identify);
 KNOWN(btrfs, "btrfs", "Btrfs", AT(0x10040, "_BHRfS_M"), btrfs_identify);
 KNOWN(iso9660, "iso9660", "ISO 9660", AT(0x8001, "CD001"), iso9660_identify);
 KNOWN(squashfs, "squashfs", "SquashFS", AT(0, "hsqs"), NULL);
