@@ -3,14 +3,16 @@
  * qcow2: images as qemu-img 7.2 writes them against what it reads from them, and images laid out by hand from QEMU's
  * docs/interop/qcow2.txt against a table of damage.
  */
-#include <pthread.h>
+#include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -447,6 +449,12 @@ static void write_backed(const char *dir, const char *name, const char *backing,
 	qcow2_write_file(dir_buf, image, n);
 }
 
+/* Without openat2(2) no symbolic link is followed at all, see test_hostfile.c. Valgrind does not know it either. */
+static bool links_are_followed(void)
+{
+	return syscall(SYS_openat2, -1, "", NULL, 0) == 0 || (errno != ENOSYS && errno != EPERM);
+}
+
 static void long_chains_and_cycles_are_refused(void **state)
 {
 	struct qcow2_opened o;
@@ -476,7 +484,7 @@ static void long_chains_and_cycles_are_refused(void **state)
 	write_backed(dir, "self", "self", "qcow2");
 	write_backed(dir, "a", "b", NULL);
 	write_backed(dir, "b", "./c", NULL);
-	write_backed(dir, "c", "link", NULL);
+	write_backed(dir, "c", links_are_followed() ? "link" : "a", NULL);
 	assert_int_equal(0, symlink("a", in(dir, "link")));
 	qcow2_start(&o, NULL, true);
 	qcow2_open(&o, in(dir, "self"), NULL);
@@ -722,6 +730,8 @@ static void names_in_images_open_only_what_is_allowed(void **state)
 		for (int mode = 0; mode < 3; mode++) {
 			snprintf(name, sizeof(name), "%s%s", names[i].name[0] == '@' ? dir : "",
 				 names[i].name + (names[i].name[0] == '@'));
+			if (mode == 1 && strcmp(names[i].name, "link_in") == 0 && !links_are_followed())
+				continue;
 			open_named(dir, name, mode,
 				   mode == 0   ? names[i].plain
 				   : mode == 1 ? names[i].follow
@@ -786,7 +796,7 @@ static void data_files_are_read(void **state)
 		qcow2_done(&o);
 	}
 	/* An image that names itself. */
-	part_run("cd '%s' && cp i self && ln -sf self data", dir);
+	part_run("cd '%s' && cp i self && rm -f data && ln self data", dir);
 	qcow2_start(&o, NULL, true);
 	qcow2_open(&o, in(dir, "self"), NULL);
 	qcow2_expect_error(&o, VTR_ECORRUPT, "cycle");
