@@ -48,7 +48,8 @@ static bool export_is_source(struct vtr_blk *image, const char *path)
 		const char *files[] = { i->path, i->data_path };
 
 		for (size_t k = 0; k < 2; k++)
-			if (files[k] && stat(files[k], &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+			if (files[k] && stat(files[k], &from) == 0 && from.st_dev == to.st_dev &&
+			    from.st_ino == to.st_ino)
 				return true;
 	}
 	return false;

@@ -126,7 +126,8 @@ static void hash_path(struct hash *h, struct vtr_tree *t, const char *path)
 		h->c.status = CLI_FAILED;
 		return;
 	}
-	if (vtr_tree_list(t, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT, hash_entry, h, &err) < 0 || hash_flush(h, &err) < 0)
+	if (vtr_tree_list(t, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT, hash_entry, h, &err) < 0 ||
+	    hash_flush(h, &err) < 0)
 		cli_error(&h->c, &err);
 }
 

@@ -11,8 +11,10 @@
 #define FORMATS(X)                                                                                                     \
 	X(qcow2)                                                                                                       \
 	X(qcow1)                                                                                                       \
-	X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(dmg) X(ewf) X(bochs) X(sparseimage) X(android_sparse)      \
-		X(gzip) X(xz) X(zstd) X(bzip2) X(raw)
+	X(vmdk)                                                                                                        \
+	X(vhdx)                                                                                                        \
+	X(vhd) X(vdi) X(qed) X(parallels) X(dmg) X(ewf) X(bochs) X(sparseimage) X(android_sparse) X(gzip) X(xz)        \
+		X(zstd) X(bzip2) X(raw)
 #define X(name) extern const struct vtr_format vtr_format_##name;
 FORMATS(X)
 #undef X
