@@ -75,7 +75,7 @@ int vtr_image_decode(struct vtr_blk **out, struct vtr_blk *file, const struct vt
 
 /* ------------------------------------------------------------------------------------------------------------ copy */
 
-#define COPY_CHUNK (512u << 10) /* what one thread decodes in one go */
+#define COPY_CHUNK (128u << 10) /* what one thread decodes in one go */
 #define COPY_CHUNKS 16u		/* and how many of these are under way */
 #define COPY_GRAIN 4096u	/* zeros of this length and alignment become holes */
 

@@ -8,7 +8,7 @@
 
 extern const struct cli_verb cli_verb_hash;
 
-#define HASH_BATCH 256u
+#define HASH_BATCH 1024u
 
 struct hash {
 	struct cli c;
@@ -41,6 +41,10 @@ static void hash_print(struct hash *h, const char *hex, const char *path)
 		return;
 	}
 	printf("%s%s  ", strpbrk(path, "\\\n\r") ? "\\" : "", hex);
+	if (!strpbrk(path, "\\\n\r")) {
+		puts(path);
+		return;
+	}
 	for (const char *p = path; *p; p++) {
 		if (*p == '\\')
 			fputs("\\\\", stdout);

@@ -1737,7 +1737,7 @@ static int ext_open(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *er
 	x->manager = ext_manager;
 	x->reads_left = UINT64_MAX;
 	fs->root = EXT2_ROOT_INO;
-	x->cache = vtr_cache_new(EXT_LINE, (size_t)(fs->ctx->lim.cache / 4 / EXT_LINE), ext_line_fill, x, err);
+	x->cache = vtr_cache_new(EXT_LINE, (size_t)(fs->ctx->lim.cache / 16 / EXT_LINE), ext_line_fill, x, err);
 	if (!x->cache || ext_open_any(x, err) < 0)
 		return -1;
 	size = x->sb.blocks * x->block;

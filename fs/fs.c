@@ -8,13 +8,11 @@
 #include "base/checked.h"
 
 /* Those that are read come first; the rest are recognised and refused by name (fs/known.c). */
-#define DRIVERS(X)                                                                                                     \
-	X(ext)                                                                                                         \
-	X(ntfs)                                                                                                        \
-	X(exfat)                                                                                                       \
-	X(fat)                                                                                                         \
-	X(xfs) X(btrfs) X(iso9660) X(squashfs) X(f2fs) X(hfsplus) X(apfs) X(reiserfs) X(jfs) X(erofs) X(udf) X(ufs)    \
-		X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix)
+/* clang-format off */
+#define DRIVERS(X) \
+	X(ext) X(ntfs) X(exfat) X(fat) X(xfs) X(btrfs) X(iso9660) X(squashfs) X(f2fs) X(hfsplus) X(apfs) X(reiserfs) \
+	X(jfs) X(erofs) X(udf) X(ufs) X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix)
+/* clang-format on */
 #define X(name) extern const struct vtr_fs_driver vtr_fs_driver_##name;
 DRIVERS(X)
 #undef X
