@@ -82,7 +82,8 @@ int vtr_guest_add_blk(struct vtr_guest *g, struct vtr_blk *disk, struct vtr_erro
 {
 	if (g->scanned)
 		return vtr_fail(err, VTR_EUSAGE, "disks are added before the scan");
-	if (VTR_OVER(g->ctx, devices, g->n_disks + 1, "disks", err) < 0 || !VTR_GROW(g->disks, g->n_disks, g->cap_disks, err))
+	if (VTR_OVER(g->ctx, devices, g->n_disks + 1, "disks", err) < 0 ||
+	    !VTR_GROW(g->disks, g->n_disks, g->cap_disks, err))
 		return -1;
 	g->disks[g->n_disks++] = vtr_blk_ref(disk);
 	return 0;
@@ -162,7 +163,8 @@ static int guest_identify(struct guest_content *out, struct vtr_blk *b, const ch
 		c.name = c.id.type ? c.id.type : fs->name;
 		c.has_fs = strcmp(fs->name, "swap") != 0;
 		if (second)
-			vtr_warn(b->ctx, VTR_EAMBIGUOUS, "%s: it has the signs of %s and of %s", name, fs->title, second->title);
+			vtr_warn(b->ctx, VTR_EAMBIGUOUS, "%s: it has the signs of %s and of %s", name, fs->title,
+				 second->title);
 	}
 	*out = c;
 	return 0;
@@ -210,7 +212,8 @@ static int guest_read_table(struct vtr_parts **out, struct vtr_guest *g, struct 
 	if (vtr_partitions_open(&t, disk, g->sector, err) < 0)
 		return -1;
 	if (t && g->sector == 0 && vtr_parts_sector(t) == 512 && strcmp(vtr_parts_scheme(t), "mbr") == 0 &&
-	    guest_room_for_4096(t, disk->size) && !guest_table_fits(t) && vtr_partitions_open(&large, disk, 4096, NULL) == 0 && large) {
+	    guest_room_for_4096(t, disk->size) && !guest_table_fits(t) &&
+	    vtr_partitions_open(&large, disk, 4096, NULL) == 0 && large) {
 		if (guest_table_fits(large)) {
 			vtr_parts_close(t);
 			t = large;
@@ -232,7 +235,9 @@ static int guest_widen(struct vtr_guest *g, size_t i, const struct vtr_part *par
 
 	if (!c->has_fs || c->id.size <= part->len || want <= part->len)
 		return 0;
-	vtr_warn(g->ctx, VTR_OK, "%s: its %s has %" PRIu64 " bytes, the partition %" PRIu64 ": read beyond its end, as far as the disk goes",
+	vtr_warn(g->ctx, VTR_OK,
+		 "%s: its %s has %" PRIu64 " bytes, the partition %" PRIu64
+		 ": read beyond its end, as far as the disk goes",
 		 d->name, c->name, c->id.size, part->len);
 	if (vtr_blk_slice(&wide, disk, part->off, want, err) < 0)
 		return -1;
@@ -241,7 +246,8 @@ static int guest_widen(struct vtr_guest *g, size_t i, const struct vtr_part *par
 	return 0;
 }
 
-static int guest_scan_partition(struct vtr_guest *g, size_t disk_i, struct vtr_parts *t, size_t k, struct vtr_error *err)
+static int guest_scan_partition(struct vtr_guest *g, size_t disk_i, struct vtr_parts *t, size_t k,
+				struct vtr_error *err)
 {
 	struct vtr_blk *disk = g->own[disk_i]->blk;
 	const struct vtr_part *part = vtr_parts_at(t, k);
@@ -298,7 +304,8 @@ static int guest_scan_disk(struct vtr_guest *g, size_t i, struct vtr_error *err)
 	if (!t)
 		return 0;
 	if (c.has_fs && strcmp(c.name, "iso9660") != 0)
-		vtr_warn(g->ctx, VTR_EAMBIGUOUS, "%s: it has the signs of a partition table (%s) and of a filesystem (%s) on the whole disk",
+		vtr_warn(g->ctx, VTR_EAMBIGUOUS,
+			 "%s: it has the signs of a partition table (%s) and of a filesystem (%s) on the whole disk",
 			 g->own[i]->name, vtr_parts_scheme(t), c.name);
 	else
 		g->pub[i].content = vtr_parts_scheme(t);
@@ -370,7 +377,8 @@ int vtr_guest_find_device(const struct vtr_guest *g, const char *name, struct vt
 		vtr_str_puts(&known, i ? " " : "");
 		vtr_str_puts(&known, g->pub[i].name);
 	}
-	vtr_error_set(err, VTR_ENOTFOUND, "no device \"%s\": there is %s%s", name, known.p ? known.p : "none", g->n > 32 ? " …" : "");
+	vtr_error_set(err, VTR_ENOTFOUND, "no device \"%s\": there is %s%s", name, known.p ? known.p : "none",
+		      g->n > 32 ? " …" : "");
 	vtr_str_done(&known);
 	return -1;
 }

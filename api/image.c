@@ -60,7 +60,8 @@ int vtr_image_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *path, 
 	return vtr_format_open(out, &o, err) < 0 ? vtr_at(err, "%s", path) : 0;
 }
 
-int vtr_image_decode(struct vtr_blk **out, struct vtr_blk *file, const struct vtr_image_options *opt, struct vtr_error *err)
+int vtr_image_decode(struct vtr_blk **out, struct vtr_blk *file, const struct vtr_image_options *opt,
+		     struct vtr_error *err)
 {
 	struct vtr_open o = {
 		.ctx = file->ctx,
@@ -74,9 +75,9 @@ int vtr_image_decode(struct vtr_blk **out, struct vtr_blk *file, const struct vt
 
 /* ------------------------------------------------------------------------------------------------------------ copy */
 
-#define COPY_CHUNK (512u << 10) /* what one thread decodes in one go */
-#define COPY_CHUNKS 16u	       /* and how many of these are under way */
-#define COPY_GRAIN 4096u       /* zeros of this length and alignment become holes */
+#define COPY_CHUNK (128u << 10) /* what one thread decodes in one go */
+#define COPY_CHUNKS 16u		/* and how many of these are under way */
+#define COPY_GRAIN 4096u	/* zeros of this length and alignment become holes */
 
 /* A piece of the disk that must be read. */
 struct copy_piece {
@@ -104,7 +105,8 @@ static int copy_write(struct copy *c, const uint8_t *p, size_t len, uint64_t off
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return vtr_fail(err, VTR_EIO, "writing %zu bytes at %#" PRIx64 ": %s", len, off, vtr_errno_text(errno, text));
+			return vtr_fail(err, VTR_EIO, "writing %zu bytes at %#" PRIx64 ": %s", len, off,
+					vtr_errno_text(errno, text));
 		p += n;
 		off += (uint64_t)n;
 		len -= (size_t)n;
@@ -230,6 +232,7 @@ int vtr_blk_copy(struct vtr_blk *b, int fd, vtr_progress *progress, void *arg, s
 			return vtr_fail(err, VTR_ECANCELLED, "cancelled");
 	}
 	if (c.sparse && ftruncate(fd, (off_t)(c.base + b->size)) < 0)
-		return vtr_fail(err, VTR_EIO, "setting the size to %" PRIu64 ": %s", b->size, vtr_errno_text(errno, text));
+		return vtr_fail(err, VTR_EIO, "setting the size to %" PRIu64 ": %s", b->size,
+				vtr_errno_text(errno, text));
 	return 0;
 }

@@ -305,16 +305,16 @@ struct vtr_snapshot {
 };
 
 struct vtr_image_info {
-	const char *format;	   /* "qcow2" */
-	const char *title;	   /* "QEMU copy-on-write v2/v3" */
-	const char *path;	   /* as opened; NULL when it came from elsewhere */
-	uint64_t virtual_size;	   /* bytes */
-	uint64_t file_size;	   /* bytes of the host file */
-	uint64_t allocated_size;   /* bytes that the host file takes on its disk */
-	uint64_t cluster_size;	   /* bytes; 0: the format has none */
-	const char *data_path;	   /* where its data file was found; NULL: it has none, or it is not opened */
-	const char *backing;	   /* as written in the image; NULL: none */
-	const char *backing_path;  /* where it was found; NULL: not opened */
+	const char *format;	    /* "qcow2" */
+	const char *title;	    /* "QEMU copy-on-write v2/v3" */
+	const char *path;	    /* as opened; NULL when it came from elsewhere */
+	uint64_t virtual_size;	    /* bytes */
+	uint64_t file_size;	    /* bytes of the host file */
+	uint64_t allocated_size;    /* bytes that the host file takes on its disk */
+	uint64_t cluster_size;	    /* bytes; 0: the format has none */
+	const char *data_path;	    /* where its data file was found; NULL: it has none, or it is not opened */
+	const char *backing;	    /* as written in the image; NULL: none */
+	const char *backing_path;   /* where it was found; NULL: not opened */
 	const char *backing_format; /* as written in the image; NULL: not said */
 	bool dirty, corrupt, encrypted;
 	const struct vtr_prop *props;
@@ -335,16 +335,16 @@ VTR_API const char *vtr_format_name(size_t i, const char **title);
 /* ---------------------------------------------------------------------------------------------------- partitions */
 
 struct vtr_part {
-	unsigned number;     /* as the kernel numbers it: 1… */
-	uint64_t off, len;   /* bytes on the disk; cut to the disk where the table says more */
-	uint64_t stated_len; /* bytes as the table says */
-	bool active;	     /* MBR: bootable. GPT: legacy BIOS bootable */
-	bool extended;	     /* the container of the logical partitions, or the protective entry of a GPT */
-	bool logical;	     /* lies in an extended partition */
-	unsigned mbr_type;   /* MBR: the type byte */
-	char type_guid[37];  /* GPT: "0FC63DAF-8483-4772-8E79-3D69D8477DE4" */
-	char guid[37];	     /* GPT: the partition's own; MBR: "", see vtr_parts_part_uuid() */
-	uint64_t attributes; /* GPT */
+	unsigned number;       /* as the kernel numbers it: 1… */
+	uint64_t off, len;     /* bytes on the disk; cut to the disk where the table says more */
+	uint64_t stated_len;   /* bytes as the table says */
+	bool active;	       /* MBR: bootable. GPT: legacy BIOS bootable */
+	bool extended;	       /* the container of the logical partitions, or the protective entry of a GPT */
+	bool logical;	       /* lies in an extended partition */
+	unsigned mbr_type;     /* MBR: the type byte */
+	char type_guid[37];    /* GPT: "0FC63DAF-8483-4772-8E79-3D69D8477DE4" */
+	char guid[37];	       /* GPT: the partition's own; MBR: "", see vtr_parts_part_uuid() */
+	uint64_t attributes;   /* GPT */
 	const char *type_name; /* "Linux filesystem"; NULL: unknown. Static */
 	char name[220];	       /* GPT: UTF-8, what was not UTF-16 replaced by U+FFFD; "" when none */
 };
@@ -358,7 +358,7 @@ struct vtr_parts; /* a partition table */
 VTR_API int vtr_partitions_open(struct vtr_parts **out, struct vtr_blk *disk, unsigned sector, struct vtr_error *err);
 VTR_API void vtr_parts_close(struct vtr_parts *t); /* NULL is fine */
 
-VTR_API const char *vtr_parts_scheme(const struct vtr_parts *t); /* "mbr", "gpt" */
+VTR_API const char *vtr_parts_scheme(const struct vtr_parts *t);  /* "mbr", "gpt" */
 VTR_API const char *vtr_parts_disk_id(const struct vtr_parts *t); /* MBR "1234abcd", GPT its GUID */
 VTR_API unsigned vtr_parts_sector(const struct vtr_parts *t);	  /* bytes */
 VTR_API size_t vtr_parts_count(const struct vtr_parts *t);
@@ -396,27 +396,27 @@ struct vtr_time {
 };
 
 /* vtr_stat.flags */
-#define VTR_STAT_ENCRYPTED (1u << 0)  /* contents (and names, in a directory) are encrypted */
-#define VTR_STAT_CASEFOLD (1u << 1)   /* a directory whose names are looked up without regard to case */
+#define VTR_STAT_ENCRYPTED (1u << 0) /* contents (and names, in a directory) are encrypted */
+#define VTR_STAT_CASEFOLD (1u << 1)  /* a directory whose names are looked up without regard to case */
 #define VTR_STAT_COMPRESSED (1u << 2)
 #define VTR_STAT_IMMUTABLE (1u << 3)
 #define VTR_STAT_APPEND (1u << 4)
-#define VTR_STAT_INLINE (1u << 5)     /* contents lie in the inode */
+#define VTR_STAT_INLINE (1u << 5) /* contents lie in the inode */
 #define VTR_STAT_VERITY (1u << 6)
-#define VTR_STAT_DAMAGED (1u << 7)    /* its checksum is wrong: the rest is what was read all the same */
+#define VTR_STAT_DAMAGED (1u << 7) /* its checksum is wrong: the rest is what was read all the same */
 #define VTR_STAT_NODUMP (1u << 8)
 
 struct vtr_stat {
-	uint64_t node;	/* the filesystem's number for it: the inode */
-	int type;	/* enum vtr_type */
-	uint32_t mode;	/* permissions and set-id bits: 07777 */
+	uint64_t node; /* the filesystem's number for it: the inode */
+	int type;      /* enum vtr_type */
+	uint32_t mode; /* permissions and set-id bits: 07777 */
 	uint32_t uid, gid;
 	uint64_t nlink;
 	uint64_t size;	    /* bytes; of a symlink: of its target */
 	uint64_t allocated; /* bytes of the filesystem that it takes */
 	uint32_t rdev_major, rdev_minor;
 	struct vtr_time mtime, atime, ctime, btime;
-	uint32_t flags;	    /* VTR_STAT_… */
+	uint32_t flags; /* VTR_STAT_… */
 	uint32_t generation;
 };
 
@@ -438,20 +438,20 @@ struct vtr_xattr {
 struct vtr_file_extent {
 	uint64_t off; /* bytes from the start of the file */
 	uint64_t len;
-	uint64_t phys; /* bytes from the start of the filesystem's block source; 0 with inline_data */
+	uint64_t phys;	  /* bytes from the start of the filesystem's block source; 0 with inline_data */
 	bool unwritten;	  /* reserved, reads as zeros */
 	bool inline_data; /* the bytes lie within the filesystem's metadata */
 };
 
 struct vtr_fs_info {
-	const char *type;  /* "ext4" */
-	const char *label; /* bytes; "" when none */
-	const char *uuid;  /* as blkid prints it; "" when none */
+	const char *type;    /* "ext4" */
+	const char *label;   /* bytes; "" when none */
+	const char *uuid;    /* as blkid prints it; "" when none */
 	uint64_t size, used; /* bytes */
 	uint32_t block_size;
 	uint64_t nodes, nodes_used;
-	bool dirty;	/* was not unmounted, or a journal waits to be replayed */
-	bool damaged;	/* the filesystem itself says that it has errors */
+	bool dirty;   /* was not unmounted, or a journal waits to be replayed */
+	bool damaged; /* the filesystem itself says that it has errors */
 	const struct vtr_prop *props;
 	size_t n_props;
 };
@@ -532,17 +532,17 @@ VTR_API int vtr_tree_walk(struct vtr_place *out, struct vtr_tree *t, const char 
 struct vtr_entry {
 	const char *path; /* from the start of the listing: "etc/passwd"; "" for the start itself. Borrowed */
 	size_t path_len;
-	unsigned depth;	       /* 0: the start */
+	unsigned depth; /* 0: the start */
 	struct vtr_place place;
-	struct vtr_stat st;    /* type alone is sure when failed */
-	bool failed;	       /* it could not be read: error says why */
+	struct vtr_stat st; /* type alone is sure when failed */
+	bool failed;	    /* it could not be read: error says why */
 	struct vtr_error *error;
 };
 
 #define VTR_LIST_RECURSIVE (1u << 0)
-#define VTR_LIST_SORT (1u << 1)	 /* each directory by bytes */
+#define VTR_LIST_SORT (1u << 1)	  /* each directory by bytes */
 #define VTR_LIST_ONE_FS (1u << 2) /* do not cross mount points */
-#define VTR_LIST_SELF (1u << 3)	 /* the start itself first */
+#define VTR_LIST_SELF (1u << 3)	  /* the start itself first */
 
 /*
  * List a place: what lies in a directory, or the place itself when it is none. A directory that cannot be read is
@@ -564,12 +564,12 @@ struct vtr_guest;
 
 /* A device of a guest, named as guest tools do. */
 struct vtr_device {
-	const char *name;   /* "/dev/sda", "/dev/sda1" */
-	int parent;	    /* index of the device that it lies on; -1: a disk */
-	struct vtr_blk *blk; /* borrowed until the guest goes */
-	uint64_t size;	    /* bytes */
-	const char *content; /* "gpt", "ext4", "swap", "LVM2 physical volume"; NULL: nothing recognised */
-	const char *label, *uuid; /* of the content; "" when none */
+	const char *name;	       /* "/dev/sda", "/dev/sda1" */
+	int parent;		       /* index of the device that it lies on; -1: a disk */
+	struct vtr_blk *blk;	       /* borrowed until the guest goes */
+	uint64_t size;		       /* bytes */
+	const char *content;	       /* "gpt", "ext4", "swap", "LVM2 physical volume"; NULL: nothing recognised */
+	const char *label, *uuid;      /* of the content; "" when none */
 	const struct vtr_parts *table; /* a disk with a partition table; else NULL */
 	const struct vtr_parts *of;    /* a partition: the table that it is in */
 	size_t part;		       /* and which one */
@@ -595,14 +595,14 @@ struct vtr_mount {
 };
 
 struct vtr_package {
-	const char *name;    /* bytes from the guest, escaped to UTF-8 */
-	const char *version; /* whole: "1:2.36-9+deb12u4" */
-	const char *arch;    /* "amd64" */
-	const char *source;  /* source package; NULL: not recorded */
+	const char *name;	    /* bytes from the guest, escaped to UTF-8 */
+	const char *version;	    /* whole: "1:2.36-9+deb12u4" */
+	const char *arch;	    /* "amd64" */
+	const char *source;	    /* source package; NULL: not recorded */
 	const char *source_version; /* NULL: as version */
-	const char *status;  /* "installed", "config-files", … */
-	uint64_t installed_size; /* bytes; 0: not recorded */
-	const char *summary; /* first line of the description; NULL */
+	const char *status;	    /* "installed", "config-files", … */
+	uint64_t installed_size;    /* bytes; 0: not recorded */
+	const char *summary;	    /* first line of the description; NULL */
 };
 
 struct vtr_os; /* an operating system in a guest */

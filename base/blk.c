@@ -154,8 +154,9 @@ int vtr_blk_slice(struct vtr_blk **out, struct vtr_blk *parent, uint64_t off, ui
 	VTR_UNREF struct vtr_blk *b = NULL;
 
 	if (!vtr_range_in(off, len, parent->size))
-		return vtr_fail(err, VTR_EUSAGE, "%" PRIu64 " bytes at %#" PRIx64 " leave the %s, which ends at %#" PRIx64,
-				len, off, parent->ops->kind, parent->size);
+		return vtr_fail(err, VTR_EUSAGE,
+				"%" PRIu64 " bytes at %#" PRIx64 " leave the %s, which ends at %#" PRIx64, len, off,
+				parent->ops->kind, parent->size);
 	b = vtr_blk_new(&slice_ops, sizeof(struct slice), parent->ctx, len, err);
 	if (!b)
 		return -1;

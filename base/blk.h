@@ -43,7 +43,7 @@ int vtr_blk_read_new(uint8_t **out, struct vtr_blk *b, uint64_t off, uint64_t le
 		     struct vtr_error *err);
 
 /* The bytes that probing looks at: read once, handed to every driver. */
-#define VTR_PROBE_HEAD (68u * 1024) /* ext: 0x400; Btrfs: 64 KiB + 4 KiB */
+#define VTR_PROBE_HEAD (68u * 1024)  /* ext: 0x400; Btrfs: 64 KiB + 4 KiB */
 #define VTR_PROBE_TAIL (128u * 1024) /* GPT backup header, VHD footer, RAID superblocks 1.0 and 0.90 */
 struct vtr_probe {
 	const uint8_t *head;

@@ -16,7 +16,7 @@
 struct cache_slot {
 	uint64_t key;
 	uint8_t *block;
-	uint32_t chain;	      /* next in the same bucket */
+	uint32_t chain;	       /* next in the same bucket */
 	uint32_t newer, older; /* in order of use */
 };
 

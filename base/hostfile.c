@@ -418,12 +418,16 @@ int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *c
 		e = errno;
 	}
 	slash = strrchr(full, '/');
-	if (!allowed || (fd < 0 && (e == EXDEV || e == ELOOP))) {
+	if (allowed && fd < 0 && (e == EXDEV || e == ELOOP))
+		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\" is not opened: %s", what, name,
+				e == EXDEV ? "a symbolic link leads out of the allowed directory"
+					   : "it goes through a symbolic link that is not followed");
+	if (!allowed) {
 		const char *follow = hostfile_rest(dir, full) && !ctx->follow ? "--follow or " : "";
 
 		*(slash == full ? slash + 1 : slash) = 0;
-		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\" is not opened%s: %s--allow-dir %s would allow it", what,
-				name, allowed ? " (it leads out of the allowed directory)" : "", follow, full);
+		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\" is not opened: %s--allow-dir %s would allow it", what,
+				name, follow, full);
 	}
 	if (fd < 0 && e == ENXIO)
 		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\": a socket or no device, expected a regular file", what,

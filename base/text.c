@@ -210,7 +210,7 @@ void vtr_uuid_text(char out[37], const uint8_t uuid[16])
 
 void vtr_guid_text(char out[37], const uint8_t g[16])
 {
-	const uint8_t u[16] = { g[3], g[2], g[1], g[0], g[5],  g[4],  g[7],  g[6],
+	const uint8_t u[16] = { g[3], g[2], g[1],  g[0],  g[5],	 g[4],	g[7],  g[6],
 				g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15] };
 
 	text_uuid(out, u, "0123456789ABCDEF");

@@ -155,7 +155,9 @@ static bool common_option(struct cli *c, int opt, const char *value)
 		int opt;
 		unsigned without;
 		const char *name;
-	} refused[] = { { 'd', CLI_NO_DEVICE, "--device" }, { OPT_JSON, CLI_NO_JSON, "--json" }, { OPT_SECTOR, CLI_NO_SECTOR, "--sector-size" } };
+	} refused[] = { { 'd', CLI_NO_DEVICE, "--device" },
+			{ OPT_JSON, CLI_NO_JSON, "--json" },
+			{ OPT_SECTOR, CLI_NO_SECTOR, "--sector-size" } };
 	struct vtr_error err = { 0 };
 	uint64_t number;
 	char name[64];
@@ -295,7 +297,8 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 			char letter[3] = { '-', (char)optopt, 0 };
 			bool is_short = optopt > 0 && optopt < 128;
 
-			cli_usage(c, opt == ':' ? "%s needs a value" : "unknown option %s", is_short ? letter : (*argv)[optind - 1]);
+			cli_usage(c, opt == ':' ? "%s needs a value" : "unknown option %s",
+				  is_short ? letter : (*argv)[optind - 1]);
 			return false;
 		}
 		if (opt != 'a' && opt != 'd' && (opt < OPT_FORMAT || opt >= CLI_LONG)) {
@@ -386,10 +389,12 @@ static void common_say_choices(struct cli *c, int systems)
 	size_t at;
 
 	at = (size_t)snprintf(err.text, sizeof(err.text), "%s: choose with --device:",
-			      systems > 1 ? "several operating systems" : "no operating system, and several filesystems");
+			      systems > 1 ? "several operating systems"
+					  : "no operating system, and several filesystems");
 	for (size_t i = 0; i < vtr_guest_devices(c->guest) && at < 900; i++)
 		if (vtr_guest_device(c->guest, i)->has_fs)
-			at += (size_t)snprintf(err.text + at, sizeof(err.text) - at, " %s", vtr_guest_device(c->guest, i)->name);
+			at += (size_t)snprintf(err.text + at, sizeof(err.text) - at, " %s",
+					       vtr_guest_device(c->guest, i)->name);
 	cli_error(c, &err);
 }
 

@@ -11,14 +11,14 @@
 
 extern const struct cli_verb cli_verb_export;
 
-struct export {
+struct export_verb {
 	struct cli c;
 	bool force;
 };
 
 static bool export_option(void *arg, int opt, const char *value)
 {
-	struct export *x = arg;
+	struct export_verb *x = arg;
 
 	(void)opt, (void)value;
 	x->force = true;
@@ -48,7 +48,8 @@ static bool export_is_source(struct vtr_blk *image, const char *path)
 		const char *files[] = { i->path, i->data_path };
 
 		for (size_t k = 0; k < 2; k++)
-			if (files[k] && stat(files[k], &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+			if (files[k] && stat(files[k], &from) == 0 && from.st_dev == to.st_dev &&
+			    from.st_ino == to.st_ino)
 				return true;
 	}
 	return false;
@@ -101,7 +102,7 @@ static int export_name(int fd, const char *part, const char *path, bool force)
 	return -1;
 }
 
-static void export_to_file(struct export *x, struct vtr_blk *image, struct vtr_blk *b, const char *path)
+static void export_to_file(struct export_verb *x, struct vtr_blk *image, struct vtr_blk *b, const char *path)
 {
 	struct vtr_error err = { 0 };
 	char part[4096];
@@ -137,7 +138,7 @@ static void export_to_file(struct export *x, struct vtr_blk *image, struct vtr_b
 static int export_run(int argc, char **argv)
 {
 	static const struct option longs[] = { { "force", no_argument, NULL, 'f' }, { 0 } };
-	struct export x = { 0 };
+	struct export_verb x = { 0 };
 	struct vtr_error err = { 0 };
 	struct vtr_blk *b = NULL, *part = NULL;
 	int i;

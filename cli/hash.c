@@ -8,7 +8,7 @@
 
 extern const struct cli_verb cli_verb_hash;
 
-#define HASH_BATCH 256u
+#define HASH_BATCH 1024u
 
 struct hash {
 	struct cli c;
@@ -41,6 +41,10 @@ static void hash_print(struct hash *h, const char *hex, const char *path)
 		return;
 	}
 	printf("%s%s  ", strpbrk(path, "\\\n\r") ? "\\" : "", hex);
+	if (!strpbrk(path, "\\\n\r")) {
+		puts(path);
+		return;
+	}
 	for (const char *p = path; *p; p++) {
 		if (*p == '\\')
 			fputs("\\\\", stdout);
@@ -126,7 +130,8 @@ static void hash_path(struct hash *h, struct vtr_tree *t, const char *path)
 		h->c.status = CLI_FAILED;
 		return;
 	}
-	if (vtr_tree_list(t, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT, hash_entry, h, &err) < 0 || hash_flush(h, &err) < 0)
+	if (vtr_tree_list(t, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT, hash_entry, h, &err) < 0 ||
+	    hash_flush(h, &err) < 0)
 		cli_error(&h->c, &err);
 }
 

@@ -53,7 +53,8 @@ static void info_print(const struct vtr_image_info *i, unsigned depth)
 		info_text("backing file", i->backing);
 		if (i->backing_format)
 			info_text("backing format", i->backing_format);
-		info_text("backing found", i->backing_path ? i->backing_path : "not opened: --follow or --allow-dir opens it");
+		info_text("backing found",
+			  i->backing_path ? i->backing_path : "not opened: --follow or --allow-dir opens it");
 	}
 	for (size_t k = 0; k < i->n_props; k++) {
 		const struct vtr_prop *p = &i->props[k];

@@ -79,9 +79,11 @@ json_t *cli_json_file(const char *path, const struct vtr_stat *st, const char *t
 		uint32_t flag;
 		const char *name;
 	} flags[] = {
-		{ VTR_STAT_ENCRYPTED, "encrypted" },   { VTR_STAT_CASEFOLD, "casefold" }, { VTR_STAT_COMPRESSED, "compressed" },
-		{ VTR_STAT_IMMUTABLE, "immutable" },   { VTR_STAT_APPEND, "append" },	  { VTR_STAT_INLINE, "inline" },
-		{ VTR_STAT_VERITY, "verity" },	       { VTR_STAT_DAMAGED, "damaged" },	  { VTR_STAT_NODUMP, "nodump" },
+		{ VTR_STAT_ENCRYPTED, "encrypted" },   { VTR_STAT_CASEFOLD, "casefold" },
+		{ VTR_STAT_COMPRESSED, "compressed" }, { VTR_STAT_IMMUTABLE, "immutable" },
+		{ VTR_STAT_APPEND, "append" },	       { VTR_STAT_INLINE, "inline" },
+		{ VTR_STAT_VERITY, "verity" },	       { VTR_STAT_DAMAGED, "damaged" },
+		{ VTR_STAT_NODUMP, "nodump" },
 	};
 	json_t *o = json_object(), *list = NULL;
 	char mode[8];
@@ -150,7 +152,8 @@ static int json_put(const char *buf, size_t len, void *arg)
 			if (k == 1) {
 				fprintf(f, "\\u%04x", b);
 			} else if (sscanf(esc, "\\u{%x}", &cp) == 1 && cp >= 0x10000) {
-				fprintf(f, "\\u%04x\\u%04x", 0xd800 + ((cp - 0x10000) >> 10), 0xdc00 + ((cp - 0x10000) & 0x3ff));
+				fprintf(f, "\\u%04x\\u%04x", 0xd800 + ((cp - 0x10000) >> 10),
+					0xdc00 + ((cp - 0x10000) & 0x3ff));
 			} else {
 				sscanf(esc, "\\u{%x}", &cp);
 				fprintf(f, "\\u%04x", cp);

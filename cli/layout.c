@@ -68,8 +68,8 @@ static void layout_print(struct vtr_guest *g)
 		n = d->content ? (int)strlen(d->content) : 0;
 		content_w = n > content_w ? n : content_w;
 	}
-	printf("%-*s %10s %10s  %-*s  %-*s  %s\n", name_w, "DEVICE", "START", "SIZE", type_w, "TYPE", content_w, "CONTENT",
-	       "LABEL, UUID");
+	printf("%-*s %10s %10s  %-*s  %-*s  %s\n", name_w, "DEVICE", "START", "SIZE", type_w, "TYPE", content_w,
+	       "CONTENT", "LABEL, UUID");
 	for (size_t i = 0; i < vtr_guest_devices(g); i++) {
 		const struct vtr_device *d = vtr_guest_device(g, i);
 		const struct vtr_part *p = layout_part(d);
@@ -82,8 +82,8 @@ static void layout_print(struct vtr_guest *g)
 			cli_size(start, p->off);
 		content = d->content && (!d->table || d->has_fs) ? d->content : "";
 		last = !layout_has_names(d, p);
-		printf("%s%-*s %10s %10s  ", d->parent >= 0 ? "  " : "", name_w - (d->parent >= 0 ? 2 : 0), d->name, start,
-		       cli_size(size, d->size));
+		printf("%s%-*s %10s %10s  ", d->parent >= 0 ? "  " : "", name_w - (d->parent >= 0 ? 2 : 0), d->name,
+		       start, cli_size(size, d->size));
 		/* No blanks at the end of a line. */
 		if (last && !content[0])
 			fputs(type, stdout);
@@ -163,7 +163,8 @@ static json_t *layout_json(struct cli *c)
 
 		json_object_set_new(o, "name", json_string(d->name));
 		if (d->parent >= 0)
-			json_object_set_new(o, "parent", json_string(vtr_guest_device(c->guest, (size_t)d->parent)->name));
+			json_object_set_new(o, "parent",
+					    json_string(vtr_guest_device(c->guest, (size_t)d->parent)->name));
 		json_object_set_new(o, "size", cli_json_u64(d->size));
 		cli_json_set(o, "content", d->content);
 		if (d->label[0])

@@ -101,8 +101,8 @@ static int stat_extent(void *arg, const struct vtr_file_extent *e)
 	} else if (e->inline_data) {
 		printf("   extent: bytes 0 to %" PRIu64 " in the inode\n", e->len);
 	} else {
-		printf("   extent: bytes %" PRIu64 " to %" PRIu64 " at %" PRIu64 " of the filesystem%s\n", e->off, e->off + e->len, e->phys,
-		       e->unwritten ? " (unwritten)" : "");
+		printf("   extent: bytes %" PRIu64 " to %" PRIu64 " at %" PRIu64 " of the filesystem%s\n", e->off,
+		       e->off + e->len, e->phys, e->unwritten ? " (unwritten)" : "");
 	}
 	return 0;
 }
@@ -112,7 +112,10 @@ static void stat_print(const char *path, const struct vtr_stat *st, const char *
 	const struct {
 		const char *name;
 		const struct vtr_time *t;
-	} times[] = { { "modified", &st->mtime }, { "accessed", &st->atime }, { "changed", &st->ctime }, { "born", &st->btime } };
+	} times[] = { { "modified", &st->mtime },
+		      { "accessed", &st->atime },
+		      { "changed", &st->ctime },
+		      { "born", &st->btime } };
 	char buf[48], mode[12];
 
 	fputs("     path: ", stdout);
@@ -127,8 +130,8 @@ static void stat_print(const char *path, const struct vtr_stat *st, const char *
 		printf("   device: %u, %u\n", st->rdev_major, st->rdev_minor);
 	else
 		printf("     size: %" PRIu64 " bytes, %" PRIu64 " allocated\n", st->size, st->allocated);
-	printf("     mode: %04o %s\n    owner: %u:%u\n    inode: %" PRIu64 ", %" PRIu64 " link%s\n", st->mode, cli_mode(mode, st),
-	       st->uid, st->gid, st->node, st->nlink, st->nlink == 1 ? "" : "s");
+	printf("     mode: %04o %s\n    owner: %u:%u\n    inode: %" PRIu64 ", %" PRIu64 " link%s\n", st->mode,
+	       cli_mode(mode, st), st->uid, st->gid, st->node, st->nlink, st->nlink == 1 ? "" : "s");
 	for (size_t i = 0; i < 4; i++)
 		if (times[i].t->set)
 			printf("%9s: %s\n", times[i].name, cli_time(buf, times[i].t, true));
@@ -144,7 +147,8 @@ static void stat_path(struct stat_verb *s, struct vtr_tree *t, const char *path)
 	struct vtr_stat st;
 	char *target = NULL;
 
-	if (vtr_tree_walk(&p, t, path, s->follow ? 0 : VTR_WALK_NOFOLLOW, &err) < 0 || vtr_fs_stat(&st, p.fs, p.node, &err) < 0) {
+	if (vtr_tree_walk(&p, t, path, s->follow ? 0 : VTR_WALK_NOFOLLOW, &err) < 0 ||
+	    vtr_fs_stat(&st, p.fs, p.node, &err) < 0) {
 		cli_error(&s->c, &err);
 		return;
 	}

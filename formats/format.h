@@ -10,11 +10,11 @@ struct vtr_image_options;
 /* What an image is opened from. Borrowed during the call; a driver keeps references and copies. */
 struct vtr_open {
 	struct vtr_ctx *ctx;
-	struct vtr_blk *file;			/* the bytes of the image file */
-	const char *path;			/* its path on the host; NULL: it has none, and names no neighbours */
-	const struct vtr_image_options *opt;	/* never NULL; its format is decided already */
-	unsigned depth;				/* images above this one in the chain */
-	const struct vtr_open *above;		/* the image that named this one; NULL: the caller did */
+	struct vtr_blk *file;		     /* the bytes of the image file */
+	const char *path;		     /* its path on the host; NULL: it has none, and names no neighbours */
+	const struct vtr_image_options *opt; /* never NULL; its format is decided already */
+	unsigned depth;			     /* images above this one in the chain */
+	const struct vtr_open *above;	     /* the image that named this one; NULL: the caller did */
 	/*
 	 * What a raw disk of these bytes would hold (a partition table, a filesystem) and how many bits say so; NULL:
 	 * nothing. From whoever knows the layers above; may be NULL.

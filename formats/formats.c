@@ -8,10 +8,11 @@
 #include "base/checked.h"
 
 /* qcow2 and its relatives first, raw, which fits everything, last. */
-#define FORMATS(X)                                                                                                     \
-	X(qcow2)                                                                                                       \
-	X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(dmg) X(ewf) X(bochs) X(sparseimage)               \
-		X(android_sparse) X(gzip) X(xz) X(zstd) X(bzip2) X(raw)
+/* clang-format off */
+#define FORMATS(X) \
+	X(qcow2) X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(dmg) X(ewf) X(bochs) X(sparseimage) \
+	X(android_sparse) X(gzip) X(xz) X(zstd) X(bzip2) X(raw)
+/* clang-format on */
 #define X(name) extern const struct vtr_format vtr_format_##name;
 FORMATS(X)
 #undef X
@@ -125,7 +126,14 @@ static bool formats_is_above(const struct vtr_open *o, const struct vtr_blk *fil
 /* The name of a format as images have it. qemu calls VHD by the program that it came from. */
 static const char *formats_spelling(const char *format)
 {
-	return format && strcmp(format, "vpc") == 0 ? "vhd" : format;
+	static const struct {
+		const char *qemu, *ours;
+	} names[] = { { "vpc", "vhd" }, { "file", "raw" }, { "host_device", "raw" } };
+
+	for (size_t i = 0; format && i < VTR_COUNT(names); i++)
+		if (strcmp(format, names[i].qemu) == 0)
+			return names[i].ours;
+	return format;
 }
 
 int vtr_format_open_named(struct vtr_blk **out, char **path, struct vtr_open *o, const char *name, const char *format,

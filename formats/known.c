@@ -12,11 +12,11 @@ static bool known_at(const uint8_t *bytes, size_t len, size_t at, const char *ma
 	return at <= len && n <= len - at && memcmp(bytes + at, magic, n) == 0;
 }
 
-#define HEAD(at, magic) (known_at(p->head, p->head_len, (at), "" magic, sizeof(magic) - 1) ? 8 * (int)(sizeof(magic) - 1) : 0)
+#define HEAD(at, magic)                                                                                                \
+	(known_at(p->head, p->head_len, (at), "" magic, sizeof(magic) - 1) ? 8 * (int)(sizeof(magic) - 1) : 0)
 /* back: bytes before the end of the file */
 #define TAIL(back, magic)                                                                                              \
-	(p->tail_len >= (back) &&                                                                                      \
-			 known_at(p->tail, p->tail_len, p->tail_len - (back), "" magic, sizeof(magic) - 1)             \
+	(p->tail_len >= (back) && known_at(p->tail, p->tail_len, p->tail_len - (back), "" magic, sizeof(magic) - 1)    \
 		 ? 8 * (int)(sizeof(magic) - 1)                                                                        \
 		 : 0)
 

@@ -448,7 +448,8 @@ static int qcow2_choose_snapshot(struct qcow2 *q, const char *want, struct vtr_e
 		struct vtr_str known = { 0 };
 
 		for (uint32_t i = 0; i < q->h.snapshots && i < 16; i++)
-			vtr_str_putf(&known, "%s%s (id %s)", i ? ", " : "", q->snapshots[i].pub.name, q->snapshots[i].pub.id);
+			vtr_str_putf(&known, "%s%s (id %s)", i ? ", " : "", q->snapshots[i].pub.name,
+				     q->snapshots[i].pub.id);
 		vtr_error_set(err, VTR_ENOTFOUND, "no snapshot \"%s\": there is %s%s", want, known.p ? known.p : "none",
 			      q->h.snapshots > 16 ? ", …" : "");
 		vtr_str_done(&known);

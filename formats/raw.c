@@ -6,7 +6,6 @@
 #include "base/checked.h"
 #include "formats/format.h"
 
-
 struct raw {
 	struct vtr_blk blk;
 	struct vtr_blk *file;

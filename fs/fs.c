@@ -8,9 +8,11 @@
 #include "base/checked.h"
 
 /* Those that are read come first; the rest are recognised and refused by name (fs/known.c). */
-#define DRIVERS(X)                                                                                                     \
-	X(ext) X(ntfs) X(exfat) X(fat) X(xfs) X(btrfs) X(iso9660) X(squashfs) X(f2fs) X(hfsplus) X(apfs)         \
-	X(reiserfs) X(jfs) X(erofs) X(udf) X(ufs) X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix)
+/* clang-format off */
+#define DRIVERS(X) \
+	X(ext) X(ntfs) X(exfat) X(fat) X(xfs) X(btrfs) X(iso9660) X(squashfs) X(f2fs) X(hfsplus) X(apfs) X(reiserfs) \
+	X(jfs) X(erofs) X(udf) X(ufs) X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix)
+/* clang-format on */
 #define X(name) extern const struct vtr_fs_driver vtr_fs_driver_##name;
 DRIVERS(X)
 #undef X
@@ -21,12 +23,14 @@ const struct vtr_fs_driver *const vtr_fs_drivers[] = { DRIVERS(X) NULL };
 /* Fewer verified bits are an accident; answers closer to each other than this are of similar strength. */
 #define FS_MIN_BITS 16
 #define FS_SIMILAR_BITS 8
+/* Nothing shorter is a volume: drivers may rely on as much in what they are shown. */
+#define FS_MIN_LEN 512
 
 const char *vtr_type_name(int type)
 {
 	static const char *const names[] = {
-		[VTR_TYPE_UNKNOWN] = "unknown", [VTR_TYPE_FILE] = "file", [VTR_TYPE_DIR] = "dir",
-		[VTR_TYPE_SYMLINK] = "symlink", [VTR_TYPE_CHAR] = "char", [VTR_TYPE_BLOCK] = "block",
+		[VTR_TYPE_UNKNOWN] = "unknown", [VTR_TYPE_FILE] = "file",     [VTR_TYPE_DIR] = "dir",
+		[VTR_TYPE_SYMLINK] = "symlink", [VTR_TYPE_CHAR] = "char",     [VTR_TYPE_BLOCK] = "block",
 		[VTR_TYPE_FIFO] = "fifo",	[VTR_TYPE_SOCKET] = "socket",
 	};
 
@@ -54,7 +58,7 @@ const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, c
 	const struct vtr_fs_driver *best = NULL, *next = NULL;
 	int best_bits = 0, next_bits = 0;
 
-	for (size_t i = 0; vtr_fs_drivers[i]; i++) {
+	for (size_t i = 0; vtr_fs_drivers[i] && p->head_len >= FS_MIN_LEN; i++) {
 		int b = vtr_fs_drivers[i]->probe(p);
 
 		if (b < FS_MIN_BITS)
@@ -91,7 +95,8 @@ int vtr_fs_open(struct vtr_fs **out, struct vtr_blk *b, const char *type, struct
 		if (!d)
 			return vtr_fail(err, VTR_ENOTFOUND, "no filesystem is recognised");
 		if (second)
-			return vtr_fail(err, VTR_EAMBIGUOUS, "it has the signs of %s and of %s: name one", d->title, second->title);
+			return vtr_fail(err, VTR_EAMBIGUOUS, "it has the signs of %s and of %s: name one", d->title,
+					second->title);
 	}
 	if (!d->open)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s is recognised, and not read", d->title);
@@ -177,13 +182,17 @@ int vtr_fs_emit(struct vtr_emitter *e, const char *name, size_t len, uint64_t no
 	if (vtr_tick(ctx, &e->fs->steps, 1, err) < 0)
 		return -1;
 	if (++e->count > ctx->lim.dir_entries)
-		return vtr_fail(err, VTR_ELIMIT, "directory inode %" PRIu64 ": more entries than limit dir_entries=%" PRIu64,
-				e->dir, ctx->lim.dir_entries);
+		return vtr_fail(err, VTR_ELIMIT,
+				"directory inode %" PRIu64 ": more entries than limit dir_entries=%" PRIu64, e->dir,
+				ctx->lim.dir_entries);
 	if (len > 0 && len <= 2 && memcmp(name, "..", len) == 0)
 		return 0;
 	if (len == 0 || memchr(name, '/', len) || memchr(name, 0, len)) {
-		vtr_warn(ctx, VTR_ECORRUPT, "directory inode %" PRIu64 ": inode %" PRIu64 " has a name that %s: left out", e->dir,
-			 node, len == 0 ? "is empty" : memchr(name, '/', len) ? "holds a slash" : "holds a NUL");
+		vtr_warn(ctx, VTR_ECORRUPT,
+			 "directory inode %" PRIu64 ": inode %" PRIu64 " has a name that %s: left out", e->dir, node,
+			 len == 0		  ? "is empty"
+			 : memchr(name, '/', len) ? "holds a slash"
+						  : "holds a NUL");
 		return 0;
 	}
 	e->stopped = e->emit(e->arg, &d);
@@ -233,8 +242,8 @@ int vtr_fs_lookup(uint64_t *node, int *type, struct vtr_fs *fs, uint64_t dir, co
 	if (r < 0)
 		return -1;
 	if (r == 0)
-		return vtr_fail(err, VTR_ENOTFOUND, "no \"%.*s\" in directory inode %" PRIu64, (int)VTR_MIN(name_len, (size_t)255),
-				name, dir);
+		return vtr_fail(err, VTR_ENOTFOUND, "no \"%.*s\" in directory inode %" PRIu64,
+				(int)VTR_MIN(name_len, (size_t)255), name, dir);
 	*node = l.node;
 	if (type)
 		*type = l.type;
@@ -279,8 +288,10 @@ int vtr_fs_readlink(char **out, struct vtr_fs *fs, uint64_t node, struct vtr_err
 }
 
 struct fs_xattrs {
+	struct vtr_ctx *ctx;
 	struct vtr_xattr *x;
 	size_t n, cap;
+	uint64_t bytes;
 	struct vtr_error *err;
 };
 
@@ -290,7 +301,9 @@ static int fs_xattr_keep(void *arg, const struct vtr_xattr *x)
 	size_t name_len = strlen(x->name);
 	char *p;
 
-	if (!VTR_GROW(l->x, l->n, l->cap, l->err))
+	l->bytes += x->len + name_len;
+	if (VTR_OVER(l->ctx, alloc, l->bytes, "extended attributes of one node", l->err) < 0 ||
+	    !VTR_GROW(l->x, l->n, l->cap, l->err))
 		return -1;
 	p = vtr_calloc(1, x->len + name_len + 1, l->err);
 	if (!p)
@@ -309,7 +322,7 @@ static int fs_xattr_cmp(const void *a, const void *b)
 
 int vtr_fs_xattrs(struct vtr_fs *fs, uint64_t node, vtr_xattr_fn *fn, void *arg, struct vtr_error *err)
 {
-	struct fs_xattrs l = { .err = err };
+	struct fs_xattrs l = { .ctx = fs->ctx, .err = err };
 	int r;
 
 	if (!fs->ops->xattrs)

@@ -61,7 +61,7 @@ struct vtr_fs_identity {
 };
 
 struct vtr_fs_driver {
-	const char *name, *title; /* "ext", "ext2/ext3/ext4" */
+	const char *name, *title;		 /* "ext", "ext2/ext3/ext4" */
 	int (*probe)(const struct vtr_probe *p); /* how many bits were verified; 0: not ours */
 	/* NULL: recognised, and refused by name. */
 	int (*open)(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *err);

@@ -46,8 +46,9 @@ static bool known_boot(const struct vtr_probe *p)
 		return (bits);                                                                                         \
 	}                                                                                                              \
 	extern const struct vtr_fs_driver vtr_fs_driver_##id;                                                          \
-	const struct vtr_fs_driver vtr_fs_driver_##id = { .name = (text), .title = (title_text), .probe = id##_probe,     \
-							  .identify = (identify_fn) }
+	const struct vtr_fs_driver vtr_fs_driver_##id = {                                                              \
+		.name = (text), .title = (title_text), .probe = id##_probe, .identify = (identify_fn)                  \
+	}
 
 static void ntfs_identify(struct vtr_fs_identity *out, const struct vtr_probe *p)
 {
@@ -67,7 +68,8 @@ static void fat_identify(struct vtr_fs_identity *out, const struct vtr_probe *p)
 	out->type = "vfat";
 	if (p->head[at] != 0x29)
 		return;
-	snprintf(out->uuid, sizeof(out->uuid), "%04X-%04X", vtr_get_le16(p->head + at + 3), vtr_get_le16(p->head + at + 1));
+	snprintf(out->uuid, sizeof(out->uuid), "%04X-%04X", vtr_get_le16(p->head + at + 3),
+		 vtr_get_le16(p->head + at + 1));
 	known_label(out, p, at + 5, 11);
 	if (strcmp(out->label, "NO NAME") == 0)
 		out->label[0] = 0;
@@ -152,8 +154,9 @@ static int minix_bits(const struct vtr_probe *p)
 	/* Magic of 16 bits alone, so the block size and the counts must agree. */
 	if (!(AT(1040, "\x7f\x13") || AT(1040, "\x8f\x13") || AT(1040, "\x68\x24") || AT(1040, "\x78\x24")))
 		return 0;
-	return vtr_get_le16(p->head + 1024) > 0 && vtr_get_le16(p->head + 1028) > 0 && vtr_get_le16(p->head + 1030) > 0 &&
-			       vtr_get_le16(p->head + 1034) == 0 && vtr_get_le16(p->head + 1024 + 8) < 4096
+	return vtr_get_le16(p->head + 1024) > 0 && vtr_get_le16(p->head + 1028) > 0 &&
+			       vtr_get_le16(p->head + 1030) > 0 && vtr_get_le16(p->head + 1034) == 0 &&
+			       vtr_get_le16(p->head + 1024 + 8) < 4096
 		       ? 18
 		       : 0;
 }
@@ -161,15 +164,16 @@ static int minix_bits(const struct vtr_probe *p)
 KNOWN(ntfs, "ntfs", "NTFS", known_boot(p) ? AT(3, "NTFS    ") : 0, ntfs_identify);
 KNOWN(exfat, "exfat", "exFAT", known_boot(p) ? AT(3, "EXFAT   ") : 0, exfat_identify);
 KNOWN(fat, "fat", "FAT", fat_bits(p), fat_identify);
-KNOWN(xfs, "xfs", "XFS", AT(0, "XFSB"), xfs_identify);
+KNOWN(xfs, "xfs", "XFS", p->head_len >= 512 ? AT(0, "XFSB") : 0, xfs_identify);
 KNOWN(btrfs, "btrfs", "Btrfs", AT(0x10040, "_BHRfS_M"), btrfs_identify);
 KNOWN(iso9660, "iso9660", "ISO 9660", AT(0x8001, "CD001"), iso9660_identify);
 KNOWN(squashfs, "squashfs", "SquashFS", AT(0, "hsqs"), NULL);
 KNOWN(f2fs, "f2fs", "F2FS", AT(1024, "\x10\x20\xf5\xf2"), f2fs_identify);
-KNOWN(hfsplus, "hfsplus", "HFS+", AT(1024, "H+\0\x04") | AT(1024, "HX\0\x05") | (AT(1024, "BD") && AT(1024 + 124, "H+") ? 32 : 0),
-      NULL);
+KNOWN(hfsplus, "hfsplus", "HFS+",
+      AT(1024, "H+\0\x04") | AT(1024, "HX\0\x05") | (AT(1024, "BD") && AT(1024 + 124, "H+") ? 32 : 0), NULL);
 KNOWN(apfs, "apfs", "APFS container", AT(32, "NXSB"), NULL);
-KNOWN(reiserfs, "reiserfs", "ReiserFS", AT(0x10034, "ReIsEr2Fs") | AT(0x10034, "ReIsErFs") | AT(0x10034, "ReIsEr3Fs"), NULL);
+KNOWN(reiserfs, "reiserfs", "ReiserFS", AT(0x10034, "ReIsEr2Fs") | AT(0x10034, "ReIsErFs") | AT(0x10034, "ReIsEr3Fs"),
+      NULL);
 KNOWN(jfs, "jfs", "JFS", AT(0x8000, "JFS1"), NULL);
 KNOWN(erofs, "erofs", "EROFS", AT(1024, "\xe2\xe1\xf5\xe0"), erofs_identify);
 KNOWN(udf, "udf", "UDF", AT(0x8001, "BEA01") || AT(0x8801, "BEA01") || AT(0x9001, "BEA01") ? 40 : 0, NULL);

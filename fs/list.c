@@ -126,7 +126,8 @@ static int list_push(struct list *l, struct vtr_place at, size_t path_len, struc
 {
 	struct list_dir *d;
 
-	if (VTR_OVER(l->t->ctx, depth, l->n, "directories below each other", err) < 0 || !VTR_GROW(l->dirs, l->n, l->cap, err))
+	if (VTR_OVER(l->t->ctx, depth, l->n, "directories below each other", err) < 0 ||
+	    !VTR_GROW(l->dirs, l->n, l->cap, err))
 		return -1;
 	d = &l->dirs[l->n++];
 	*d = (struct list_dir){ .fs = at.fs, .path_len = path_len };
@@ -137,7 +138,8 @@ static int list_push(struct list *l, struct vtr_place at, size_t path_len, struc
 }
 
 /* The path of the entry: the directory's, and its name. */
-static int list_path(struct list *l, const struct list_dir *d, const struct list_name *name, size_t *len, struct vtr_error *err)
+static int list_path(struct list *l, const struct list_dir *d, const struct list_name *name, size_t *len,
+		     struct vtr_error *err)
 {
 	size_t at = d->path_len, need;
 
@@ -195,7 +197,8 @@ static int list_enter(struct list *l, struct vtr_place at, const struct vtr_stat
 	if (first < 0)
 		return -1;
 	if (first == 0) {
-		vtr_error_set(&local, VTR_ECORRUPT, "directory inode %" PRIu64 " is met a second time: not entered again", at.node);
+		vtr_error_set(&local, VTR_ECORRUPT,
+			      "directory inode %" PRIu64 " is met a second time: not entered again", at.node);
 	} else if (list_push(l, at, path_len, &local) == 0) {
 		struct list_dir *d = &l->dirs[l->n - 1];
 
@@ -211,7 +214,8 @@ static int list_enter(struct list *l, struct vtr_place at, const struct vtr_stat
 	if (r < 0)
 		return -1;
 	if (l->n > before && (l->flags & VTR_LIST_SORT) && l->dirs[l->n - 1].n > 1)
-		qsort_r(l->dirs[l->n - 1].names, l->dirs[l->n - 1].n, sizeof(struct list_name), list_cmp, l->dirs[l->n - 1].text);
+		qsort_r(l->dirs[l->n - 1].names, l->dirs[l->n - 1].n, sizeof(struct list_name), list_cmp,
+			l->dirs[l->n - 1].text);
 	return 0;
 }
 

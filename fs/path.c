@@ -57,7 +57,8 @@ static uint32_t path_lower(uint32_t c)
 		return c + 0x50;
 	if (c == 0x178)
 		return 0xff;
-	if ((c >= 0x100 && c <= 0x137) || (c >= 0x14a && c <= 0x177) || (c >= 0x460 && c <= 0x481) || (c >= 0x48a && c <= 0x4bf))
+	if ((c >= 0x100 && c <= 0x137) || (c >= 0x14a && c <= 0x177) || (c >= 0x460 && c <= 0x481) ||
+	    (c >= 0x48a && c <= 0x4bf))
 		return c | 1;
 	if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e))
 		return c + (c & 1);
@@ -114,7 +115,8 @@ struct path_walk {
 
 static int path_push(struct path_walk *w, struct vtr_place p, struct vtr_error *err)
 {
-	if (VTR_OVER(w->t->ctx, depth, w->n, "directories below each other", err) < 0 || !VTR_GROW(w->stack, w->n, w->cap, err))
+	if (VTR_OVER(w->t->ctx, depth, w->n, "directories below each other", err) < 0 ||
+	    !VTR_GROW(w->stack, w->n, w->cap, err))
 		return -1;
 	w->stack[w->n++] = p;
 	return 0;
@@ -218,7 +220,8 @@ static int path_step(struct vtr_place *out, struct path_walk *w, struct vtr_erro
 	if (st.type == VTR_TYPE_DIR)
 		return path_push(w, next, err);
 	if (!last || slash)
-		return vtr_fail(err, VTR_ENOTFOUND, "\"%.*s\" is a %s, not a directory", (int)len, name, vtr_type_noun(st.type));
+		return vtr_fail(err, VTR_ENOTFOUND, "\"%.*s\" is a %s, not a directory", (int)len, name,
+				vtr_type_noun(st.type));
 	*out = next;
 	return 1;
 }
@@ -276,7 +279,8 @@ int vtr_tree_slurp(char **out, size_t *len, struct vtr_tree *t, const char *path
 	if (st.type != VTR_TYPE_FILE)
 		return vtr_fail(err, VTR_EUSAGE, "%s: a %s, not a file", path, vtr_type_noun(st.type));
 	if (st.size > max)
-		return vtr_fail(err, VTR_ELIMIT, "%s: %" PRIu64 " bytes, at most %" PRIu64 " are read", path, st.size, max);
+		return vtr_fail(err, VTR_ELIMIT, "%s: %" PRIu64 " bytes, at most %" PRIu64 " are read", path, st.size,
+				max);
 	buf = malloc((size_t)st.size + 1);
 	if (!buf)
 		return vtr_fail(err, VTR_ENOMEM, "%s: out of memory: %" PRIu64 " bytes", path, st.size);

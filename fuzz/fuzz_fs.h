@@ -46,7 +46,8 @@ static inline uint8_t *fuzz_volume(size_t *len, const uint8_t *data, size_t data
 		volumes[i] = malloc(n);
 		places[i] = malloc(n * sizeof(uint32_t));
 		FUZZ_CHECK(volumes[i] && places[i]);
-		FUZZ_CHECK(uncompress(volumes[i], &unpacked, ext_bases[i].packed, ext_bases[i].packed_len) == Z_OK && unpacked == n);
+		FUZZ_CHECK(uncompress(volumes[i], &unpacked, ext_bases[i].packed, ext_bases[i].packed_len) == Z_OK &&
+			   unpacked == n);
 		for (size_t at = 0, last = 0; at < n; at++) {
 			if (volumes[i][at])
 				last = at + 9;

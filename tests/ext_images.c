@@ -199,27 +199,30 @@ void ext_debugfs(const char *image, const char *commands)
 
 void ext_make_tree(const char *dir, unsigned many)
 {
-	part_run("set -e; umask 022; mkdir -p '%s'; cd '%s'; mkdir -p a/b/c empty many deep; "
-		 "printf x > one; : > none; printf %%060d 7 > f60; printf %%061d 7 > f61; printf %%0100d 7 > f100; "
-		 "printf %%0160d 7 > f160; head -c 1024 /dev/zero | tr '\\0' y > f1024; seq 1 30000 > lines; ln one a/hard; "
-		 "for s in 0 11264 30000 280000 67300000 70000000; do printf 'data at %%d' $s | "
-		 "dd of=sparse bs=1 seek=$s conv=notrunc status=none; done; truncate -s 80000000 sparse; "
-		 "truncate -s 5G hole; chmod 4755 one; chmod 1777 empty; chmod 0 none; chmod 2750 a/b; "
-		 "printf 'last' > 'a name with \t and \\ and \303\251 and \377'",
-		 dir, dir);
-	part_run("set -e; cd '%s'; for n in 1 2 58 59 60 61 62 120 160 500 1000; do "
-		 "ln -sf $(head -c $n /dev/zero | tr '\\0' t) link$n; done; ln -s a/b rel; ln -s /a/b/c abs; ln -s nowhere broken; "
-		 "n=$(head -c 255 /dev/zero | tr '\\0' n); printf long > $n; d=deep; for i in $(seq 1 40); do d=$d/d$i; done; "
-		 "mkdir -p $d; printf bottom > $d/file; for i in $(seq 1 %u); do echo $i > many/name-of-file-number-$i; done; "
-		 "touch -d '2021-03-04 05:06:07.123456789 UTC' lines",
-		 dir, many);
+	part_run(
+		"set -e; umask 022; mkdir -p '%s'; cd '%s'; mkdir -p a/b/c empty many deep; "
+		"printf x > one; : > none; printf %%060d 7 > f60; printf %%061d 7 > f61; printf %%0100d 7 > f100; "
+		"printf %%0160d 7 > f160; head -c 1024 /dev/zero | tr '\\0' y > f1024; seq 1 30000 > lines; ln one a/hard; "
+		"for s in 0 11264 30000 280000 67300000 70000000; do printf 'data at %%d' $s | "
+		"dd of=sparse bs=1 seek=$s conv=notrunc status=none; done; truncate -s 80000000 sparse; "
+		"truncate -s 5G hole; chmod 4755 one; chmod 1777 empty; chmod 0 none; chmod 2750 a/b; "
+		"printf 'last' > 'a name with \t and \\ and \303\251 and \377'",
+		dir, dir);
+	part_run(
+		"set -e; cd '%s'; for n in 1 2 58 59 60 61 62 120 160 500 1000; do "
+		"ln -sf $(head -c $n /dev/zero | tr '\\0' t) link$n; done; ln -s a/b rel; ln -s /a/b/c abs; ln -s nowhere broken; "
+		"n=$(head -c 255 /dev/zero | tr '\\0' n); printf long > $n; d=deep; for i in $(seq 1 40); do d=$d/d$i; done; "
+		"mkdir -p $d; printf bottom > $d/file; for i in $(seq 1 %u); do echo $i > many/name-of-file-number-$i; done; "
+		"touch -d '2021-03-04 05:06:07.123456789 UTC' lines",
+		dir, many);
 }
 
 void ext_make_image(const char *image, const char *tree, const char *arguments, const char *size)
 {
-	part_run("rm -f '%s'; mke2fs -q -F %s -d '%s' '%s' %s >'%s.log' 2>&1 || { cat '%s.log'; false; }", image, arguments, tree,
-		 image, size, image, image);
-	part_run("e2fsck -fn '%s' >'%s.log' 2>&1 || { cat '%s.log'; false; }; rm -f '%s.log'", image, image, image, image);
+	part_run("rm -f '%s'; mke2fs -q -F %s -d '%s' '%s' %s >'%s.log' 2>&1 || { cat '%s.log'; false; }", image,
+		 arguments, tree, image, size, image, image);
+	part_run("e2fsck -fn '%s' >'%s.log' 2>&1 || { cat '%s.log'; false; }; rm -f '%s.log'", image, image, image,
+		 image);
 }
 
 int ext_mount(const char *image)
@@ -237,8 +240,8 @@ int ext_mount(const char *image)
 		return -1;
 	assert_non_null(mkdtemp(dir));
 	/* Detached at once: it lives as long as the descriptor. */
-	snprintf(command, sizeof(command), "PATH=$PATH:/usr/sbin:/sbin; mount -t ext4 -o loop,ro,noload '%s' %s 2>/dev/null", image,
-		 dir);
+	snprintf(command, sizeof(command),
+		 "PATH=$PATH:/usr/sbin:/sbin; mount -t ext4 -o loop,ro,noload '%s' %s 2>/dev/null", image, dir);
 	if (system(command) == 0) {
 		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		snprintf(command, sizeof(command), "PATH=$PATH:/usr/sbin:/sbin; umount -l %s", dir);
@@ -283,13 +286,13 @@ static void ext_same_time(struct ext_compare *c, const char *what, int64_t sec, 
 
 static int ext_mode_type_of(mode_t m)
 {
-	return S_ISREG(m)  ? VTR_TYPE_FILE :
-	       S_ISDIR(m)  ? VTR_TYPE_DIR :
-	       S_ISLNK(m)  ? VTR_TYPE_SYMLINK :
-	       S_ISCHR(m)  ? VTR_TYPE_CHAR :
-	       S_ISBLK(m)  ? VTR_TYPE_BLOCK :
-	       S_ISFIFO(m) ? VTR_TYPE_FIFO :
-			     VTR_TYPE_SOCKET;
+	return S_ISREG(m)    ? VTR_TYPE_FILE
+	       : S_ISDIR(m)  ? VTR_TYPE_DIR
+	       : S_ISLNK(m)  ? VTR_TYPE_SYMLINK
+	       : S_ISCHR(m)  ? VTR_TYPE_CHAR
+	       : S_ISBLK(m)  ? VTR_TYPE_BLOCK
+	       : S_ISFIFO(m) ? VTR_TYPE_FIFO
+			     : VTR_TYPE_SOCKET;
 }
 
 static int ext_same_xattr(void *arg, const struct vtr_xattr *x)
@@ -334,7 +337,8 @@ static bool ext_same_range(struct ext_compare *c, int fd, const struct vtr_place
 		ssize_t got = pread(fd, theirs, n, (off_t)off), have = vtr_fs_read(p->fs, p->node, off, ours, n, &err);
 
 		if (got < 0 || have != got || memcmp(ours, theirs, (size_t)got) != 0) {
-			EXT_DIFFERS(c, "contents at %#" PRIx64 ": %zd bytes, expected %zd: %s", off, have, got, err.text);
+			EXT_DIFFERS(c, "contents at %#" PRIx64 ": %zd bytes, expected %zd: %s", off, have, got,
+				    err.text);
 			return false;
 		}
 		if (got == 0)
@@ -490,7 +494,8 @@ static bool ext_said_number(int64_t *out, const char *from, const char *end, con
 }
 
 /* " mtime: 0x655d0001:075bcd14 -- Tue …": seconds; and 2 bits of epoch below 30 of nanoseconds, in large inodes. */
-static void ext_said_time(struct ext_compare *c, const char *from, const char *end, const char *word, const struct vtr_time *t)
+static void ext_said_time(struct ext_compare *c, const char *from, const char *end, const char *word,
+			  const struct vtr_time *t)
 {
 	const char *p = memmem(from, (size_t)(end - from), word, strlen(word));
 	unsigned sec, extra = 0;
@@ -501,8 +506,8 @@ static void ext_said_time(struct ext_compare *c, const char *from, const char *e
 
 static int ext_said_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 {
-	static const char *const names[] = { "bad type", "regular", "directory", "symlink", "character special",
-					     "block special", "FIFO", "socket" };
+	static const char *const names[] = { "bad type",	  "regular",	   "directory", "symlink",
+					     "character special", "block special", "FIFO",	"socket" };
 	struct ext_said *s = arg;
 	struct ext_compare *c = &s->c;
 	char *target = NULL, theirs[4097], *end;
@@ -580,9 +585,10 @@ size_t ext_compare_debugfs(struct ext_opened *o, const char *image, const char *
 	unlink(name);
 	s.at = strstr(s.stats, "Inode: ");
 	assert_non_null(s.at);
-	part_run("chmod -R u+rwx '%s' 2>/dev/null; rm -rf '%s'; mkdir '%s'; debugfs -R 'rdump / %s' '%s' >/dev/null 2>&1; "
-		 "chmod -R u+rwX '%s'",
-		 scratch, scratch, scratch, scratch, image, scratch);
+	part_run(
+		"chmod -R u+rwx '%s' 2>/dev/null; rm -rf '%s'; mkdir '%s'; debugfs -R 'rdump / %s' '%s' >/dev/null 2>&1; "
+		"chmod -R u+rwX '%s'",
+		scratch, scratch, scratch, scratch, image, scratch);
 	if (vtr_tree_list(o->t, &root, VTR_LIST_RECURSIVE | VTR_LIST_SELF, ext_said_entry, &s, &err) < 0)
 		EXT_DIFFERS(&s.c, "%s", err.text);
 	EXT_SAME(&s.c, "files, directories and links", ext_count(scratch), s.dumped);
@@ -607,7 +613,8 @@ void ext_compare(const char *image, const char *scratch, size_t at_least)
 		n = ext_compare_debugfs(&o, image, scratch, &differ);
 	}
 	if (differ > 0 || n < at_least)
-		fail_msg("%s: %zu entries, %zu differences from %s", image, n, differ, dirfd >= 0 ? "the kernel" : "debugfs");
+		fail_msg("%s: %zu entries, %zu differences from %s", image, n, differ,
+			 dirfd >= 0 ? "the kernel" : "debugfs");
 	if (vtr_ctx_damage(o.ctx) > 0)
 		fail_msg("%s: %s", image, o.said);
 	ext_done(&o);

@@ -10,7 +10,7 @@
 struct ext_opened {
 	struct vtr_ctx *ctx;
 	struct vtr_blk *blk;
-	struct vtr_fs *fs;   /* NULL: it was refused with err */
+	struct vtr_fs *fs; /* NULL: it was refused with err */
 	struct vtr_tree *t;
 	struct vtr_error err;
 	char said[32768]; /* the warnings, each with its code's name in front, a line each */

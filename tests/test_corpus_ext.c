@@ -141,7 +141,8 @@ static int corpus_entry(void *arg, const struct vtr_entry *e, struct vtr_error *
 				corpus_differs(c, path, "size", ours, row->size);
 			if (strcmp(row->sum, "not-hashed") != 0 && vtr_tree_sha256(&digest, &e->place, 1, err) == 0 &&
 			    strcmp(digest.failed ? digest.error.text : digest.hex, row->sum) != 0)
-				corpus_differs(c, path, "sha256", digest.failed ? digest.error.text : digest.hex, row->sum);
+				corpus_differs(c, path, "sha256", digest.failed ? digest.error.text : digest.hex,
+					       row->sum);
 		} else if (!e->failed && e->st.type == VTR_TYPE_SYMLINK && !lost) {
 			ours[0] = 0;
 			if (vtr_fs_readlink(&target, e->place.fs, e->place.node, err) == 0 && strlen(target) < 4096)
@@ -261,10 +262,11 @@ static void corpus_command(const struct corpus *c)
 	for (size_t i = 0; i < VTR_COUNT(verbs); i++) {
 		int status;
 
-		snprintf(command, sizeof(command), "timeout 60 '%s' %s '%s' %s >/dev/null 2>&1", v, verbs[i].verb, c->image,
-			 verbs[i].path);
+		snprintf(command, sizeof(command), "timeout 60 '%s' %s '%s' %s >/dev/null 2>&1", v, verbs[i].verb,
+			 c->image, verbs[i].path);
 		status = system(command);
-		if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 1 && WEXITSTATUS(status) != 3))
+		if (!WIFEXITED(status) ||
+		    (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 1 && WEXITSTATUS(status) != 3))
 			fail_msg("%s: %s: status %#x", c->name, verbs[i].verb, (unsigned)status);
 	}
 }
@@ -304,7 +306,8 @@ static void corpus_against_what_is_recorded(void **state)
 			*end = 0;
 		corpus_fields(f, CORPUS_FIELDS, line);
 		if (strncmp(f[0], "ext/", 4) != 0 && strncmp(f[0], "hostile/ext/", 12) != 0 &&
-		    (!strstr(f[6], "ext") || (strncmp(f[0], "container/", 10) != 0 && strncmp(f[0], "ptable/", 7) != 0)))
+		    (!strstr(f[6], "ext") ||
+		     (strncmp(f[0], "container/", 10) != 0 && strncmp(f[0], "ptable/", 7) != 0)))
 			continue;
 		c.name = f[0];
 		c.images++;
@@ -322,8 +325,9 @@ static void corpus_against_what_is_recorded(void **state)
 		c.n = 0;
 		free(truth);
 	}
-	print_message("%zu images; %zu with a list: %zu agree, %zu explained; %zu with a list are in containers that are not read\n",
-		      c.images, c.compared, c.agree, c.compared - c.agree, c.refused);
+	print_message(
+		"%zu images; %zu with a list: %zu agree, %zu explained; %zu with a list are in containers that are not read\n",
+		c.images, c.compared, c.agree, c.compared - c.agree, c.refused);
 	assert_true(c.images > 100 && c.compared > 50);
 	free(manifest);
 	part_temp_done(c.dir);

@@ -29,7 +29,8 @@ static void ext_need_tree(void)
 
 	if (!made) {
 		ext_make_tree(tree, 400);
-		part_run("head -c 4095 /dev/zero | tr '\\0' l >'%s.t'; ln -s \"$(cat '%s.t')\" '%s/link4095' || true", tree, tree, tree);
+		part_run("head -c 4095 /dev/zero | tr '\\0' l >'%s.t'; ln -s \"$(cat '%s.t')\" '%s/link4095' || true",
+			 tree, tree, tree);
 	}
 	made = true;
 }
@@ -78,7 +79,7 @@ static void ext_reads_every_kind(void **state)
 		if (kinds[i].slow && !getenv("VTR_SLOW"))
 			continue;
 		said = ext_output("I='%s'; rm -f $I; mke2fs -q -F %s -E root_owner=0:0 -d '%s' $I %s 2>&1", image,
-					  kinds[i].arguments, tree, kinds[i].size);
+				  kinds[i].arguments, tree, kinds[i].size);
 		free(said);
 		said = ext_output("e2fsck -fn '%s' >/dev/null 2>&1 && echo sound", image);
 		if (strcmp(said, "sound\n") != 0) {
@@ -112,7 +113,8 @@ static void ext_indirect_and_extents_of_small_blocks(void **state)
 	(void)state;
 	NEED_TOOLS();
 	ext_need_tree();
-	part_run("mkdir -p '%s2'; cp -a '%s/.' '%s2/'; rm -f '%s2/link4095' '%s2/link1000'", tree, tree, tree, tree, tree);
+	part_run("mkdir -p '%s2'; cp -a '%s/.' '%s2/'; rm -f '%s2/link4095' '%s2/link1000'", tree, tree, tree, tree,
+		 tree);
 	for (size_t i = 0; i < VTR_COUNT(arguments); i++) {
 		char small[600];
 
@@ -131,14 +133,16 @@ static void ext_large_hashed_directories(void **state)
 	(void)state;
 	NEED_TOOLS();
 	snprintf(many, sizeof(many), "%s/many", dir);
-	part_run("mkdir -p '%s/d'; cd '%s/d'; seq -f 'a-rather-long-name-so-that-blocks-fill-up-soon-%%g' 1 6000 | xargs touch", many, many);
+	part_run(
+		"mkdir -p '%s/d'; cd '%s/d'; seq -f 'a-rather-long-name-so-that-blocks-fill-up-soon-%%g' 1 6000 | xargs touch",
+		many, many);
 	for (size_t i = 0; i < VTR_COUNT(hashes); i++) {
 		struct ext_opened o;
 		struct vtr_stat st;
 
 		ext_make_image(image, many, "-t ext4 -b 1024 -N 8000 -O large_dir", "32M");
-		part_run("tune2fs -E hash_alg=%s '%s' >/dev/null; e2fsck -fyD '%s' >/dev/null 2>&1 || [ $? -le 1 ]", hashes[i], image,
-			 image);
+		part_run("tune2fs -E hash_alg=%s '%s' >/dev/null; e2fsck -fyD '%s' >/dev/null 2>&1 || [ $? -le 1 ]",
+			 hashes[i], image, image);
 		ext_compare(image, scratch, 6000);
 		ext_open_file(&o, image, NULL);
 		st = ext_stat_of(&o, "/d/a-rather-long-name-so-that-blocks-fill-up-soon-5999");
@@ -155,7 +159,8 @@ static void ext_small(const char *arguments, const char *commands)
 	char script[8192], file[600];
 
 	snprintf(file, sizeof(file), "%s/f", dir);
-	part_run("printf 'contents' >'%s'; rm -f '%s'; mke2fs -q -F %s '%s' 8M >/dev/null 2>&1", file, image, arguments, image);
+	part_run("printf 'contents' >'%s'; rm -f '%s'; mke2fs -q -F %s '%s' 8M >/dev/null 2>&1", file, image, arguments,
+		 image);
 	snprintf(script, sizeof(script), "write %s f\nmkdir d\n%s", file, commands);
 	ext_debugfs(image, script);
 }
@@ -167,9 +172,10 @@ static void ext_device_numbers(void **state)
 
 	(void)state;
 	NEED_TOOLS();
-	ext_small("-t ext4",
-		  "mknod null c 1 3\nmknod sda b 8 255\nmknod wide c 511 4660\nmknod huge b 300 65535\nset_inode_field huge block[1] 0xfff12cff\nmknod pipe p\n"
-		  "mknod sock c 1 1\nset_inode_field sock mode 0140755\nset_inode_field sock block[0] 0");
+	ext_small(
+		"-t ext4",
+		"mknod null c 1 3\nmknod sda b 8 255\nmknod wide c 511 4660\nmknod huge b 300 65535\nset_inode_field huge block[1] 0xfff12cff\nmknod pipe p\n"
+		"mknod sock c 1 1\nset_inode_field sock mode 0140755\nset_inode_field sock block[0] 0");
 	ext_open_file(&o, image, NULL);
 	st = ext_stat_of(&o, "null");
 	assert_true(st.type == VTR_TYPE_CHAR && st.rdev_major == 1 && st.rdev_minor == 3);
@@ -194,12 +200,12 @@ static void ext_times(void **state)
 		uint32_t nsec;
 	} times[] = {
 		{ "0x00000000", "0x00000000", 0, 0 },
-		{ "0x7fffffff", "0xee6b27fc", 2147483647, 999999999 },	/* 2038-01-19 */
-		{ "0x80000000", "0x00000001", 2147483648, 0 },		/* one second later */
-		{ "0x80000000", "0x00000000", -2147483648LL, 0 },	/* 1901-12-13 */
-		{ "0xffffffff", "0x00000004", -1, 1 },			/* 1969-12-31 */
-		{ "0x00000000", "0x00000001", 4294967296, 0 },		/* 2106 */
-		{ "0x7fffffff", "0x00000003", 15032385535, 0 },		/* 2446-05-10, the last */
+		{ "0x7fffffff", "0xee6b27fc", 2147483647, 999999999 }, /* 2038-01-19 */
+		{ "0x80000000", "0x00000001", 2147483648, 0 },	       /* one second later */
+		{ "0x80000000", "0x00000000", -2147483648LL, 0 },      /* 1901-12-13 */
+		{ "0xffffffff", "0x00000004", -1, 1 },		       /* 1969-12-31 */
+		{ "0x00000000", "0x00000001", 4294967296, 0 },	       /* 2106 */
+		{ "0x7fffffff", "0x00000003", 15032385535, 0 },	       /* 2446-05-10, the last */
 	};
 
 	(void)state;
@@ -209,7 +215,8 @@ static void ext_times(void **state)
 		struct vtr_stat st;
 		char commands[600];
 
-		snprintf(commands, sizeof(commands), "set_inode_field f mtime_lo %s\nset_inode_field f mtime_extra %s\n"
+		snprintf(commands, sizeof(commands),
+			 "set_inode_field f mtime_lo %s\nset_inode_field f mtime_extra %s\n"
 			 "set_inode_field f crtime_lo %s\nset_inode_field f crtime_extra %s",
 			 times[i].sec, times[i].extra, times[i].sec, times[i].extra);
 		ext_small("-t ext4 -I 256", commands);
@@ -257,8 +264,8 @@ static void ext_owners_of_32_bits(void **state)
 
 /* The value that getxattr(2) gives: version 2, and tag, permissions and id of each entry. */
 static const uint8_t acl[] = {
-	2, 0, 0, 0, 1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, 2, 0, 7, 0, 0xe8, 3, 0, 0, 4, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,
-	16, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, 32, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,
+	2, 0, 0,    0,	  1,	0,    6,  0, 0xff, 0xff, 0xff, 0xff, 2,	   0,	 7,  0, 0xe8, 3, 0,    0,    4,	   0,
+	4, 0, 0xff, 0xff, 0xff, 0xff, 16, 0, 7,	   0,	 0xff, 0xff, 0xff, 0xff, 32, 0, 4,    0, 0xff, 0xff, 0xff, 0xff,
 };
 /* struct vfs_cap_data of version 2: cap_net_raw permitted and effective. */
 static const uint8_t capability[] = { 1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
@@ -288,7 +295,8 @@ static void ext_want_xattr(struct ext_opened *o, const char *path, const char *n
 static void ext_attributes(void **state)
 {
 	static const char *const arguments[] = { "-t ext4 -I 256", "-t ext2 -I 128", "-t ext4 -I 1024 -O inline_data",
-						 "-t ext4 -I 256 -O ea_inode", "-t ext4 -I 256 -O ea_inode,^metadata_csum" };
+						 "-t ext4 -I 256 -O ea_inode",
+						 "-t ext4 -I 256 -O ea_inode,^metadata_csum" };
 	static const char selinux[] = "system_u:object_r:etc_t:s0"; /* with its NUL */
 	static uint8_t large[4096]; /* the most that debugfs sets; with the header more than a block */
 	char commands[4096], kind[200];
@@ -308,12 +316,13 @@ static void ext_attributes(void **state)
 		size_t n;
 		int at;
 
-		at = snprintf(commands, sizeof(commands),
-			      "ea_set -f %s/selinux f security.selinux\nea_set -f %s/cap f security.capability\n"
-			      "ea_set -f %s/acl f system.posix_acl_access\nea_set -f %s/acl d system.posix_acl_default\n"
-			      "ea_set f user.empty \"\"\nea_set f user.short x\nea_set f trusted.overlay.opaque y\n"
-			      "ea_set -f %s/large d user.large\n",
-			      dir, dir, dir, dir, dir);
+		at = snprintf(
+			commands, sizeof(commands),
+			"ea_set -f %s/selinux f security.selinux\nea_set -f %s/cap f security.capability\n"
+			"ea_set -f %s/acl f system.posix_acl_access\nea_set -f %s/acl d system.posix_acl_default\n"
+			"ea_set f user.empty \"\"\nea_set f user.short x\nea_set f trusted.overlay.opaque y\n"
+			"ea_set -f %s/large d user.large\n",
+			dir, dir, dir, dir, dir);
 		if (ea_inode)
 			snprintf(commands + at, sizeof(commands) - (size_t)at, "ea_set -f %s/huge d user.huge\n", dir);
 		snprintf(kind, sizeof(kind), "-b 4096 %s", arguments[i]);
@@ -345,9 +354,10 @@ static void ext_encrypted_is_named_as_such(void **state)
 
 	(void)state;
 	NEED_TOOLS();
-	ext_small("-t ext4 -O encrypt", "cd d\nmkdir aaaaaaaaaaaaaaaa\nsymlink bbbbbbbbbbbbbbbb to\ncd /\n"
-					"set_inode_field d flags 0x80800\nset_inode_field d/bbbbbbbbbbbbbbbb flags 0x800\n"
-					"set_inode_field f flags 0x80800");
+	ext_small("-t ext4 -O encrypt",
+		  "cd d\nmkdir aaaaaaaaaaaaaaaa\nsymlink bbbbbbbbbbbbbbbb to\ncd /\n"
+		  "set_inode_field d flags 0x80800\nset_inode_field d/bbbbbbbbbbbbbbbb flags 0x800\n"
+		  "set_inode_field f flags 0x80800");
 	ext_open_file(&o, image, NULL);
 	assert_true(ext_stat_of(&o, "d").flags & VTR_STAT_ENCRYPTED);
 	assert_true(ext_stat_of(&o, "f").flags & VTR_STAT_ENCRYPTED);
@@ -370,7 +380,8 @@ static void ext_casefold_directories(void **state)
 
 	(void)state;
 	NEED_TOOLS();
-	ext_small("-t ext4 -O casefold -E encoding=utf8", "set_inode_field d flags 0x40080000\ncd d\nmkdir Sub\nmkdir \303\204\n");
+	ext_small("-t ext4 -O casefold -E encoding=utf8",
+		  "set_inode_field d flags 0x40080000\ncd d\nmkdir Sub\nmkdir \303\204\n");
 	ext_open_file(&o, image, NULL);
 	assert_true(ext_stat_of(&o, "d").flags & VTR_STAT_CASEFOLD);
 	assert_int_equal(ext_node_of(&o, "d/Sub"), ext_node_of(&o, "d/sUB"));
@@ -383,7 +394,8 @@ static void ext_casefold_directories(void **state)
 static void ext_symlinks_of_every_length(void **state)
 {
 	static const unsigned lengths[] = { 1, 58, 59, 60, 61, 155, 156, 157, 1023, 1024, 2047, 4095 };
-	static const char *const arguments[] = { "-t ext4 -b 4096", "-t ext4 -b 4096 -O inline_data", "-t ext2 -b 4096 -I 128" };
+	static const char *const arguments[] = { "-t ext4 -b 4096", "-t ext4 -b 4096 -O inline_data",
+						 "-t ext2 -b 4096 -I 128" };
 
 	(void)state;
 	NEED_TOOLS();
@@ -434,7 +446,8 @@ static void ext_facts_of_the_volume(void **state)
 
 	(void)state;
 	NEED_TOOLS();
-	ext_small("-t ext4 -b 4096 -L 'a label of 16..' -U 01234567-89ab-cdef-0123-456789abcdef -M /srv/data -I 512", "");
+	ext_small("-t ext4 -b 4096 -L 'a label of 16..' -U 01234567-89ab-cdef-0123-456789abcdef -M /srv/data -I 512",
+		  "");
 	ext_open_file(&o, image, NULL);
 	info = vtr_fs_info(o.fs);
 	assert_string_equal("ext4", info->type);
@@ -444,14 +457,17 @@ static void ext_facts_of_the_volume(void **state)
 	assert_int_equal(8 << 20, info->size);
 	assert_false(info->dirty || info->damaged);
 	number = ext_output("dumpe2fs -h '%s' 2>/dev/null | awk '/^Inode count/ { i = $3 } /^Free inodes/ { f = $3 } "
-			    "END { printf \"%%d\", i - f }'", image);
+			    "END { printf \"%%d\", i - f }'",
+			    image);
 	assert_int_equal(atoi(number), info->nodes_used);
 	free(number);
 	number = ext_output("dumpe2fs -h '%s' 2>/dev/null | awk '/^Block count/ { i = $3 } /^Free blocks/ { f = $3 } "
-			    "END { printf \"%%d\", (i - f) * 4096 }'", image);
+			    "END { printf \"%%d\", (i - f) * 4096 }'",
+			    image);
 	assert_int_equal(atoi(number), info->used);
 	free(number);
-	number = ext_output("dumpe2fs -h '%s' 2>/dev/null | sed -n 's/^Filesystem features: *//p' | tr -d '\\n'", image);
+	number =
+		ext_output("dumpe2fs -h '%s' 2>/dev/null | sed -n 's/^Filesystem features: *//p' | tr -d '\\n'", image);
 	for (const char *word = strtok(number, " "); word; word = strtok(NULL, " "))
 		assert_non_null(strstr(ext_prop_of(&o, "features")->text, word));
 	free(number);
@@ -503,16 +519,24 @@ static void ext_hurd_is_told(void **state)
 /* ----------------------------------------------------------------------------------------------------------- extents */
 
 struct ext_map {
+	struct vtr_fs *fs;
 	size_t n;
 	uint64_t off[64], len[64], phys[64];
 	bool unwritten[64], inlined[64];
 };
+
+static int ext_ignore_fn(void *arg, const struct vtr_dirent *d)
+{
+	(void)arg, (void)d;
+	return 0;
+}
 
 static int ext_map_fn(void *arg, const struct vtr_file_extent *e)
 {
 	struct ext_map *m = arg;
 
 	assert_true(m->n < 64);
+	assert_int_equal(0, vtr_fs_readdir(m->fs, vtr_fs_root(m->fs), ext_ignore_fn, NULL, NULL)); /* another node */
 	m->off[m->n] = e->off;
 	m->len[m->n] = e->len;
 	m->phys[m->n] = e->phys;
@@ -533,6 +557,7 @@ static void ext_tells_where_files_lie(void **state)
 	ext_small("-t ext4 -b 1024", "fallocate f 4 7");
 	block = ext_output("debugfs -R 'bmap f 0' '%s' 2>/dev/null", image);
 	ext_open_file(&o, image, NULL);
+	m.fs = o.fs;
 	assert_int_equal(0, vtr_fs_extents(o.fs, ext_node_of(&o, "f"), ext_map_fn, &m, &err));
 	assert_int_equal(1, m.n); /* what is reserved lies after the end of the file */
 	assert_int_equal(0, m.off[0]);
@@ -546,6 +571,7 @@ static void ext_tells_where_files_lie(void **state)
 	ext_debugfs(image, "set_inode_field f size 7000");
 	ext_open_file(&o, image, NULL);
 	m.n = 0;
+	m.fs = o.fs;
 	assert_int_equal(0, vtr_fs_extents(o.fs, ext_node_of(&o, "f"), ext_map_fn, &m, &err));
 	assert_int_equal(2, m.n);
 	assert_true(m.off[1] == 4096 && m.len[1] == 7000 - 4096 && m.unwritten[1]);

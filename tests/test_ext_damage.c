@@ -36,14 +36,16 @@ static uint8_t *damage_make(size_t *len, const char *name, const char *features)
 	char image[600], script[4096];
 
 	snprintf(image, sizeof(image), "%s/%s", dir, name);
-	part_run("printf '%%0200d' 1 >'%s/long'; printf short >'%s/short'; head -c 9000 /dev/zero | tr '\\0' z >'%s/blocks'; "
-		 "mke2fs -q -F -b 1024 -I 256 -N 64 -O %s '%s' 1M >/dev/null 2>&1",
-		 dir, dir, dir, features, image);
-	snprintf(script, sizeof(script),
-		 "write %s/blocks blocks\nwrite %s/long long\nwrite %s/short short\nmkdir sub\nsymlink fast target\n"
-		 "symlink slow %0100d\nea_set short user.a value\nea_set blocks user.b %0190d\nmknod pipe p\nmkdir dir\n"
-		 "cd dir\nwrite %s/short one\nwrite %s/short two\nwrite %s/short three\n",
-		 dir, dir, dir, 5, 6, dir, dir, dir);
+	part_run(
+		"printf '%%0200d' 1 >'%s/long'; printf short >'%s/short'; head -c 9000 /dev/zero | tr '\\0' z >'%s/blocks'; "
+		"mke2fs -q -F -b 1024 -I 256 -N 64 -O %s '%s' 1M >/dev/null 2>&1",
+		dir, dir, dir, features, image);
+	snprintf(
+		script, sizeof(script),
+		"write %s/blocks blocks\nwrite %s/long long\nwrite %s/short short\nmkdir sub\nsymlink fast target\n"
+		"symlink slow %0100d\nea_set short user.a value\nea_set blocks user.b %0190d\nmknod pipe p\nmkdir dir\n"
+		"cd dir\nwrite %s/short one\nwrite %s/short two\nwrite %s/short three\n",
+		dir, dir, dir, 5, 6, dir, dir, dir);
 	ext_debugfs(image, script);
 	return ext_load_file(len, image);
 }
@@ -115,7 +117,8 @@ static void damage_backup_superblock(void **state)
 		uint64_t value;
 		const char *words;
 	} broken[] = {
-		{ 1024 + 0x14, 4, 77, "s_first_data_block 77, expected 1: the backup superblock at block 8193 is used" },
+		{ 1024 + 0x14, 4, 77,
+		  "s_first_data_block 77, expected 1: the backup superblock at block 8193 is used" },
 		{ 1024 + 0x38, 2, 0, "magic 0, expected 0xef53: the backup superblock at block 8193 is used" },
 		{ 2048 + 8, 4, 0, "group 0 has no inode table: the backup superblock at block 8193 is used" },
 		{ 2048 + 8, 4, 0xfffffff0, "group 0 has no inode table: the backup superblock at block 8193 is used" },
@@ -127,7 +130,8 @@ static void damage_backup_superblock(void **state)
 	(void)state;
 	NEED_TOOLS();
 	snprintf(image, sizeof(image), "%s/large", dir);
-	part_run("mke2fs -q -F -b 1024 -O none,filetype,sparse_super,extents,uninit_bg '%s' 12M >/dev/null 2>&1", image);
+	part_run("mke2fs -q -F -b 1024 -O none,filetype,sparse_super,extents,uninit_bg '%s' 12M >/dev/null 2>&1",
+		 image);
 	ext_debugfs(image, "mkdir found");
 	b = ext_load_file(&len, image);
 	copy = malloc(len);
@@ -249,7 +253,7 @@ static const struct {
 } fields[] = {
 	/* i_mode, i_links_count */
 	{ "short", STAT, 0x00, 2, 0x3000, -1, VTR_ECORRUPT, "mode 030000 is of no type" },
-	{ "short", READ, 0x00, 2, 0x41ed, -1, VTR_EUSAGE, "is a dir, expected a file" },
+	{ "short", READ, 0x00, 2, 0x41ed, -1, VTR_EUSAGE, "is a directory, not a file" },
 	/* i_size_high of a file: all a hole, but for what there is */
 	{ "short", READ, 0x6c, 4, 1, 16384, 0, NULL },
 	/* the extent header */
@@ -315,7 +319,9 @@ static void damage_of_fields(void **state)
 		ext_done(&o);
 		inode = damage_inode(node);
 		if (fields[i].at & BLOCK)
-			inode = work + (size_t)vtr_get_le32(inode + 0x28 + (vtr_get_le32(inode + 0x20) & 0x80000 ? 20 : 0)) * 1024;
+			inode = work +
+				(size_t)vtr_get_le32(inode + 0x28 + (vtr_get_le32(inode + 0x20) & 0x80000 ? 20 : 0)) *
+					1024;
 		else if (fields[i].at & ACL)
 			inode = work + (size_t)vtr_get_le32(inode + 0x68) * 1024;
 		damage_put(inode + (fields[i].at & 0xffff), fields[i].len, fields[i].value);
@@ -323,17 +329,78 @@ static void damage_of_fields(void **state)
 		assert_non_null(o.fs);
 		n = damage_try(&o, node, fields[i].what, &err);
 		if (n != fields[i].count || (n < 0 && err.code != fields[i].code))
-			fail_msg("%s, field at %#zx set to %#" PRIx64 ": %d, expected %d: %s %s", fields[i].path, fields[i].at,
-				 fields[i].value, n, fields[i].count, vtr_code_name(err.code), n < 0 ? err.text : o.said);
+			fail_msg("%s, field at %#zx set to %#" PRIx64 ": %d, expected %d: %s %s", fields[i].path,
+				 fields[i].at, fields[i].value, n, fields[i].count, vtr_code_name(err.code),
+				 n < 0 ? err.text : o.said);
 		if (fields[i].words && !strstr(n < 0 ? err.text : o.said, fields[i].words))
-			fail_msg("%s, field at %#zx set to %#" PRIx64 ": %s, expected %s", fields[i].path, fields[i].at, fields[i].value,
-				 n < 0 ? err.text : o.said, fields[i].words);
+			fail_msg("%s, field at %#zx set to %#" PRIx64 ": %s, expected %s", fields[i].path, fields[i].at,
+				 fields[i].value, n < 0 ? err.text : o.said, fields[i].words);
 		if (n >= 0 && fields[i].code == 0)
 			assert_int_equal(0, vtr_ctx_damage(o.ctx));
 		else if (n >= 0)
 			assert_true(vtr_ctx_damage(o.ctx) > 0);
 		ext_done(&o);
 	}
+}
+
+/* Few blocks that name each other over and over: a walk of all branches would not end. */
+static void damage_of_maps_that_repeat(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct ext_opened o;
+	uint8_t *inode;
+	uint64_t node, sub;
+	uint32_t block;
+	int n = 0;
+
+	(void)state;
+	NEED_TOOLS();
+	memcpy(work, plain, plain_len);
+	ext_open_bytes(&o, work, plain_len, NULL);
+	node = ext_node_of(&o, "blocks");
+	sub = ext_node_of(&o, "dir");
+	ext_done(&o);
+
+	/* A block full of pointers to one that is full of pointers to one of zeros. */
+	inode = damage_inode(node);
+	block = vtr_get_le32(inode + 0x28 + 20);
+	for (uint32_t i = 0; i < 256; i++) {
+		damage_put(work + (size_t)block * 1024 + i * 4, 4, block + 1);
+		damage_put(work + (size_t)(block + 1) * 1024 + i * 4, 4, block + 2);
+	}
+	memset(work + (size_t)(block + 2) * 1024, 0, 1024);
+	damage_put(inode + 0x20, 4, 0); /* i_flags: no extents */
+	memset(inode + 0x28, 0, 60);
+	damage_put(inode + 0x28 + 14 * 4, 4, block);
+	damage_put(inode + 0x6c, 4, 3);
+	ext_open_bytes(&o, work, plain_len, NULL);
+	assert_int_equal(-1, damage_try(&o, node, READ, &err));
+	assert_int_equal(VTR_ECORRUPT, err.code);
+	assert_non_null(strstr(err.text, "its map of blocks takes more blocks than the volume has"));
+	ext_done(&o);
+
+	/* A directory whose extents are the same blocks, each of them sound and empty. */
+	inode = damage_inode(sub);
+	assert_true(inode < work + 100 * 1024);
+	for (size_t b = 100; b < 1000; b++) {
+		memset(work + b * 1024, 0, 1024);
+		damage_put(work + b * 1024 + 4, 2, 1024);
+	}
+	damage_put(inode + 0x04, 4, 4 * 900 * 1024);
+	damage_put(inode + 0x28 + 2, 2, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		uint8_t *extent = inode + 0x28 + 12 + i * 12;
+
+		damage_put(extent, 4, i * 900);
+		damage_put(extent + 4, 2, 900);
+		damage_put(extent + 6, 2, 0);
+		damage_put(extent + 8, 4, 100);
+	}
+	ext_open_bytes(&o, work, plain_len, NULL);
+	assert_int_equal(0, vtr_fs_readdir(o.fs, sub, damage_count, &n, &err));
+	if (!strstr(o.said, "it has more blocks than the volume"))
+		fail_msg("%s", o.said);
+	ext_done(&o);
 }
 
 /* ---------------------------------------------------------------------------------------------------- inline data */
@@ -425,6 +492,33 @@ static void damage_that_checksums_tell(void **state)
 	ext_done(&o);
 }
 
+/* An inode whose checksum is wrong is told, and its file is read, by extents and by indirect blocks. */
+static void damage_to_an_inode_leaves_its_file(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct ext_opened o;
+	uint8_t *indirect;
+	uint64_t node;
+	size_t len;
+
+	(void)state;
+	NEED_TOOLS();
+	indirect = damage_make(&len, "indirect", "none,filetype,ext_attr,metadata_csum");
+	for (unsigned i = 0; i < 2; i++) {
+		memcpy(work, i == 0 ? indirect : summed, i == 0 ? len : summed_len);
+		ext_open_bytes(&o, work, i == 0 ? len : summed_len, NULL);
+		node = ext_node_of(&o, "blocks");
+		ext_done(&o);
+		damage_inode(node)[0x64] ^= 1;
+		ext_open_bytes(&o, work, i == 0 ? len : summed_len, NULL);
+		if (damage_try(&o, node, READ, &err) != 9000)
+			fail_msg("%s", err.text);
+		assert_non_null(strstr(o.said, "its checksum is wrong"));
+		ext_done(&o);
+	}
+	free(indirect);
+}
+
 static int damage_setup(void **state)
 {
 	(void)state;
@@ -439,9 +533,10 @@ static int damage_setup(void **state)
 		free(summed);
 		snprintf(image, sizeof(image), "%s/summed", dir);
 		/* In one volume files with blocks and a directory with one, and a file inside its inode. */
-		part_run("tune2fs -O inline_data '%s' >/dev/null 2>&1 || debugfs -w -R 'feature inline_data' '%s' >/dev/null 2>&1; "
-			 "printf '%%0100d' 3 >'%s/inlined'",
-			 image, image, dir);
+		part_run(
+			"tune2fs -O inline_data '%s' >/dev/null 2>&1 || debugfs -w -R 'feature inline_data' '%s' >/dev/null 2>&1; "
+			"printf '%%0100d' 3 >'%s/inlined'",
+			image, image, dir);
 		snprintf(script, sizeof(script), "write %s/inlined inlined", dir);
 		ext_debugfs(image, script);
 		summed = ext_load_file(&summed_len, image);
@@ -468,8 +563,10 @@ int main(void)
 		cmocka_unit_test(damage_backup_superblock),
 		cmocka_unit_test(damage_cut),
 		cmocka_unit_test(damage_of_fields),
+		cmocka_unit_test(damage_of_maps_that_repeat),
 		cmocka_unit_test(damage_of_inline_data),
 		cmocka_unit_test(damage_that_checksums_tell),
+		cmocka_unit_test(damage_to_an_inode_leaves_its_file),
 	};
 
 	return cmocka_run_group_tests(tests, damage_setup, damage_teardown);

@@ -20,11 +20,12 @@ static char *dir;
 /* Some thousand files of the running system. */
 static void tree_gather(void)
 {
-	part_run("set -e; mkdir -p '%s/sys/usr/share' '%s/sys/var/lib'; cd /; "
-		 "tar -cf - --ignore-failed-read --warning=none --exclude=shadow\\* etc $(find usr/share -mindepth 1 -maxdepth 2 | "
-		 "head -n 300) $(test -d var/lib/dpkg && echo var/lib/dpkg) 2>/dev/null | head -c 40000000 | "
-		 "tar -C '%s/sys' -xf - 2>/dev/null || true; find '%s/sys' | wc -l >'%s/count'",
-		 dir, dir, dir, dir, dir);
+	part_run(
+		"set -e; mkdir -p '%s/sys/usr/share' '%s/sys/var/lib'; cd /; "
+		"tar -cf - --ignore-failed-read --warning=none --exclude=shadow\\* etc $(find usr/share -mindepth 1 -maxdepth 2 | "
+		"head -n 300) $(test -d var/lib/dpkg && echo var/lib/dpkg) 2>/dev/null | head -c 40000000 | "
+		"tar -C '%s/sys' -xf - 2>/dev/null || true; find '%s/sys' | wc -l >'%s/count'",
+		dir, dir, dir, dir, dir);
 }
 
 static void tree_of_a_system(void **state)

@@ -380,7 +380,7 @@ static void images_of_other_peoples_software_are_known(void **state)
 	const char *corpus = part_corpus();
 	char *line = NULL;
 	size_t cap = 0, n = 0;
-	FILE *f;
+	FILE *f = NULL;
 
 	(void)state;
 	if (!corpus || !(f = fopen(in(corpus, "MANIFEST.tsv"), "r"))) {

@@ -50,7 +50,8 @@ static uint8_t *make_ext4(size_t len, const char *label)
 	assert_true(fd >= 0 && p);
 	assert_int_equal(0, ftruncate(fd, (off_t)len));
 	close(fd);
-	snprintf(command, sizeof(command), "PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext4 -L %s %s >/dev/null 2>&1", label, path);
+	snprintf(command, sizeof(command), "PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext4 -L %s %s >/dev/null 2>&1",
+		 label, path);
 	good = system(command) == 0 && (f = fopen(path, "rb"));
 	if (good) {
 		assert_int_equal(len, fread(p, 1, len, f));

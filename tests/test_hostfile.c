@@ -57,6 +57,8 @@ static void only_files_and_block_devices_are_opened(void **state)
 	open_fails(in(dir, "file/x"), VTR_ENOTFOUND, "Not a directory");
 	open_fails(in(dir, "sub"), VTR_EUSAGE, "a directory, expected a regular file or a block device");
 	open_fails(in(dir, "fifo"), VTR_EUSAGE, "a FIFO");
+	assert_int_equal(0, mknod(in(dir, "socket"), S_IFSOCK | 0600, 0));
+	open_fails(path, VTR_EUSAGE, "a socket");
 	open_fails("/dev/null", VTR_EUSAGE, "a character device");
 	open_fails(in(dir, "loop"), VTR_EIO, "Too many levels");
 	memset(longest, 'a', 500);
@@ -315,6 +317,15 @@ static void names_are_relative_to_the_image(void **state)
 	assert_int_equal(VTR_OK, named(ctx, "sub/image", "../top"));
 	assert_int_equal(0, chdir(cwd));
 	assert_int_equal(VTR_OK, named(ctx, in(dir, "sub/image"), "../top")); /* it was resolved when it was allowed */
+	vtr_ctx_unref(ctx);
+
+	/* Everything allowed is everything but what is no file. */
+	ctx = vtr_ctx_new(NULL, NULL);
+	assert_int_equal(0, vtr_ctx_allow_dir(ctx, "/", NULL));
+	assert_int_equal(VTR_OK, named(ctx, in(dir, "sub/image"), "../top"));
+	assert_int_equal(VTR_EPOLICY, named(ctx, in(dir, "sub/image"), "/dev/zero"));
+	assert_int_equal(VTR_EPOLICY, named(ctx, in(dir, "sub/image"), "/proc/self/fd/0")); /* a link of the kernel's */
+	assert_int_equal(VTR_EPOLICY, named(ctx, in(dir, "sub/image"), "/"));
 	vtr_ctx_unref(ctx);
 	part_temp_done(dir);
 }

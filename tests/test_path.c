@@ -28,7 +28,7 @@ static const struct walk {
 	const char *words;
 } walks[] = {
 	{ "/", "/", 0, 0, NULL },
-	{ "", "/", 0, 0, NULL },
+	{ "", NULL, 0, VTR_ENOTFOUND, "an empty path" },
 	{ "///", "/", 0, 0, NULL },
 	{ ".", "/", 0, 0, NULL },
 	{ "..", "/", 0, 0, NULL },
@@ -74,20 +74,24 @@ static void path_make(void)
 	char script[8192];
 	int n;
 
-	part_run("printf text >'%s/file'; for i in image other; do mke2fs -q -F -t ext4 -b 1024 \"%s/$i\" 2M >/dev/null 2>&1; done", dir,
-		 dir);
-	n = snprintf(script, sizeof(script),
-		     "mkdir a\nmkdir a/b\nmkdir a/b/c\nmkdir case\nmkdir Case\nmkdir \303\251t\303\251\ncd a/b\nwrite %s/file file\n"
-		     "symlink abs /a/b/file\nsymlink up ..\nsymlink above ../../../../../../a/b/file\nsymlink tofile file\n"
-		     "symlink out /rel/../../mnt/inner\ncd /\nsymlink rel a/b\nsymlink broken nowhere\nsymlink loop loop\n"
-		     "symlink ping pong\nsymlink pong ping\nsymlink l1 a/b/file\n",
-		     dir);
+	part_run(
+		"printf text >'%s/file'; for i in image other; do mke2fs -q -F -t ext4 -b 1024 \"%s/$i\" 2M >/dev/null 2>&1; done",
+		dir, dir);
+	n = snprintf(
+		script, sizeof(script),
+		"mkdir a\nmkdir a/b\nmkdir a/b/c\nmkdir case\nmkdir Case\nmkdir \303\251t\303\251\ncd a/b\nwrite %s/file file\n"
+		"symlink abs /a/b/file\nsymlink up ..\nsymlink above ../../../../../../a/b/file\nsymlink tofile file\n"
+		"symlink out /rel/../../mnt/inner\ncd /\nsymlink rel a/b\nsymlink broken nowhere\nsymlink loop loop\n"
+		"symlink ping pong\nsymlink pong ping\nsymlink l1 a/b/file\n",
+		dir);
 	for (int i = 2; i <= 41; i++)
 		n += snprintf(script + n, sizeof(script) - (size_t)n, "symlink l%d l%d\n", i, i - 1);
 	snprintf(script + n, sizeof(script) - (size_t)n, "mkdir mnt\nmkdir mnt/hidden\n");
 	ext_debugfs(image, script);
-	snprintf(script, sizeof(script),
-		 "mkdir inner\nmkdir inner/deep\ncd inner\nwrite %s/file file\nsymlink home /a/b/file\nsymlink back ../../case\n", dir);
+	snprintf(
+		script, sizeof(script),
+		"mkdir inner\nmkdir inner/deep\ncd inner\nwrite %s/file file\nsymlink home /a/b/file\nsymlink back ../../case\n",
+		dir);
 	ext_debugfs(other, script);
 }
 
@@ -226,7 +230,8 @@ static int path_listed(void *arg, const struct vtr_entry *e, struct vtr_error *e
 	size_t n = strlen(l->text);
 
 	assert_int_equal(e->path_len, strlen(e->path));
-	snprintf(l->text + n, sizeof(l->text) - n, "%s%s%s\n", e->path, e->failed ? ": " : "", e->failed ? e->error->text : "");
+	snprintf(l->text + n, sizeof(l->text) - n, "%s%s%s\n", e->path, e->failed ? ": " : "",
+		 e->failed ? e->error->text : "");
 	if (++l->n == l->stop_at)
 		return vtr_fail(err, VTR_ECANCELLED, "enough");
 	return l->prune && strcmp(l->prune, e->path) == 0;
@@ -288,10 +293,8 @@ static void path_list_limits(void **state)
 		const char *name, *words;
 		uint64_t value;
 	} limits[] = {
-		{ "entries", "limit entries=5", 5 },
-		{ "depth", "limit depth=1", 1 },
-		{ "path_len", "limit path_len=4", 4 },
-		{ "dir_entries", "limit dir_entries=4", 4 },
+		{ "entries", "limit entries=5", 5 },   { "depth", "limit depth=1", 1 },
+		{ "path_len", "limit path_len=4", 4 }, { "dir_entries", "limit dir_entries=4", 4 },
 		{ "steps", "limit steps=30", 30 },
 	};
 
@@ -332,7 +335,8 @@ static void path_list_meets_cycles(void **state)
 	ext_open_file(&o, cyclic, NULL);
 	assert_int_equal(0, path_list(&l, &o, "/", VTR_LIST_SORT | VTR_LIST_RECURSIVE, &err));
 	assert_non_null(strstr(l.text, "\na/b/again\na/b/again: directory inode "));
-	assert_non_null(strstr(l.text, "\na/b/root\na/b/root: directory inode 2 is met a second time: not entered again\n"));
+	assert_non_null(
+		strstr(l.text, "\na/b/root\na/b/root: directory inode 2 is met a second time: not entered again\n"));
 	assert_non_null(strstr(l.text, "\ntwin\ntwin: directory inode "));
 	assert_null(strstr(l.text, "again/"));
 	ext_done(&o);
@@ -350,7 +354,9 @@ static void path_list_goes_past_damage(void **state)
 	NEED_TOOLS();
 	snprintf(bad, sizeof(bad), "%s/bad", dir);
 	part_run("cp '%s' '%s'", image, bad);
-	ext_debugfs(bad, "set_inode_field a/b block[0] 0x12345\nset_inode_field case mode 0\nset_inode_field case links_count 0");
+	ext_debugfs(
+		bad,
+		"set_inode_field a/b block[0] 0x12345\nset_inode_field case mode 0\nset_inode_field case links_count 0");
 	ext_open_file(&o, bad, NULL);
 	assert_int_equal(0, path_list(&l, &o, "/", VTR_LIST_SORT | VTR_LIST_RECURSIVE, &err));
 	assert_non_null(strstr(l.text, "\na/b\na/b: inode "));

@@ -3,14 +3,16 @@
  * qcow2: images as qemu-img 7.2 writes them against what it reads from them, and images laid out by hand from QEMU's
  * docs/interop/qcow2.txt against a table of damage.
  */
-#include <pthread.h>
+#include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -447,6 +449,12 @@ static void write_backed(const char *dir, const char *name, const char *backing,
 	qcow2_write_file(dir_buf, image, n);
 }
 
+/* Without openat2(2) no symbolic link is followed at all, see test_hostfile.c. Valgrind does not know it either. */
+static bool links_are_followed(void)
+{
+	return syscall(SYS_openat2, -1, "", NULL, 0) == 0 || (errno != ENOSYS && errno != EPERM);
+}
+
 static void long_chains_and_cycles_are_refused(void **state)
 {
 	struct qcow2_opened o;
@@ -476,7 +484,7 @@ static void long_chains_and_cycles_are_refused(void **state)
 	write_backed(dir, "self", "self", "qcow2");
 	write_backed(dir, "a", "b", NULL);
 	write_backed(dir, "b", "./c", NULL);
-	write_backed(dir, "c", "link", NULL);
+	write_backed(dir, "c", links_are_followed() ? "link" : "a", NULL);
 	assert_int_equal(0, symlink("a", in(dir, "link")));
 	qcow2_start(&o, NULL, true);
 	qcow2_open(&o, in(dir, "self"), NULL);
@@ -722,6 +730,8 @@ static void names_in_images_open_only_what_is_allowed(void **state)
 		for (int mode = 0; mode < 3; mode++) {
 			snprintf(name, sizeof(name), "%s%s", names[i].name[0] == '@' ? dir : "",
 				 names[i].name + (names[i].name[0] == '@'));
+			if (mode == 1 && strcmp(names[i].name, "link_in") == 0 && !links_are_followed())
+				continue;
 			open_named(dir, name, mode,
 				   mode == 0   ? names[i].plain
 				   : mode == 1 ? names[i].follow
@@ -786,7 +796,7 @@ static void data_files_are_read(void **state)
 		qcow2_done(&o);
 	}
 	/* An image that names itself. */
-	part_run("cd '%s' && cp i self && ln -sf self data", dir);
+	part_run("cd '%s' && cp i self && rm -f data && ln self data", dir);
 	qcow2_start(&o, NULL, true);
 	qcow2_open(&o, in(dir, "self"), NULL);
 	qcow2_expect_error(&o, VTR_ECORRUPT, "cycle");
@@ -819,6 +829,20 @@ static void an_entry_that_moves_within_the_data_file_is_refused(void **state)
 	assert_int_equal(-1, vtr_blk_pread(o.disk, 512, &byte, 1, &err));
 	assert_int_equal(VTR_ECORRUPT, err.code);
 	assert_non_null(strstr(err.text, "points to 0x400 in the data file, expected 0x200"));
+	qcow2_done(&o);
+	/* For its facts alone: the data file is not opened, and what lies in it fails to read. */
+	qcow2_open_good(&o, in(dir, "i"), &(struct vtr_image_options){ .alone = true });
+	assert_int_equal(-1, vtr_blk_pread(o.disk, 0, &byte, 1, &err));
+	assert_int_equal(VTR_EPOLICY, err.code);
+	assert_non_null(strstr(err.text, "lies in the data file \"data\", which is not opened"));
+	assert_int_equal(0, vtr_blk_pread(o.disk, 1024, &byte, 1, &err));
+	qcow2_done(&o);
+	/* Nor is there anything compressed. */
+	qcow2_patch(in(dir, "i"), 4 * 512, 8, 1ull << 62 | 6 * 512);
+	qcow2_open_good(&o, in(dir, "i"), NULL);
+	assert_int_equal(-1, vtr_blk_pread(o.disk, 0, &byte, 1, &err));
+	assert_int_equal(VTR_ECORRUPT, err.code);
+	assert_non_null(strstr(err.text, "entry 0 is compressed in an image with a data file"));
 	qcow2_done(&o);
 	part_temp_done(dir);
 }
@@ -913,8 +937,9 @@ static void encrypted_images_are_refused_by_name(void **state)
 		return;
 	TOOLS_OR_SKIP();
 	dir = part_temp();
-	part_run("qemu-img create -q -f qcow2 --object secret,id=s,data=pass "
-		 "-o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 '%s/i' 1M",
+	/* It measures the machine first, and fails on one that is busy. */
+	part_run("for t in 10 100 1000 1000; do qemu-img create -q -f qcow2 --object secret,id=s,data=pass "
+		 "-o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=$t '%s/i' 1M && exit; done; exit 1",
 		 dir);
 	qcow2_start(&o, NULL, true);
 	qcow2_open(&o, in(dir, "i"), NULL);
@@ -1087,7 +1112,7 @@ static const struct {
 	{ SNAPS + 8, 4, 0xffffffff, SNAP, VTR_ELIMIT, "L1 table of the snapshot" },
 	{ SNAPS + 12, 2, 0xffff, OPEN, VTR_ETRUNCATED, "snapshot 0 at 0x8000: it leaves the file" },
 	{ SNAPS + 14, 2, 0xffff, OPEN, VTR_ETRUNCATED, "leaves the file" },
-	{ SNAPS + 12, 2, 0, SNAP, VTR_ENOTFOUND, "no snapshot \"snap\" among 1" }, /* its name is cut off */
+	{ SNAPS + 12, 2, 0, SNAP, VTR_ENOTFOUND, "no snapshot \"snap\"" }, /* its name is cut off */
 	{ SNAPS + 36, 4, 1025, OPEN, VTR_ECORRUPT, "1025 bytes of extra data, at most 1024" },
 	{ SNAPS + 36, 4, 0xffffffff, OPEN, VTR_ECORRUPT, "extra data" },
 	{ SNAPS + 48, 8, 1ull << 63, OPEN, VTR_ECORRUPT, "disk size 9223372036854775808" },
@@ -1153,6 +1178,40 @@ static void damage_is_named(void **state)
 			assert_int_equal(-1, vtr_image_decode(&disk, file, &opt, NULL));
 			vtr_ctx_unref(ctx);
 		}
+	}
+}
+
+static void a_header_that_the_file_cuts_is_told(void **state)
+{
+	struct vtr_image_options opt = { .format = "qcow2", .alone = true };
+	uint8_t image[QCOW2_BUILD_CLUSTERS * C];
+	struct qcow2_opened o;
+
+	(void)state;
+	for (size_t len = 0; len < 105; len++) {
+		qcow2_build(image, 12);
+		qcow2_start(&o, NULL, false);
+		qcow2_open_bytes(&o, image, len, &opt);
+		qcow2_expect_error(&o, VTR_ETRUNCATED, "header");
+		qcow2_put(image + 4, 4, 2); /* whose header is shorter */
+		qcow2_open_bytes(&o, image, len, &opt);
+		qcow2_expect_error(&o, VTR_ETRUNCATED, len < 72 ? "header" : "L1 table");
+		qcow2_done(&o);
+	}
+	/* A name of 1023 bytes is the longest. */
+	for (unsigned n = 1023; n <= 1024; n++) {
+		char name[1024];
+
+		qcow2_build(image, 12);
+		memset(name, 'n', sizeof(name));
+		qcow2_build_backing(image, name, n, "raw");
+		qcow2_start(&o, NULL, false);
+		qcow2_open_bytes(&o, image, sizeof(image), &opt);
+		if (n == 1023)
+			assert_int_equal(0, o.rc);
+		else
+			qcow2_expect_error(&o, VTR_ECORRUPT, "backing file name of 1024 bytes, at most 1023");
+		qcow2_done(&o);
 	}
 }
 
@@ -1358,13 +1417,13 @@ static void random_images_are_what_qemu_reads(void **state)
 		for (unsigned k = 0; k < 25; k++) {
 			static const char *const how[] = { "write -P 1",  "write -P 2", "write -z",
 							   "write -z -u", "discard",	"write -c -P 3" };
-			unsigned kind = qcow2_random(&x) % VTR_COUNT(how);
+			unsigned kind = k < 5 ? 5 : qcow2_random(&x) % 5;
 			uint64_t off = qcow2_random(&x) % (size / 512) * 512;
 			uint64_t n = (qcow2_random(&x) % (4 * c) / 512 + 1) * 512;
 
 			n = VTR_MIN(n, size - off);
-			if (kind == 5) {
-				off = off / c * c;
+			if (kind == 5) { /* whole clusters, of which nothing is there yet */
+				off = 3 * k * c;
 				n = c;
 				if (off + n > size)
 					continue;
@@ -1403,6 +1462,7 @@ int main(void)
 		cmocka_unit_test(encrypted_images_are_refused_by_name),
 		cmocka_unit_test(a_built_image_is_what_qemu_thinks),
 		cmocka_unit_test(damage_is_named),
+		cmocka_unit_test(a_header_that_the_file_cuts_is_told),
 		cmocka_unit_test(a_zero_cluster_in_version_2_is_damage),
 		cmocka_unit_test(subclusters_that_contradict_themselves_are_damage),
 		cmocka_unit_test(a_cut_image_gives_the_right_bytes_or_an_error),

@@ -6,7 +6,7 @@
 #include "base/blk.h"
 
 struct vtr_volume {
-	const char *name, *title; /* "lvm2", "LVM2 physical volume" */
+	const char *name, *title;		 /* "lvm2", "LVM2 physical volume" */
 	int (*probe)(const struct vtr_probe *p); /* how many bits were verified; 0: not ours */
 };
 

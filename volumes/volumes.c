@@ -47,7 +47,8 @@ static int mdraid_probe(const struct vtr_probe *p)
 	if (v09 != UINT64_MAX && p->size - v09 <= p->tail_len) {
 		const uint8_t *b = p->tail + (p->tail_len - (p->size - v09));
 
-		if (mdraid_at(b) && ((vtr_get_le32(b + 4) == 0 && vtr_get_le32(b + 8) == 90) || vtr_get_be32(b + 8) == 90))
+		if (mdraid_at(b) &&
+		    ((vtr_get_le32(b + 4) == 0 && vtr_get_le32(b + 8) == 90) || vtr_get_be32(b + 8) == 90))
 			return 64;
 	}
 	if (v10 != UINT64_MAX && p->size - v10 <= p->tail_len && mdraid_at(p->tail + (p->tail_len - (p->size - v10))))

@@ -60,7 +60,7 @@ chain() {
 }
 qemu-img create -q -f qcow2 -o cluster_size=512 1 8k
 io 1 'write -P 7 0 8k'
-yes | head -c 3000 >2
+yes | head -c 3000 > ./2
 qemu-img create -q -f qcow2 -F raw -b 2 -o cluster_size=512 mid 6k
 io mid 'write -P 9 1k 512'
 mv mid 1-mid
