@@ -121,12 +121,6 @@ static bool jbd2_has_sums(const struct vtr_jbd2_super *s)
 	return s->incompat & (JBD2_INCOMPAT_CSUM_V2 | JBD2_INCOMPAT_CSUM_V3);
 }
 
-/* CRC-32C that starts from all ones and is not inverted at the end, as jbd2 and ext4 use it. */
-static uint32_t jbd2_crc32c(uint32_t seed, const void *p, size_t len)
-{
-	return ~vtr_crc32c(~seed, p, len);
-}
-
 /*
  * Journal superblock.
  *   0x00  4  magic	   0x14  4  s_first	0x28  4  s_feature_incompat	0x54  4  s_num_fc_blks
@@ -134,13 +128,13 @@ static uint32_t jbd2_crc32c(uint32_t seed, const void *p, size_t len)
  *   0x0c  4  s_blocksize  0x1c  4  s_start	0x30 16  s_uuid
  *   0x10  4  s_maxlen	   0x20  4  s_errno	0x24  4  s_feature_compat	0x50  1  s_checksum_type
  */
-int vtr_jbd2_super_read(struct vtr_jbd2_super *out, struct vtr_blk *journal, struct vtr_error *err)
+int vtr_jbd2_super_read(struct vtr_jbd2_super *out, struct vtr_blk *journal, uint64_t at, struct vtr_error *err)
 {
 	struct vtr_jbd2_super s = { 0 };
 	uint8_t b[JBD2_SUPER];
 	uint32_t maxlen, type, sum;
 
-	if (vtr_blk_pread(journal, 0, b, sizeof(b), err) < 0)
+	if (vtr_blk_pread(journal, at, b, sizeof(b), err) < 0)
 		return vtr_at(err, "journal superblock");
 	type = vtr_get_be32(b + 4);
 	if (vtr_get_be32(b) != JBD2_MAGIC || (type != JBD2_SUPER_V1 && type != JBD2_SUPER_V2))
@@ -167,7 +161,7 @@ int vtr_jbd2_super_read(struct vtr_jbd2_super *out, struct vtr_blk *journal, str
 					"journal superblock: checksum type %u, read is 4 (crc32c)", b[0x50]);
 		sum = vtr_get_be32(b + 0xfc);
 		memset(b + 0xfc, 0, 4);
-		if (!vtr_sum_ok(sum, jbd2_crc32c(UINT32_MAX, b, sizeof(b))))
+		if (!vtr_sum_ok(sum, vtr_crc32c_raw(UINT32_MAX, b, sizeof(b))))
 			return vtr_fail(err, VTR_ECORRUPT, "journal superblock: its checksum is wrong");
 	}
 	if (s.block < 1024 || s.block > 65536 || !vtr_pow2_is(s.block))
@@ -248,7 +242,7 @@ static bool jbd2_tail_ok(const struct jbd2 *j, uint8_t *b)
 	if (!jbd2_has_sums(&j->s))
 		return true;
 	memset(b + j->s.block - 4, 0, 4);
-	sum = jbd2_crc32c(j->seed, b, j->s.block);
+	sum = vtr_crc32c_raw(j->seed, b, j->s.block);
 	return vtr_sum_ok(stored, sum);
 }
 
@@ -304,7 +298,7 @@ static int jbd2_data_ok(struct jbd2 *j, const struct jbd2_tag *t, uint32_t log, 
 		return 0;
 	if (jbd2_read(j, log, j->data, err) < 0)
 		return -1;
-	sum = jbd2_crc32c(jbd2_crc32c(j->seed, seq, 4), j->data, j->s.block);
+	sum = vtr_crc32c_raw(vtr_crc32c_raw(j->seed, seq, 4), j->data, j->s.block);
 	*ok = vtr_sum_ok(t->sum, j->s.incompat & JBD2_INCOMPAT_CSUM_V3 ? sum : sum & 0xffff);
 	return 0;
 }
@@ -423,7 +417,7 @@ static int jbd2_commit(struct jbd2 *j, struct jbd2_transaction *tr, uint64_t *la
 	}
 	if (good && jbd2_has_sums(&j->s)) {
 		memset(b + 0x10, 0, 4);
-		good = vtr_sum_ok(stored, jbd2_crc32c(j->seed, b, j->s.block));
+		good = vtr_sum_ok(stored, vtr_crc32c_raw(j->seed, b, j->s.block));
 	}
 	if (good) {
 		*last_time = when;
@@ -654,14 +648,14 @@ static void jbd2_done(struct jbd2 *j)
 }
 
 int vtr_jbd2_replay(struct vtr_blk **out, struct vtr_jbd2_result *result, struct vtr_blk *fs_blk,
-		    struct vtr_blk *journal, struct vtr_error *err)
+		    struct vtr_blk *journal, uint64_t at, struct vtr_error *err)
 {
 	struct jbd2 j = { .journal = journal, .fs = fs_blk, .ctx = fs_blk->ctx };
-	int r = vtr_jbd2_super_read(&j.s, journal, err);
+	int r = vtr_jbd2_super_read(&j.s, journal, at, err);
 
 	if (r < 0)
 		return -1;
-	j.seed = jbd2_crc32c(UINT32_MAX, j.s.uuid, sizeof(j.s.uuid));
+	j.seed = vtr_crc32c_raw(UINT32_MAX, j.s.uuid, sizeof(j.s.uuid));
 	if (fs_blk->size < j.s.block)
 		return vtr_fail(err, VTR_ETRUNCATED, "the volume has %" PRIu64 " bytes", fs_blk->size);
 	j.max_block = fs_blk->size / j.s.block - 1;

@@ -17,8 +17,11 @@ struct vtr_jbd2_super {
 	uint8_t uuid[16];
 };
 
-/* Read and check the superblock at the start of journal. */
-int vtr_jbd2_super_read(struct vtr_jbd2_super *out, struct vtr_blk *journal, struct vtr_error *err);
+/*
+ * Read and check the superblock, at byte at of journal: 0 where the journal is a file; on a device of its own it is
+ * the block after the device's superblock, and its blocks are counted from the start of the device.
+ */
+int vtr_jbd2_super_read(struct vtr_jbd2_super *out, struct vtr_blk *journal, uint64_t at, struct vtr_error *err);
 
 /* What replay found. */
 struct vtr_jbd2_result {
@@ -27,12 +30,11 @@ struct vtr_jbd2_result {
 };
 
 /*
- * *out is fs_blk with the blocks of the journal's complete transactions in their places. journal is the journal's own
- * bytes, from its superblock on; both are kept references to. A log that ends in the middle of a transaction is what a
+ * *out is fs_blk with the blocks of the journal's complete transactions in their places. journal and at are as above; both blocks are kept references to. A log that ends in the middle of a transaction is what a
  * crash leaves: what came before counts. Blocks whose checksum is wrong are warned of and left as they lie in fs_blk.
  */
 int vtr_jbd2_replay(struct vtr_blk **out, struct vtr_jbd2_result *result, struct vtr_blk *fs_blk,
-		    struct vtr_blk *journal, struct vtr_error *err);
+		    struct vtr_blk *journal, uint64_t at, struct vtr_error *err);
 
 /* A block source made of pieces of another: the blocks of a journal that is a file. Pieces are kept by the caller. */
 struct vtr_piece {

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct vtr_jbd2_result result;
 
 	FUZZ_CHECK(vtr_blk_memory(&fs, journal->ctx, volume, sizeof(volume), NULL) == 0);
-	if (vtr_jbd2_replay(&view, &result, fs, journal, NULL) == 0) {
+	if (vtr_jbd2_replay(&view, &result, fs, journal, 0, NULL) == 0) {
 		static uint8_t whole[VOLUME], part[VOLUME];
 
 		FUZZ_CHECK(vtr_blk_size(view) == VOLUME);

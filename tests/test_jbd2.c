@@ -45,7 +45,7 @@ static void replay(struct replay *r, const struct journal_maker *m)
 	vtr_ctx_on_warning(r->ctx, keep_warning, r);
 	assert_int_equal(0, vtr_blk_memory(&fs, r->ctx, dots, sizeof(dots), NULL));
 	assert_int_equal(0, vtr_blk_memory(&journal, r->ctx, m->b, sizeof(m->b), NULL));
-	vtr_jbd2_replay(&r->view, &r->result, fs, journal, &r->err);
+	vtr_jbd2_replay(&r->view, &r->result, fs, journal, 0, &r->err);
 	vtr_blk_unref(fs);
 	vtr_blk_unref(journal);
 }

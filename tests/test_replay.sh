@@ -129,8 +129,28 @@ got=0
 "$V" ls ext.img / >out 2>err || got=$?
 expect "an external journal is refused" $got 3
 grep -q '12345678-1234-1234-1234-123456789abc' err || die "its UUID is not named: $(cat err)"
+debugfs -w -R "feature ^needs_recovery" ext.img >/dev/null 2>&1
+block A >a
+block A >>a
+debugfs -w -R 'write a file' ext.img >/dev/null 2>&1
+read -r b1 b2 <<<"$(debugfs -R 'blocks file' ext.img 2>/dev/null)"
+uuid=$(dumpe2fs -h jdev.img 2>/dev/null | sed -n 's/^Filesystem UUID: *//p')
+debugfs -w -R "ssv journal_uuid $uuid" ext.img 2>/dev/null
+debugfs -w -R "ssv journal_dev 0x801" ext.img 2>/dev/null
+block D >dd
+debugfs -w ext.img >/dev/null 2>&1 <<X
+journal_open -f jdev.img
+journal_write -b $b2 dd
+journal_close
+X
+cp jdev.img fsckj.img
+cp ext.img fsck.img
+e2fsck -fy -j fsckj.img fsck.img >fsck.log 2>&1 || [ $? -lt 4 ] || die "e2fsck: $(cat fsck.log)"
+expect "e2fsck takes the journal from its device" \
+	"$(debugfs -R 'cat /file' fsck.img 2>/dev/null | tr -s 'A-Za-z' | tr -dc 'A-Za-z')" AD
+expect "and so do we, where it is there" "$("$V" cat -a ext.img -a jdev.img /file | tr -s 'A-Za-z' | tr -dc 'A-Za-z')" AD
 got=0
-"$V" ls jdev.img / >out 2>err || got=$?
+"$V" ls -d sda jdev.img / >out 2>err || got=$?
 expect "a journal device is no filesystem" $got 1
 grep -q 'journal_dev' err || die "it is not named: $(cat err)"
 
