@@ -603,6 +603,8 @@ struct vtr_package {
 	const char *status;  /* "installed", "config-files", … */
 	uint64_t installed_size; /* bytes; 0: not recorded */
 	const char *summary; /* first line of the description; NULL */
+	const char *vendor;  /* who made it, where recorded ("Fedora Project"); NULL */
+	int64_t install_time; /* seconds since 1970-01-01 UTC; 0: not recorded */
 };
 
 struct vtr_os; /* an operating system in a guest */
