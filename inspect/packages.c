@@ -225,7 +225,8 @@ static const struct {
 	const char *format;
 	int (*read)(struct vtr_packages *l, struct vtr_error *err);
 } packages_readers[] = {
-	{ "rpm", vtr_rpm_read },
+	{ "rpm", vtr_rpm_read },	{ "apk", vtr_apk_read },   { "pacman", vtr_pacman_read },
+	{ "ebuild", vtr_portage_read }, { "opkg", vtr_opkg_read },
 };
 
 int vtr_packages_read(struct vtr_os *os, struct vtr_error *err)
