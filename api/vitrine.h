@@ -603,6 +603,8 @@ struct vtr_package {
 	const char *status;	    /* "installed", "config-files", … */
 	uint64_t installed_size;    /* bytes; 0: not recorded */
 	const char *summary;	    /* first line of the description; NULL */
+	const char *vendor;	    /* who made it, where recorded ("Fedora Project"); NULL */
+	int64_t install_time;	    /* seconds since 1970-01-01 UTC; 0: not recorded */
 };
 
 struct vtr_os; /* an operating system in a guest */
@@ -669,8 +671,8 @@ VTR_API const struct vtr_fact *vtr_os_fact_at(const struct vtr_os *os, size_t i)
  */
 enum vtr_member_kind { VTR_MEMBER_TEXT = 1, VTR_MEMBER_NUMBER, VTR_MEMBER_BOOL, VTR_MEMBER_LIST };
 struct vtr_member {
-	const char *key;   /* "name", "uid" */
-	int kind;	   /* enum vtr_member_kind */
+	const char *key; /* "name", "uid" */
+	int kind;	 /* enum vtr_member_kind */
 	/* UTF-8, guest bytes escaped; a number's digits; "true" or "false"; texts with a newline between them, which
 	 * none of them has: "" is no text at all */
 	const char *value;
@@ -725,8 +727,8 @@ struct vtr_journal_info {
 	char seqnum_id[33];		  /* sequence numbers count within this one */
 	const char *state;		  /* "offline": closed; "archived"; "online": it was being written; "unknown" */
 	bool compact, keyed, sealed;
-	bool whole;	  /* nothing was found damaged or cut when it was opened */
-	uint64_t entries; /* that can be reached: their indices are below this */
+	bool whole;			       /* nothing was found damaged or cut when it was opened */
+	uint64_t entries;		       /* that can be reached: their indices are below this */
 	uint64_t head_realtime, tail_realtime; /* microseconds since 1970, as the header says */
 };
 
@@ -754,7 +756,7 @@ struct vtr_journal_entry {
  * is damaged beyond that is warned of. VTR_ELIMIT: more entries than limits.metadata has room for.
  */
 VTR_API int vtr_journal_open(struct vtr_journal **out, struct vtr_blk *b, struct vtr_error *err);
-VTR_API void vtr_journal_close(struct vtr_journal *j); /* NULL is fine */
+VTR_API void vtr_journal_close(struct vtr_journal *j);				      /* NULL is fine */
 VTR_API const struct vtr_journal_info *vtr_journal_info(const struct vtr_journal *j); /* borrowed until j goes */
 
 /*
@@ -762,7 +764,8 @@ VTR_API const struct vtr_journal_info *vtr_journal_info(const struct vtr_journal
  * warned of and left out. VTR_ECORRUPT, VTR_ETRUNCATED: this entry is lost, the others are not. VTR_EUSAGE: no such
  * index.
  */
-VTR_API int vtr_journal_read(struct vtr_journal_entry *out, struct vtr_journal *j, uint64_t index, struct vtr_error *err);
+VTR_API int vtr_journal_read(struct vtr_journal_entry *out, struct vtr_journal *j, uint64_t index,
+			     struct vtr_error *err);
 VTR_API int vtr_journal_stamp(struct vtr_journal_entry *out, struct vtr_journal *j, uint64_t index,
 			      struct vtr_error *err);
 

@@ -173,6 +173,12 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 			cli_json_set(e, "status", p->status);
 			if (p->installed_size)
 				json_object_set_new(e, "installed_size", cli_json_u64(p->installed_size));
+			if (p->install_time) {
+				const struct vtr_time t = { .sec = p->install_time, .set = true };
+				char buf[64];
+
+				cli_json_set(e, "install_time", cli_time(buf, &t, true));
+			}
 			cli_json_set(e, "summary", p->summary);
 			json_array_append_new(list, e);
 		}

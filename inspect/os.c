@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "fs/fs.h"
+#include "inspect/packages.h"
 
 #define OS_ESCAPED_BLOCK 16384u
 
@@ -299,18 +300,10 @@ struct vtr_tree *vtr_os_tree(struct vtr_os *os)
 
 ssize_t vtr_os_read_packages(struct vtr_os *os, struct vtr_error *err)
 {
-	const struct vtr_fact *format;
-	int found;
-
 	if (os->packages_read)
 		return (ssize_t)os->n_packages;
-	found = vtr_dpkg_read(os, err);
-	if (found < 0)
+	if (vtr_packages_read(os, err) < 0)
 		return vtr_at(err, "%s", os->root);
-	format = vtr_os_fact(os, "package_format");
-	if (!found && format && strcmp(format->value, "deb") != 0)
-		return vtr_fail(err, VTR_EUNSUPPORTED, "%s: packages of format %s are not read", os->root,
-				format->value);
 	os->packages_read = true;
 	return (ssize_t)os->n_packages;
 }
