@@ -230,6 +230,7 @@ shapes = {
                                           ["locked.qcow2"], ["marked.qcow2"])),
     "layout": lambda: documents("layout", False, ["guest.qcow2"], ["odd.raw"]),
     "ls": lambda: documents("ls", True, ["-R", "guest.qcow2"], ["-R", "odd.raw"]),
+    "find": lambda: documents("find", True, ["guest.qcow2"], ["odd.raw"]),
     "stat": lambda: documents("stat", False, ["--extents", "guest.qcow2", "/etc/hostname", "/etc/os-release", "/etc"],
                               ["--extents", "odd.raw", b"/etc/caf\xe9", "/etc/null", "/etc/hostname", "/etc/reserved"]),
     "hash": lambda: documents("hash", True, ["-R", "guest.qcow2"], ["-R", "odd.raw"]),
