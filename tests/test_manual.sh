@@ -31,7 +31,7 @@ manual_guest
 # a filesystem that is not read, device nodes, a name that is not UTF-8, inline and reserved contents.
 manual_tree tree '\267\0'
 manual_records tree
-echo VARIANT_ID=server >>tree/usr/lib/os-release
+printf "VARIANT_ID=server\nBUILD_ID=20240506\n" >>tree/usr/lib/os-release
 touch tree/etc/$'caf\xe9'
 printf '%08192d' 0 >tree/etc/reserved
 truncate -s 12M odd.fs
