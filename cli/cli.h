@@ -14,6 +14,7 @@
 #define CLI_NO_JSON (1u << 0)
 #define CLI_NO_DEVICE (1u << 1)
 #define CLI_NO_SECTOR (1u << 2)
+#define CLI_OPTIONS_FIRST (1u << 3) /* options end at the first argument: what follows may look like one */
 
 /* Exit statuses. */
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_PARTIAL = 3 };

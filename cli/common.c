@@ -282,7 +282,7 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 
 	*c = (struct cli){ .verb = verb };
 	vtr_limits_default(&c->limits);
-	snprintf(shorts, sizeof(shorts), ":a:d:h%s", own);
+	snprintf(shorts, sizeof(shorts), "%s:a:d:h%s", verb->without & CLI_OPTIONS_FIRST ? "+" : "", own);
 	for (; longs && longs[n].name && n < COMMON_MAX_LONGS; n++)
 		all[n] = longs[n];
 	memcpy(all + n, common_longs, sizeof(common_longs));

@@ -266,6 +266,27 @@ static void records_sudo_print(const struct vtr_os *os)
 	records_end(&l);
 }
 
+/* The first values of a list, of each record that is not switched off. */
+static void records_firsts_print(const struct vtr_os *os, const char *title, const char *kind, const char *list)
+{
+	struct records_line l = { .title = title };
+	const struct vtr_record *r;
+	char before[120] = "", text[120];
+
+	for (size_t i = 0; (r = vtr_os_record(os, kind, i)); i++) {
+		const char *values = vtr_record_member(r, list);
+		size_t len = values ? strcspn(values, "\n") : 0;
+
+		if (len == 0 || records_is(r, "enabled", "false"))
+			continue;
+		snprintf(text, sizeof(text), "%.*s", (int)(len < sizeof(text) ? len : sizeof(text) - 1), values);
+		if (strcmp(text, before) != 0)
+			records_name(&l, text);
+		memcpy(before, text, sizeof(before));
+	}
+	records_end(&l);
+}
+
 void cli_records_print(const struct vtr_os *os)
 {
 	size_t cron = records_count(os, "cron");
@@ -279,8 +300,8 @@ void cli_records_print(const struct vtr_os *os)
 		printf("  %-13s %zu\n", "cron jobs", cron);
 	records_network_print(os);
 	records_names_print(os, "ssh host keys", "ssh_host_keys", "type", NULL, NULL, false);
-	records_names_print(os, "containers", "container_images", "name", NULL, NULL, true);
+	records_firsts_print(os, "containers", "container_images", "names");
 	records_names_print(os, "snaps", "snaps", "name", NULL, NULL, true);
 	records_names_print(os, "flatpaks", "flatpaks", "name", NULL, NULL, true);
-	records_names_print(os, "repositories", "repositories", "uri", NULL, NULL, true);
+	records_firsts_print(os, "repositories", "repositories", "uris");
 }

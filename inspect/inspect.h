@@ -94,6 +94,9 @@ bool vtr_inspect_is_fatal(const struct vtr_error *err);
 /* --- families of facts: each adds what it finds; -1 only when the work cannot go on -------------------------------- */
 
 int vtr_linux_read(struct vtr_os *os, struct vtr_error *err); /* distribution, names, package format, init, … */
+/* Whether this is the root of another system than Linux: 1, with its type and a file that says so, 0, -1. Static. */
+int vtr_unix_find(const char **type, const char **sign, struct vtr_os *os, struct vtr_error *err);
+int vtr_unix_read(struct vtr_os *os, const char *type, struct vtr_error *err); /* its name and version */
 int vtr_elf_read(struct vtr_os *os, struct vtr_error *err);   /* arch */
 int vtr_dpkg_read(struct vtr_os *os, struct vtr_error *err);  /* packages. 1: there is a database, 0: there is none */
 

@@ -397,7 +397,9 @@ int vtr_os_add_text(struct vtr_os *os, const char *key, const char *value, const
 int vtr_os_read_records(struct vtr_os *os, struct vtr_error *err)
 {
 	static int (*const families[])(struct vtr_os * os, struct vtr_error * err) = {
-		vtr_users_read, vtr_kernels_read, vtr_services_read, vtr_cron_read, vtr_network_read,
+		vtr_boot_read,	  vtr_kernels_read,	 vtr_users_read,   vtr_services_read,
+		vtr_system_read,  vtr_cron_read,	 vtr_network_read, vtr_ssh_read,
+		vtr_bundles_read, vtr_repositories_read, vtr_logins_read,
 	};
 	struct vtr_records *r = records_of(os, err);
 

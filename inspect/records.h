@@ -121,13 +121,17 @@ int vtr_os_add_text(struct vtr_os *os, const char *key, const char *value, const
 
 /* --- families: each makes the records that it finds. -1: the work cannot go on, or a limit was reached -------------- */
 
-
-
 int vtr_users_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_services_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_kernels_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_cron_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_network_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_ssh_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_bundles_read(struct vtr_os *os, struct vtr_error *err); /* images of containers, snaps, flatpaks */
+int vtr_repositories_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_logins_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_boot_read(struct vtr_os *os, struct vtr_error *err);   /* facts alone */
+int vtr_system_read(struct vtr_os *os, struct vtr_error *err); /* the same; after the services */
 
 /* --- their formats: any bytes make records and facts of os, which may have no tree ---------------------------------- */
 
@@ -143,5 +147,13 @@ const char *vtr_kernel_arch(const uint8_t *p, size_t len, uint64_t *version_at);
 vtr_text_fn vtr_crontab_parse, vtr_crontab_user_parse, vtr_anacrontab_parse;
 vtr_text_fn vtr_ifupdown_parse, vtr_netplan_parse, vtr_keyfile_parse, vtr_networkd_parse, vtr_ifcfg_parse,
 	vtr_resolv_parse;
+vtr_text_fn vtr_grub_parse, vtr_loader_conf_parse;
+vtr_text_fn vtr_datasource_parse, vtr_cloud_cfg_parse;
+vtr_text_fn vtr_ssh_key_parse, vtr_sshd_config_parse;
+vtr_text_fn vtr_docker_repositories_parse, vtr_storage_images_parse;
+vtr_text_fn vtr_sources_list_parse, vtr_deb822_sources_parse, vtr_yum_repo_parse, vtr_zypp_repo_parse,
+	vtr_apk_repositories_parse, vtr_pacman_conf_parse;
+/* The last records of wtmp, or all of it; and the head of a journal's file: their times are facts. */
+vtr_text_fn vtr_wtmp_parse, vtr_journal_parse;
 
 #endif

@@ -41,6 +41,11 @@ _vitrine()
 		[ "$prev" != --sector-size ] || mapfile -t COMPREPLY < <(compgen -W $'512\n4096' -- "$cur")
 		return
 		;;
+	--max-bytes | --max-allocated | --max-files | --max-file) return ;;
+	--xattrs)
+		mapfile -t COMPREPLY < <(compgen -W $'user\nall' -- "$cur")
+		return
+		;;
 	--allow-dir)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		compopt -o filenames
@@ -59,6 +64,7 @@ _vitrine()
 		word=${COMP_WORDS[i]}
 		case $word in
 		-a | --add) image=${COMP_WORDS[++i]} common+=("$word" "$image") ;;
+		--max-bytes | --max-allocated | --max-files | --max-file | --xattrs) ((++i)) ;;
 		--allow-dir | --format | --snapshot | --sector-size | --limit | --timeout | -d | --device)
 			common+=("$word" "${COMP_WORDS[++i]}")
 			;;

@@ -174,6 +174,43 @@ manual_records()
 		DNS=192.0.2.53
 	END
 	echo 'nameserver 192.0.2.53' >"$root/etc/resolv.conf"
+	mkdir -p "$root"/etc/{ssh,selinux,default,apt,apparmor.d,cloud/cloud.cfg.d} "$root/boot/grub/i386-pc" "$root/.disk" \
+		"$root"/var/lib/{cloud/instance,docker/image/overlay2,containers/storage/overlay-images,snapd/snaps} \
+		"$root/var/lib/flatpak/app/org.example.Draw/x86_64/stable" "$root/var/log/journal/0123456789abcdef0123456789abcdef"
+	echo 'LANG=it_IT.UTF-8' >"$root/etc/locale.conf"
+	echo 'XKBLAYOUT="it"' >"$root/etc/default/keyboard"
+	printf 'SELINUX=permissive\nSELINUXTYPE=targeted\n' >"$root/etc/selinux/config"
+	touch "$root/usr/sbin/apparmor_parser" "$root/.dockerenv" "$root/.disk/base_installable"
+	echo 'DataSourceNoCloud: DataSourceNoCloud' >"$root/var/lib/cloud/instance/datasource"
+	echo 'datasource_list: [ NoCloud, None ]' >"$root/etc/cloud/cloud.cfg.d/90_dpkg.cfg"
+	printf 'set default="0"\nmenuentry "Debian GNU/Linux" {\n}\n' >"$root/boot/grub/grub.cfg"
+	echo 'PermitRootLogin no' >"$root/etc/ssh/sshd_config"
+	printf 'Match User alice\n\tX11Forwarding yes\n' >>"$root/etc/ssh/sshd_config"
+	echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCg root@www' \
+		>"$root/etc/ssh/ssh_host_ed25519_key.pub"
+	echo 'deb https://user:secret@deb.example/debian bookworm main' >"$root/etc/apt/sources.list"
+	mkdir -p "$root/etc/yum.repos.d"
+	printf '[extra]\nbaseurl=https://example/extra\nenabled=0\n' >"$root/etc/yum.repos.d/extra.repo"
+	echo '{"Repositories":{"alpine":{"alpine:3.19":"sha256:0123"}}}' \
+		>"$root/var/lib/docker/image/overlay2/repositories.json"
+	echo '[{"id":"4567","digest":"sha256:89ab","names":["docker.io/library/alpine:3.19"],"created":"2024-05-06T07:08:09Z"}]' \
+		>"$root/var/lib/containers/storage/overlay-images/images.json"
+	touch "$root/var/lib/snapd/snaps/core22_1380.snap"
+	# struct utmp, 384 bytes each: a boot, and a login on pts/0 from 192.0.2.1.
+	grown "$root/var/log/wtmp" 0 '\x02'
+	grown "$root/var/log/wtmp" 44 'reboot'
+	grown "$root/var/log/wtmp" 76 '6.1.0-18-amd64'
+	grown "$root/var/log/wtmp" 340 '\xd9\x81\x38\x66'
+	grown "$root/var/log/wtmp" 384 '\x07'
+	grown "$root/var/log/wtmp" $((384 + 8)) 'pts/0'
+	grown "$root/var/log/wtmp" $((384 + 44)) 'alice'
+	grown "$root/var/log/wtmp" $((384 + 76)) '192.0.2.1'
+	grown "$root/var/log/wtmp" $((384 + 340)) '\xda\x81\x38\x66'
+	truncate -s $((2 * 384)) "$root/var/log/wtmp"
+	# The header of a journal: the last entry at 1714979300 s, 10 s after the boot.
+	grown "$root/var/log/journal/0123456789abcdef0123456789abcdef/system.journal" 0 LPKSHHRH
+	grown "$root/var/log/journal/0123456789abcdef0123456789abcdef/system.journal" 192 \
+		'\x00\x41\xf9\xbb\xc3\x17\x06\x00\x80\x96\x98\x00\x00\x00\x00\x00'
 	echo 'an initramfs' >"$root/boot/initrd.img-6.1.0-18-amd64"
 	# The start of an x86 kernel: HdrS, protocol 2.12, and a 64-bit entry.
 	grown "$root/boot/vmlinuz-6.1.0-18-amd64" $((0x202)) 'HdrS\014\002'

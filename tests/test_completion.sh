@@ -38,7 +38,7 @@ expect stat st
 [ "$(complete_words '' | grep -c '^[a-z]')" = "$("$tmp/vitrine" --help | grep -c '^  [a-z]* ')" ]
 
 # Options: the verb's own, and everybody's.
-expect $'--no-packages' inspect --no
+expect $'--no-packages\n--no-replay' inspect --no
 expect --extents stat --ext
 expect --json ls --js
 expect $'4096\n512' ls --sector-size ''

@@ -31,7 +31,7 @@ manual_guest
 # a filesystem that is not read, device nodes, a name that is not UTF-8, inline and reserved contents.
 manual_tree tree '\267\0'
 manual_records tree
-echo VARIANT_ID=server >>tree/usr/lib/os-release
+printf "VARIANT_ID=server\nBUILD_ID=20240506\n" >>tree/usr/lib/os-release
 touch tree/etc/$'caf\xe9'
 printf '%08192d' 0 >tree/etc/reserved
 truncate -s 12M odd.fs
@@ -230,6 +230,7 @@ shapes = {
                                           ["locked.qcow2"], ["marked.qcow2"])),
     "layout": lambda: documents("layout", False, ["guest.qcow2"], ["odd.raw"]),
     "ls": lambda: documents("ls", True, ["-R", "guest.qcow2"], ["-R", "odd.raw"]),
+    "find": lambda: documents("find", True, ["guest.qcow2"], ["odd.raw"]),
     "stat": lambda: documents("stat", False, ["--extents", "guest.qcow2", "/etc/hostname", "/etc/os-release", "/etc"],
                               ["--extents", "odd.raw", b"/etc/caf\xe9", "/etc/null", "/etc/hostname", "/etc/reserved"]),
     "hash": lambda: documents("hash", True, ["-R", "guest.qcow2"], ["-R", "odd.raw"]),

@@ -228,7 +228,7 @@ static const struct rpm_item bash[] = {
 	RPM_STR(1001, "5.2"),
 	RPM_STR(1002, "1.fc38"),
 	RPM_INT(1003, "\0\0\0\2"),
-	{ 1004, 9, 3, "Die Shell\0The shell\nof many\0Le shell", 39 },
+	{ 1004, 9, 3, "Die Shell\0The shell\nof many\0Le shell", 37 },
 	RPM_INT(1009, "\0\0\1\0"),
 	RPM_STR(1011, "Fedora Project"),
 	RPM_STR(1022, "x86_64"),
