@@ -497,6 +497,27 @@ static void damage_is_named_and_the_rest_is_read(void **state)
 	}
 }
 
+/* A slot for every place, all of them with the same blocks. */
+static void packages_do_not_share_blocks(void **state)
+{
+	struct vtr_str s = rpm_ndb_make(blobs, 1);
+	struct read r;
+	char *got;
+
+	(void)state;
+	for (size_t at = 64; at < 4096; at += 16)
+		memcpy(s.p + at, s.p + 48, 16);
+	read_bytes(&r, NDB, s.p, s.len, NULL);
+	assert_int_equal(0, r.rc);
+	assert_int_equal(2, r.warnings); /* equal ones are one, and how many more there were */
+	assert_non_null(strstr(r.warning.text, "package 1: its blocks are another's, too"));
+	got = packages_text(r.os);
+	lines_compare(BASH, got);
+	free(got);
+	read_done(&r);
+	vtr_str_done(&s);
+}
+
 /* What a schema may say instead of the table that rpm makes. */
 static void hostile_schemas_are_refused(void **state)
 {
@@ -526,6 +547,48 @@ static void hostile_schemas_are_refused(void **state)
 		read_done(&r);
 		vtr_str_done(&s);
 	}
+}
+
+static void schemas_without_end_are_refused(void **state)
+{
+	struct vtr_str schema = { 0 }, s;
+	struct read r;
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++)
+		vtr_str_putf(&schema, "CREATE TABLE t%u(a, b, c);", i);
+	vtr_str_puts(&schema, TABLE);
+	s = sqlite_make(schema.p, true);
+	read_bytes(&r, SQLITE, s.p, s.len, NULL);
+	assert_int_equal(-1, r.rc);
+	assert_int_equal(VTR_ELIMIT, r.err.code);
+	assert_non_null(strstr(r.err.text, "more than 20000 operations to load the schema"));
+	read_done(&r);
+	vtr_str_done(&s);
+	vtr_str_done(&schema);
+}
+
+/* A tree whose last page is its first one, too. */
+static void pages_that_are_shared_end_the_list(void **state)
+{
+	struct vtr_str s = sqlite_make(TABLE, true);
+	const uint8_t *p = (const uint8_t *)s.p + 512; /* the table's root */
+	struct read r;
+	char *got;
+
+	(void)state;
+	assert_int_equal(5, p[0]); /* a page of pages */
+	memcpy(s.p + 512 + 8, p + vtr_get_be16(p + 12), 4);
+	read_bytes(&r, SQLITE, s.p, s.len, NULL);
+	assert_int_equal(0, r.rc);
+	assert_int_equal(1, r.warnings);
+	assert_int_equal(VTR_ECORRUPT, r.warning.code);
+	assert_non_null(strstr(r.warning.text, "package 1 comes after"));
+	got = packages_text(r.os);
+	assert_non_null(strstr(got, "bash"));
+	free(got);
+	read_done(&r);
+	vtr_str_done(&s);
 }
 
 static void rows_that_are_no_blobs_are_warned_of(void **state)
@@ -877,7 +940,10 @@ int main(void)
 		cmocka_unit_test(every_database_is_read),
 		cmocka_unit_test(versions_of_one_package_stay_apart),
 		cmocka_unit_test(damage_is_named_and_the_rest_is_read),
+		cmocka_unit_test(packages_do_not_share_blocks),
 		cmocka_unit_test(hostile_schemas_are_refused),
+		cmocka_unit_test(schemas_without_end_are_refused),
+		cmocka_unit_test(pages_that_are_shared_end_the_list),
 		cmocka_unit_test(rows_that_are_no_blobs_are_warned_of),
 		cmocka_unit_test(limits_are_kept_and_named),
 		cmocka_unit_test(every_prefix_and_every_byte_is_read),
