@@ -229,6 +229,7 @@ shapes = {
                                           ["overlay.qcow2"], ["snap.qcow2"], ["odd.raw"], ["far.qcow2"],
                                           ["locked.qcow2"], ["marked.qcow2"])),
     "layout": lambda: documents("layout", False, ["guest.qcow2"], ["odd.raw"]),
+    "df": lambda: documents("df", False, ["guest.qcow2"], ["odd.raw"]),
     "ls": lambda: documents("ls", True, ["-R", "guest.qcow2"], ["-R", "odd.raw"]),
     "find": lambda: documents("find", True, ["guest.qcow2"], ["odd.raw"]),
     "stat": lambda: documents("stat", False, ["--extents", "guest.qcow2", "/etc/hostname", "/etc/os-release", "/etc"],
