@@ -160,6 +160,8 @@ static char *listed(const char *dbpath, const char *backend)
 	while (fgets(line, sizeof(line), f)) {
 		char *src;
 
+		if (!strchr(line, '|')) /* a summary goes on */
+			continue;
 		while ((none = strstr(line, "|0|")))
 			memmove(none + 1, none + 2, strlen(none + 2) + 1);
 		while ((none = strstr(line, "|(none)|")))
@@ -830,7 +832,7 @@ static void the_corpus_is_read_as_rpm_reads_it(void **state)
 	}
 }
 
-/* What rpm itself makes of headers that were made by hand, and of Berkeley DB's own writing of them. */
+/* What rpm itself makes of headers that were made by hand. */
 static void rpm_lists_what_was_made_by_hand(void **state)
 {
 	char dir[] = "/tmp/vitrine-rpm-XXXXXX", path[128];
@@ -843,9 +845,10 @@ static void rpm_lists_what_was_made_by_hand(void **state)
 	run("rpm --dbpath '%s' --define '_db_backend sqlite' --initdb", dir);
 	snprintf(path, sizeof(path), "%s/rpmdb.sqlite", dir);
 	assert_int_equal(SQLITE_OK, sqlite3_open(path, &db));
+	sql_insert(db, &blobs[0]);
 	sql_insert(db, &blobs[1]);
 	sqlite3_close(db);
-	assert_int_equal(1, dir_compare(SQLITE, dir));
+	assert_int_equal(2, dir_compare(SQLITE, dir));
 	run("rm -r '%s'", dir);
 }
 
