@@ -117,6 +117,22 @@ static char *sbom_purl(const struct sbom_system *s, const struct vtr_package *p)
 	return out;
 }
 
+/* The distribution as os-release has it, which scanners know; some facts have another name. */
+static const char *sbom_distro(const struct vtr_os *os)
+{
+	static const char *const names[][2] = {
+		{ "alpinelinux", "alpine" },
+		{ "archlinux", "arch" },
+		{ "kalilinux", "kali" },
+	};
+	const char *distro = sbom_fact(os, "distro");
+
+	for (size_t i = 0; distro && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i][0], distro) == 0)
+			return names[i][1];
+	return distro;
+}
+
 /* How a package format's URLs are made. What has no type of its own is generic. */
 static void sbom_system_init(struct sbom_system *s, struct vtr_os *os)
 {
@@ -129,7 +145,7 @@ static void sbom_system_init(struct sbom_system *s, struct vtr_os *os)
 		{ "apk", "apk", NULL, true, false },
 		{ "pacman", "alpm", NULL, true, false },
 	};
-	const char *format = sbom_fact(os, "package_format"), *distro = sbom_fact(os, "distro");
+	const char *format = sbom_fact(os, "package_format"), *distro = sbom_distro(os);
 	const char *version = sbom_fact(os, "version"), *root = vtr_os_root(os);
 	size_t n = 0;
 
@@ -146,8 +162,6 @@ static void sbom_system_init(struct sbom_system *s, struct vtr_os *os)
 			s->vendor = "redhat";
 		else if (s->epoch_apart && strncmp(s->vendor, "opensuse", 8) == 0)
 			s->vendor = "opensuse";
-		else if (strcmp(s->type, "alpm") == 0 && strcmp(s->vendor, "archlinux") == 0)
-			s->vendor = "arch";
 	}
 	/* Of Debian's "12.5" the releases of its security data are the first number. */
 	if (distro && strcmp(distro, "debian") == 0)

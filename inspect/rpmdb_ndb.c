@@ -56,8 +56,6 @@ static int ndb_blob_check(uint32_t *len, struct ndb *db, const uint8_t *p, size_
 	const uint8_t *tail = p + size - NDB_TAIL;
 	uint32_t sum;
 
-	if (vtr_get_le32(p) != NDB_BLOB_MAGIC || vtr_get_le32(p + 4) != number)
-		return vtr_fail(err, VTR_ECORRUPT, "its blocks are not there");
 	*len = vtr_get_le32(p + 12);
 	if (*len > size - NDB_HEAD - NDB_TAIL)
 		return vtr_fail(err, VTR_ECORRUPT, "a header of %" PRIu32 " bytes in %zu", *len, size);
@@ -75,19 +73,23 @@ static int ndb_blob_check(uint32_t *len, struct ndb *db, const uint8_t *p, size_
 static int ndb_package_read(struct ndb *db, uint32_t number, uint32_t block, uint32_t blocks, struct vtr_error *err)
 {
 	uint64_t off = (uint64_t)block * NDB_BLOCK, size = (uint64_t)blocks * NDB_BLOCK;
+	uint8_t head[NDB_HEAD], *p;
 	uint32_t len;
-	uint8_t *p;
 
 	if (size < NDB_HEAD + NDB_TAIL || off < db->slots_len || !vtr_range_in(off, size, db->b->size))
 		return vtr_fail(err, VTR_ECORRUPT, "%" PRIu32 " blocks from %" PRIu32 " on in %" PRIu64 " bytes",
 				blocks, block, db->b->size);
+	if (vtr_blk_pread(db->b, off, head, sizeof(head), err) < 0)
+		return -1;
+	if (vtr_get_le32(head) != NDB_BLOB_MAGIC || vtr_get_le32(head + 4) != number)
+		return vtr_fail(err, VTR_ECORRUPT, "its blocks are not there");
 	if (size > db->left)
 		return vtr_fail(err, VTR_ECORRUPT, "its blocks are another's, too");
+	db->left -= size;
 	if (vtr_packages_room(&p, db->l, size, "a package's bytes", err) < 0 ||
 	    vtr_blk_pread(db->b, off, p, (size_t)size, err) < 0 ||
 	    ndb_blob_check(&len, db, p, (size_t)size, number, err) < 0)
 		return -1;
-	db->left -= size;
 	/* Anything that comes from here on is no damage. */
 	return vtr_rpm_header_add(db->l, p + NDB_HEAD, len, number, err) < 0 ? 1 : 0;
 }

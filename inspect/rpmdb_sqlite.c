@@ -17,8 +17,10 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 
-#define SQLITE_HEADER 100u /* of the database */
-#define SQLITE_OPS 1000	   /* of its virtual machine, between two looks at the clock */
+#define SQLITE_HEADER 100u	/* of the database */
+#define SQLITE_OPS 1000		/* of its virtual machine, between two looks at the clock */
+#define SQLITE_STEPS 10		/* that each of them is worth; a package takes four */
+#define SQLITE_SCHEMA_OPS 20000 /* to load the schema; rpm's takes less than 1000 */
 
 /* ------------------------------------------------------------------------------------------- the write-ahead log */
 
@@ -167,13 +169,26 @@ struct sqlite {
 	sqlite3 *db;
 	struct vtr_error stop; /* why the work was stopped from within */
 	uint64_t left;	       /* bytes that rows may have yet: none is shared */
+	unsigned schema_ops;   /* that loading the schema may take yet */
+	bool loaded;
 };
 
+/*
+ * The pages of a tree may be shared, so that a small file is a tree of any size, and each entry of a schema takes memory.
+ */
 static int sqlite_progress(void *arg)
 {
 	struct sqlite *s = arg;
 
-	return vtr_tick(s->l->os->ctx, &s->l->steps, 100, &s->stop) < 0;
+	if (!s->loaded) {
+		if (s->schema_ops < SQLITE_OPS) {
+			vtr_error_set(&s->stop, VTR_ELIMIT, "SQLite: more than %u operations to load the schema",
+				      SQLITE_SCHEMA_OPS);
+			return 1;
+		}
+		s->schema_ops -= SQLITE_OPS;
+	}
+	return vtr_tick(s->l->os->ctx, &s->l->steps, SQLITE_OPS * SQLITE_STEPS, &s->stop) < 0;
 }
 
 /* What statements may do: read this table. */
@@ -204,7 +219,7 @@ static int sqlite_open(struct sqlite *s, struct vtr_error *err)
 	static const struct {
 		int limit, value;
 	} limits[] = {
-		{ SQLITE_LIMIT_SQL_LENGTH, 1 << 20 }, { SQLITE_LIMIT_COLUMN, 100 },
+		{ SQLITE_LIMIT_SQL_LENGTH, 10000 },   { SQLITE_LIMIT_COLUMN, 100 },
 		{ SQLITE_LIMIT_EXPR_DEPTH, 20 },      { SQLITE_LIMIT_COMPOUND_SELECT, 2 },
 		{ SQLITE_LIMIT_VDBE_OP, 10000 },      { SQLITE_LIMIT_FUNCTION_ARG, 8 },
 		{ SQLITE_LIMIT_ATTACHED, 0 },	      { SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100 },
@@ -277,15 +292,27 @@ static int sqlite_rows_read(struct sqlite *s, struct vtr_error *err)
 {
 	sqlite3_stmt *rows = NULL;
 	sqlite3_blob *blob = NULL;
-	int rc = sqlite3_prepare_v2(s->db, "SELECT rowid FROM Packages", -1, &rows, NULL), result = 0;
+	static const char query[] = "SELECT rowid FROM Packages NOT INDEXED ORDER BY rowid";
+	int rc = sqlite3_prepare_v2(s->db, query, -1, &rows, NULL), result = 0;
+	int64_t before = 0;
+	bool any = false;
 
+	s->loaded = true;
 	if (rc != SQLITE_OK)
 		return sqlite_fail(s, rc, err);
 	while (result == 0 && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
 		int64_t row = sqlite3_column_int64(rows, 0);
 		struct vtr_error e = { 0 };
-		int read = sqlite_row_read(s, &blob, row, &e);
+		int read;
 
+		if (any && row <= before) { /* shared pages, of which there is no end */
+			vtr_packages_warn(s->l, VTR_ECORRUPT, "package %" PRId64 " comes after %" PRId64, row, before);
+			rc = SQLITE_DONE;
+			break;
+		}
+		any = true;
+		before = row;
+		read = sqlite_row_read(s, &blob, row, &e);
 		if (read > 0) {
 			if (err)
 				*err = e;
@@ -316,7 +343,7 @@ static int sqlite_rows_read(struct sqlite *s, struct vtr_error *err)
 
 int vtr_rpmdb_sqlite_read(struct vtr_packages *l, struct vtr_blk *b, struct vtr_blk *wal, struct vtr_error *err)
 {
-	struct sqlite s = { .l = l };
+	struct sqlite s = { .l = l, .schema_ops = SQLITE_SCHEMA_OPS };
 	VTR_FREE uint8_t *image = NULL;
 	uint64_t len;
 	int rc;
@@ -328,7 +355,7 @@ int vtr_rpmdb_sqlite_read(struct vtr_packages *l, struct vtr_blk *b, struct vtr_
 	/* "The log is merged": SQLite would look for one beside a database that may have one. */
 	image[18] = image[18] == 2 ? 1 : image[18];
 	image[19] = image[19] == 2 ? 1 : image[19];
-	s.left = len;
+	s.left = 2 * len; /* twice: a broken row must not cost its siblings theirs */
 	rc = sqlite_open(&s, err);
 	if (rc == 0) {
 		rc = sqlite3_deserialize(s.db, "main", image, (sqlite3_int64)len, (sqlite3_int64)len,

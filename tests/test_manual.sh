@@ -28,10 +28,12 @@ cd "$dir/images"
 manual_guest
 
 # What the examples' images do not have, so that every member is printed once: an MBR disk that its table overstates,
-# a filesystem that is not read, device nodes, a name that is not UTF-8, inline and reserved contents.
+# a filesystem that is not read, device nodes, a name that is not UTF-8, inline and reserved contents,
+# a time of installation.
 manual_tree tree '\267\0'
 manual_records tree
 printf "VARIANT_ID=server\nBUILD_ID=20240506\n" >>tree/usr/lib/os-release
+sed -i 's/^Package: libc6$/&\nInstalled-Time: 1714979289/' tree/var/lib/dpkg/status # which opkg writes
 touch tree/etc/$'caf\xe9'
 printf '%08192d' 0 >tree/etc/reserved
 truncate -s 12M odd.fs
@@ -229,6 +231,7 @@ shapes = {
                                           ["overlay.qcow2"], ["snap.qcow2"], ["odd.raw"], ["far.qcow2"],
                                           ["locked.qcow2"], ["marked.qcow2"])),
     "layout": lambda: documents("layout", False, ["guest.qcow2"], ["odd.raw"]),
+    "df": lambda: documents("df", False, ["guest.qcow2"], ["odd.raw"]),
     "ls": lambda: documents("ls", True, ["-R", "guest.qcow2"], ["-R", "odd.raw"]),
     "find": lambda: documents("find", True, ["guest.qcow2"], ["odd.raw"]),
     "stat": lambda: documents("stat", False, ["--extents", "guest.qcow2", "/etc/hostname", "/etc/os-release", "/etc"],

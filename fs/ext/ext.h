@@ -21,12 +21,12 @@
 #define EXT_MAX_EA_INODE (1u << 20) /* the kernel sets 64 KiB at most */
 #define EXT_XATTR_MAGIC 0xea020000u
 #define EXT_FAST_SYMLINK 60u
-#define EXT_MAX_PROPS 20u
+#define EXT_MAX_PROPS 24u
 
 /* The superblock's fields that we use ourselves, after checking. */
 struct ext_super {
-	uint64_t inodes, blocks, free_blocks, free_inodes;
-	uint32_t first_block, block_log2, cluster_log2;
+	uint64_t inodes, blocks, free_blocks, free_inodes, reserved_blocks;
+	uint32_t first_block, block_log2, cluster_log2, overhead; /* the last in clusters; 0: not recorded */
 	uint32_t blocks_per_group, clusters_per_group, inodes_per_group;
 	uint32_t inode_len, desc_len;
 	uint32_t rev, state, creator;

@@ -65,6 +65,7 @@ static const struct ext_feature {
  * Superblock, little endian, at byte 1024 of the volume (the fields that are used).
  *   0x00 4 s_inodes_count	 0x3a 2 s_state			 0x7d.. 16 s_volume_name (0x78)
  *   0x04 4 s_blocks_count_lo	 0x48 4 s_creator_os		 0x88 64 s_last_mounted
+ *   0x08 4 s_r_blocks_count_lo	 0x154 4 s_r_blocks_count_hi	 0x248 4 s_overhead_clusters
  *   0x0c 4 s_free_blocks_lo	 0x4c 4 s_rev_level		 0xe8 4 s_last_orphan
  *   0x10 4 s_free_inodes	 0x58 2 s_inode_size		 0xfe 2 s_desc_size
  *   0x14 4 s_first_data_block	 0x5c 4 s_feature_compat	0x108 4 s_mkfs_time
@@ -83,6 +84,7 @@ bool vtr_ext_parse_super(struct ext_super *out, struct vtr_cur c)
 		return false;
 	s.inodes = vtr_get_le32(b);
 	s.blocks = vtr_get_le32(b + 0x04);
+	s.reserved_blocks = vtr_get_le32(b + 0x08);
 	s.free_blocks = vtr_get_le32(b + 0x0c);
 	s.free_inodes = vtr_get_le32(b + 0x10);
 	s.first_block = vtr_get_le32(b + 0x14);
@@ -107,6 +109,7 @@ bool vtr_ext_parse_super(struct ext_super *out, struct vtr_cur c)
 	s.last_orphan = vtr_get_le32(b + 0xe8);
 	s.mkfs_time = vtr_get_le32(b + 0x108);
 	s.error_count = vtr_get_le32(b + 0x194);
+	s.overhead = vtr_get_le32(b + 0x248);
 	if (s.rev > 0) {
 		s.inode_len = vtr_get_le16(b + 0x58);
 		s.group = vtr_get_le16(b + 0x5a);
@@ -117,6 +120,7 @@ bool vtr_ext_parse_super(struct ext_super *out, struct vtr_cur c)
 	if (s.incompat & EXT4_FEATURE_INCOMPAT_64BIT) {
 		s.desc_len = vtr_get_le16(b + 0xfe);
 		s.blocks |= (uint64_t)vtr_get_le32(b + 0x150) << 32;
+		s.reserved_blocks |= (uint64_t)vtr_get_le32(b + 0x154) << 32;
 		s.free_blocks |= (uint64_t)vtr_get_le32(b + 0x158) << 32;
 	}
 	*out = s;
@@ -235,11 +239,32 @@ void vtr_ext_prop(struct ext *x, const char *key, const char *title, int kind, u
 		x->props[x->info.n_props++] = (struct vtr_prop){ key, title, kind, text, number };
 }
 
+/*
+ * What statfs(2) says of it when Linux has it mounted: the blocks of its own structures do not count as its size, and
+ * those that are kept for the superuser, and for late allocation where there are extents (2 %, at most 4096 clusters),
+ * are not available.
+ */
+static void ext_space(const struct ext_super *s, uint64_t *overhead, uint64_t *available)
+{
+	unsigned shift = s->cluster_log2 - s->block_log2;
+	uint64_t clusters = s->blocks >> shift, kept = s->reserved_blocks;
+
+	*overhead = (uint64_t)s->overhead << shift;
+	if (*overhead >= s->blocks)
+		*overhead = 0;
+	if (s->incompat & EXT3_FEATURE_INCOMPAT_EXTENTS)
+		kept += VTR_MIN(clusters / 50, (uint64_t)4096) << shift;
+	*available = s->free_blocks > s->blocks || kept < s->reserved_blocks || kept > s->free_blocks
+			     ? 0
+			     : s->free_blocks - kept;
+}
+
 void vtr_ext_make_info(struct ext *x)
 {
 	const struct ext_super *s = &x->sb;
 	static const char *const creators[] = { "Linux", "Hurd", "Masix", "FreeBSD", "Lites" };
 	bool orphans = s->last_orphan != 0 || (s->ro_compat & 0x10000);
+	uint64_t overhead, available;
 	size_t at = 0;
 
 	x->info.label = x->label;
@@ -275,6 +300,9 @@ void vtr_ext_make_info(struct ext *x)
 		     !!(s->incompat & EXT3_FEATURE_INCOMPAT_RECOVER), NULL);
 	vtr_ext_prop(x, "orphans", "orphaned inodes", VTR_PROP_BOOL, orphans, NULL);
 	vtr_ext_prop(x, "error_count", "errors counted", VTR_PROP_NUMBER, s->error_count, NULL);
+	ext_space(s, &overhead, &available);
+	vtr_ext_prop(x, "overhead", "taken by its own structures", VTR_PROP_BYTES, overhead * x->block, NULL);
+	vtr_ext_prop(x, "available", "available to users", VTR_PROP_BYTES, available * x->block, NULL);
 	vtr_ext_prop(x, "inode_size", "inode size", VTR_PROP_BYTES, s->inode_len, NULL);
 	if (s->cluster_log2 != s->block_log2)
 		vtr_ext_prop(x, "cluster_size", "cluster size", VTR_PROP_BYTES, 1024ull << s->cluster_log2, NULL);
