@@ -154,6 +154,26 @@ got=0
 expect "a journal device is no filesystem" $got 1
 grep -q 'journal_dev' err || die "it is not named: $(cat err)"
 
+# --- journals of other people's volumes: contents as after e2fsck, but for what e2fsck moves
+if [ -n "${VITRINE_CORPUS:-}" ]; then
+	for file in "$VITRINE_CORPUS"/ext/e2fsprogs-j_* "$VITRINE_CORPUS"/ext/e2fsprogs-f_journal-*; do
+		case $file in
+		*.gz) gzip -dc "$file" >j.img ;;
+		*.bz2) bzip2 -dc "$file" >j.img ;;
+		*) xz -dc "$file" >j.img ;;
+		esac
+		dumpe2fs -h j.img 2>/dev/null | grep -q 'needs_recovery' || continue
+		cp j.img fsck.img
+		e2fsck -fy fsck.img >fsck.log 2>&1 || [ $? -lt 4 ] || continue
+		rm -rf tree
+		mkdir tree
+		debugfs -R 'rdump / tree' fsck.img >/dev/null 2>&1
+		want=$(cd tree && find . -type f ! -path './lost+found/*' -exec sha256sum {} + | LC_ALL=C sort -k2)
+		have=$({ "$V" hash -R j.img / 2>err || [ $? = 3 ]; } | sed 's|  /|  ./|' | sed '/  .\/journal$/d' | LC_ALL=C sort -k2)
+		expect "$(basename "$file")" "$have" "$want"
+	done
+fi
+
 # --- the kernel's own journals
 if [ "$(id -u)" != 0 ] || ! losetup -f >/dev/null 2>&1 || ! grep -qw ext4 /proc/filesystems; then
 	echo "no root or no loop devices: copies of a mounted filesystem are skipped"

@@ -236,6 +236,41 @@ static int ext_journal_elsewhere(struct vtr_blk **out, uint64_t *at, struct ext 
 	return 0;
 }
 
+/*
+ * The journal's inode. Its table may wait in the journal itself: the superblock has a copy of where the journal's blocks
+ * are, which counts where the inode is none.
+ */
+static int ext_journal_inode(struct ext *x, struct ext_node *n, struct vtr_error *err)
+{
+	const struct ext_super *s = &x->sb;
+	struct vtr_error local = { 0 };
+	struct ext2_inode_large *i;
+
+	if (vtr_ext_node_load(x, n, s->journal_ino, &local) == 0 &&
+	    vtr_ext_mode_type(n->inode->i_mode) == VTR_TYPE_FILE && vtr_ext_inode_size(n->inode) > 0)
+		return 0;
+	if (s->journal_backup_type != 1 || s->journal_ino > s->inodes || !n->inode) {
+		if (local.code == VTR_OK)
+			vtr_error_set(&local, VTR_ECORRUPT, "journal inode %" PRIu32 " is no file", s->journal_ino);
+		if (err)
+			*err = local;
+		return -1;
+	}
+	i = n->inode;
+	memset(i, 0, x->sb.inode_len);
+	i->i_mode = 0100600;
+	i->i_links_count = 1;
+	for (size_t k = 0; k < VTR_COUNT(i->i_block); k++)
+		i->i_block[k] = s->journal_backup[k];
+	i->i_size_high = s->journal_backup[15];
+	i->i_size = s->journal_backup[16];
+	if ((i->i_block[0] & 0xffff) == 0xf30a) /* the head of an extent tree */
+		i->i_flags = EXT4_EXTENTS_FL;
+	n->ino = s->journal_ino;
+	n->given = true;
+	return 0;
+}
+
 /* The journal's bytes, and where in them its superblock is: of the inode that the superblock names. */
 static int ext_journal_open(struct vtr_blk **out, uint64_t *at, struct ext *x, const struct vtr_fs_others *others,
 			    struct vtr_error *err)
@@ -248,7 +283,7 @@ static int ext_journal_open(struct vtr_blk **out, uint64_t *at, struct ext *x, c
 	if (x->sb.journal_ino == 0)
 		return ext_journal_elsewhere(out, at, x, others, err);
 	*at = 0;
-	if (vtr_ext_node_load(x, &n, x->sb.journal_ino, err) < 0 || vtr_ext_node_map(x, &n, err) < 0)
+	if (ext_journal_inode(x, &n, err) < 0 || vtr_ext_node_map(x, &n, err) < 0)
 		goto done;
 	if (!(pieces = vtr_calloc(n.n, sizeof(*pieces), err)))
 		goto done;

@@ -33,6 +33,8 @@ struct ext_super {
 	uint32_t compat, incompat, ro_compat;
 	uint32_t journal_ino, last_orphan, error_count;
 	uint8_t journal_uuid[16];
+	uint8_t journal_backup_type; /* 1: what follows is there */
+	uint32_t journal_backup[17]; /* i_block of the journal's inode, then i_size_high and i_size */
 	uint32_t mkfs_time, mount_time, write_time;
 	uint32_t mounts;
 	uint32_t group; /* that this copy lies in, by s_block_group_nr; revision 0 has none */
@@ -50,6 +52,7 @@ struct ext_extent {
 struct ext_node {
 	uint64_t ino; /* 0: none */
 	bool damaged;
+	bool given;			/* made from the superblock's copy, and not what the inode table has */
 	struct ext2_inode_large *inode; /* inode_len bytes */
 	bool mapped;
 	struct ext_extent *map;
@@ -63,8 +66,9 @@ struct ext {
 	struct ext_super sb;
 	uint32_t block; /* bytes */
 	struct vtr_cache *cache;
-	struct vtr_error io_error; /* of the last failed read that libext2fs asked for */
-	uint64_t reads_left;	   /* of libext2fs, while it maps one node */
+	struct vtr_error io_error;    /* of the last failed read that libext2fs asked for */
+	uint64_t reads_left;	      /* of libext2fs, while it maps one node */
+	const struct ext_node *given; /* while it is being mapped */
 	struct ext_node cur;
 	uint64_t charged; /* bytes of metadata that libext2fs holds */
 	bool before;	  /* opened for its journal alone: what is wrong before replay may be right after it */

@@ -98,6 +98,7 @@ int vtr_ext_node_load(struct ext *x, struct ext_node *n, uint64_t ino, struct vt
 	n->ino = 0;
 	n->mapped = false;
 	n->damaged = false;
+	n->given = false;
 	n->n = 0;
 	if (ino == 0 || ino > x->sb.inodes)
 		return vtr_fail(err, VTR_ENOTFOUND, "there is no inode %" PRIu64 ", the last is %" PRIu64, ino,

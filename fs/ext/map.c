@@ -77,6 +77,17 @@ static int ext_block_cb(ext2_filsys e2, blk64_t *block, e2_blkcnt_t lblk, blk64_
 	return b->result < 0 ? BLOCK_ABORT : 0;
 }
 
+/* What libext2fs takes for an inode that is not in the table. */
+static errcode_t ext_given_inode(ext2_filsys e2, ext2_ino_t ino, struct ext2_inode *inode)
+{
+	const struct ext *x = e2->io->private_data;
+
+	if (ino != x->given->ino)
+		return EXT2_ET_CALLBACK_NOTHANDLED;
+	memcpy(inode, x->given->inode, sizeof(*inode));
+	return 0;
+}
+
 /* Direct, indirect, double and triple indirect blocks. */
 static int ext_map_blocks(struct ext *x, struct ext_node *n, struct vtr_error *err)
 {
@@ -89,12 +100,17 @@ static int ext_map_blocks(struct ext *x, struct ext_node *n, struct vtr_error *e
 	const int flags = x->e2->flags;
 	errcode_t r;
 
+	if (n->given) {
+		x->given = n;
+		x->e2->read_inode = ext_given_inode;
+	}
 	/* The library reads the inode again, and would refuse what we warned of and let through. */
 	if (n->damaged)
 		x->e2->flags |= EXT2_FLAG_IGNORE_CSUM_ERRORS;
 	r = ext2fs_block_iterate3(x->e2, (ext2_ino_t)n->ino, BLOCK_FLAG_READ_ONLY | BLOCK_FLAG_DATA_ONLY, NULL,
 				  ext_block_cb, &b);
 	x->e2->flags = flags;
+	x->e2->read_inode = NULL;
 	if (b.result < 0)
 		return -1;
 	return r ? vtr_ext_fail(x, r, err) : 0;

@@ -73,6 +73,7 @@ static const struct ext_feature {
  *   0x1c 4 s_log_cluster_size	 0x64 4 s_feature_ro_compat	0x158 4 s_free_blocks_hi
  *   0x20 4 s_blocks_per_group	 0x68 16 s_uuid			0x194 4 s_error_count
  *   0x24 4 s_clusters_per_group 0x2c 4 s_mtime, 0x30 4 s_wtime, 0x34 2 s_mnt_count
+ *   0xfd 1 s_jnl_backup_type	0x10c 68 s_jnl_blocks		0xd0 16 s_journal_uuid, 0xe0 4 s_journal_inum
  *   0x28 4 s_inodes_per_group	 0x38 2 s_magic 0xef53		0x5a 2 s_block_group_nr
  */
 bool vtr_ext_parse_super(struct ext_super *out, struct vtr_cur c)
@@ -106,6 +107,9 @@ bool vtr_ext_parse_super(struct ext_super *out, struct vtr_cur c)
 	memcpy(s.last_mounted, b + 0x88, 64);
 	memcpy(s.journal_uuid, b + 0xd0, 16);
 	s.journal_ino = vtr_get_le32(b + 0xe0);
+	s.journal_backup_type = b[0xfd];
+	for (unsigned i = 0; i < VTR_COUNT(s.journal_backup); i++)
+		s.journal_backup[i] = vtr_get_le32(b + 0x10c + 4 * i);
 	s.last_orphan = vtr_get_le32(b + 0xe8);
 	s.mkfs_time = vtr_get_le32(b + 0x108);
 	s.error_count = vtr_get_le32(b + 0x194);
