@@ -68,14 +68,27 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 	static const struct {
 		const char *key, *title;
 	} lines[] = {
-		{ "type", "type" },	    { "distro", "distribution" }, { "version", "version" },
-		{ "codename", "codename" }, { "variant", "variant" },	  { "arch", "architecture" },
-		{ "hostname", "hostname" }, { "init", "init" },		  { "timezone", "time zone" },
+		{ "type", "type" },
+		{ "distro", "distribution" },
+		{ "version", "version" },
+		{ "codename", "codename" },
+		{ "variant", "variant" },
+		{ "arch", "architecture" },
+		{ "hostname", "hostname" },
+		{ "init", "init" },
+		{ "timezone", "time zone" },
 		{ "machine_id", "machine id" },
-		{ "locale", "locale" },	    { "keymap", "keymap" },	  { "boot_loader", "boot loader" },
-		{ "firmware", "firmware" }, { "boot_default", "boot entry" }, { "selinux", "selinux" },
-		{ "apparmor", "apparmor" }, { "cloud_init", "cloud-init" }, { "container", "container" },
-		{ "medium", "medium" },	    { "last_boot", "last boot" },
+		{ "locale", "locale" },
+		{ "keymap", "keymap" },
+		{ "boot_loader", "boot loader" },
+		{ "firmware", "firmware" },
+		{ "boot_default", "boot entry" },
+		{ "selinux", "selinux" },
+		{ "apparmor", "apparmor" },
+		{ "cloud_init", "cloud-init" },
+		{ "container", "container" },
+		{ "medium", "medium" },
+		{ "last_boot", "last boot" },
 	};
 	const char *product = inspect_value(os, "product_name"), *format = inspect_value(os, "package_format");
 	const char *manager = inspect_value(os, "package_manager");
@@ -185,8 +198,9 @@ static void inspect_say_none(struct cli *c)
 		const struct vtr_device *d = vtr_guest_device(c->guest, i);
 
 		if (d->content && !d->table)
-			at += (size_t)snprintf(err.text + at, sizeof(err.text) - at, "%s %s has %s%s", n++ ? "," : ":", d->name,
-					       d->content, d->has_fs && vtr_guest_fs(c->guest, i, NULL) ? "" : " (not read)");
+			at += (size_t)snprintf(err.text + at, sizeof(err.text) - at, "%s %s has %s%s", n++ ? "," : ":",
+					       d->name, d->content,
+					       d->has_fs && vtr_guest_fs(c->guest, i, NULL) ? "" : " (not read)");
 	}
 	cli_error(c, &err);
 }

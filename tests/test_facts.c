@@ -102,7 +102,7 @@ static const struct parsed parsed[] = {
 	  "root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) NOPASSWD: ALL\n#1000 ALL=/bin/ls\n@includedir /etc/sudoers.d\n"
 	  "#include /etc/sudoers.local\nx ALL=/bin/a\\#b",
 	  "sudoers",
-	  { "type=defaults text=Defaults\\tenv_reset", "type=alias text=User_Alias ADMINS = alice, \\tbob",
+	  { "type=defaults text=Defaults env_reset", "type=alias text=User_Alias ADMINS = alice, bob",
 	    "type=rule text=root ALL=(ALL:ALL) ALL who=root nopasswd=false",
 	    "type=rule text=%wheel ALL=(ALL) NOPASSWD: ALL who=%wheel nopasswd=true",
 	    "type=rule text=#1000 ALL=/bin/ls who=#1000 nopasswd=false",
@@ -112,7 +112,7 @@ static const struct parsed parsed[] = {
 	  "SHELL=/bin/sh\nPATH = /bin\n17 *\t* * *\troot\tcd / && run-parts x\n@daily  bob  /bin/b  c\n-*/5 0 1 1 0 u v\n"
 	  "1 2 3 4\n@hourly root\n# 1 2 3 4 5 u c\n",
 	  "cron",
-	  { "schedule=17 *\\t* * * user=root command=cd / && run-parts x", "schedule=@daily user=bob command=/bin/b  c",
+	  { "schedule=17 * * * * user=root command=cd / && run-parts x", "schedule=@daily user=bob command=/bin/b  c",
 	    "schedule=*/5 0 1 1 0 user=u command=v" } },
 	{ vtr_crontab_user_parse,
 	  "/var/spool/cron/crontabs/alice",
