@@ -347,9 +347,16 @@ static int log_candidate(struct log *v, struct log_source *s, size_t i, bool tel
 		if (vtr_journal_read(&s->e, s->j, index, &err) == 0)
 			return log_entry_fits(v, &s->e);
 	}
-	if (tell)
+	if (err.code == VTR_ECORRUPT || err.code == VTR_ETRUNCATED) {
+		if (tell)
+			cli_partial_at(&v->c, s->path, &err);
+		return 0;
+	}
+	if (tell) {
 		cli_partial_at(&v->c, s->path, &err);
-	return err.code == VTR_ECORRUPT || err.code == VTR_ETRUNCATED ? 0 : -1;
+		v->c.status = CLI_FAILED;
+	}
+	return -1;
 }
 
 /* Go on to the next entry that is asked for. */
