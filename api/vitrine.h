@@ -648,7 +648,7 @@ VTR_API const char *vtr_os_root(const struct vtr_os *os);
 /*
  * A fact by its key; NULL: unknown. Borrowed until the guest goes. Keys:
  *
- *	type		"linux"
+ *	type		"linux", "hurd", "freebsd", "netbsd", "openbsd", "minix"
  *	distro		"debian", "ubuntu", "fedora", … : the os-release ID where nothing better is known
  *	product_name	"Debian GNU/Linux 12 (bookworm)"
  *	version		"12.5": as the system says it; major_version and minor_version: its first two numbers
@@ -661,6 +661,12 @@ VTR_API const char *vtr_os_root(const struct vtr_os *os);
  *	init		"systemd", "sysvinit", "openrc", …
  *	machine_id	32 hexadecimal digits
  *	timezone	"Europe/Rome"
+ *	build_id	of os-release
+ *	osinfo		"debian12": the short id that virt-inspector prints
+ *
+ * and after vtr_os_read_records() these, too: locale, keymap, boot_loader, firmware, boot_default, default_target,
+ * nameservers, selinux, selinux_policy, apparmor, cloud_init, cloud_init_datasources, container, medium, last_boot,
+ * last_activity. vitrine-inspect(1) says what they are.
  */
 VTR_API const struct vtr_fact *vtr_os_fact(const struct vtr_os *os, const char *key);
 VTR_API const struct vtr_fact *vtr_os_fact_at(const struct vtr_os *os, size_t i); /* NULL beyond the last */

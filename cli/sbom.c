@@ -310,15 +310,21 @@ static void sbom_relate(struct sbom *b, const char *from, const char *kind, cons
 }
 
 /* The members that SPDX asks of a package of which only the database's record is known. */
-static json_t *sbom_spdx_package(const char *id, const char *name, const char *version, const char *purpose)
+static json_t *sbom_spdx_package(const char *id, const char *name, const char *version, const char *vendor,
+				 const char *purpose)
 {
 	json_t *o = json_object();
+	char *supplier = NULL;
 
 	cli_json_set(o, "name", name);
 	cli_json_set(o, "SPDXID", id);
 	if (version && *version)
 		cli_json_set(o, "versionInfo", version);
-	cli_json_set(o, "supplier", "NOASSERTION");
+	/* Who made it, where the database says so. */
+	if (vendor && asprintf(&supplier, "Organization: %s", vendor) < 0)
+		supplier = NULL;
+	cli_json_set(o, "supplier", supplier ? supplier : "NOASSERTION");
+	free(supplier);
 	cli_json_set(o, "downloadLocation", "NOASSERTION");
 	json_object_set_new(o, "filesAnalyzed", json_false());
 	cli_json_set(o, "licenseConcluded", "NOASSERTION");
@@ -344,7 +350,7 @@ static void sbom_add_package(struct sbom *b, const struct sbom_system *s, const 
 	if (b->spdx) {
 		id = sbom_spdx_id("Package", p->name, ref);
 		if (id) {
-			o = sbom_spdx_package(id, p->name, p->version, NULL);
+			o = sbom_spdx_package(id, p->name, p->version, p->vendor, NULL);
 			if (p->source) {
 				snprintf(info, sizeof(info), "built from source package: %s %s", p->source,
 					 p->source_version ? p->source_version : p->version);
@@ -366,6 +372,8 @@ static void sbom_add_package(struct sbom *b, const struct sbom_system *s, const 
 		o = json_object();
 		cli_json_set(o, "bom-ref", ref);
 		cli_json_set(o, "type", "library");
+		if (p->vendor)
+			json_object_set_new(o, "supplier", json_pack("{s:s}", "name", p->vendor));
 		cli_json_set(o, "name", p->name);
 		cli_json_set(o, "version", p->version);
 		cli_json_set(o, "description", p->summary);
@@ -405,7 +413,7 @@ static void sbom_add_system(struct sbom *b, struct vtr_os *os)
 	if (strcmp(name, "debian") == 0 && sbom_fact(os, "major_version"))
 		version = sbom_fact(os, "major_version");
 	if (b->spdx) {
-		o = sbom_spdx_package(id, name, version, "OPERATING_SYSTEM");
+		o = sbom_spdx_package(id, name, version, NULL, "OPERATING_SYSTEM");
 		cli_json_set(o, "description", product);
 		sbom_relate(b, "SPDXRef-DOCUMENT", "DESCRIBES", id);
 	} else {

@@ -39,7 +39,7 @@ static int cron_add(struct vtr_os *os, const char *path, struct vtr_span schedul
 	struct vtr_draft d;
 
 	vtr_draft_begin(&d, os, "cron", path, err);
-	vtr_draft_span(&d, "schedule", schedule);
+	vtr_draft_words(&d, "schedule", schedule);
 	vtr_draft_span(&d, "user", user);
 	vtr_draft_span(&d, "command", command);
 	return vtr_draft_end(&d);

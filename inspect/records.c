@@ -156,6 +156,25 @@ void vtr_draft_span(struct vtr_draft *d, const char *key, struct vtr_span s)
 	draft_add(d, key, VTR_MEMBER_TEXT, vtr_os_escape(d->os, s.p, s.len, d->err));
 }
 
+void vtr_draft_words(struct vtr_draft *d, const char *key, struct vtr_span s)
+{
+	struct vtr_str words = { 0 };
+	struct vtr_span word;
+
+	while (!d->failed && vtr_span_word(&word, &s)) {
+		if (words.len > 0)
+			vtr_str_put(&words, " ", 1);
+		vtr_str_put(&words, word.p, word.len);
+	}
+	if (words.oom) {
+		vtr_error_set(d->err, VTR_ENOMEM, "words of %s", key);
+		draft_fail(d);
+	} else if (words.len > 0) {
+		vtr_draft_span(d, key, (struct vtr_span){ words.p, words.len });
+	}
+	vtr_str_done(&words);
+}
+
 void vtr_draft_text(struct vtr_draft *d, const char *key, const char *text)
 {
 	if (text)

@@ -70,7 +70,8 @@ void vtr_draft_begin(struct vtr_draft *d, struct vtr_os *os, const char *kind, c
 void vtr_draft_begin_on(struct vtr_draft *d, struct vtr_os *os, const char *kind, const char *path,
 			const struct vtr_fs *fs, struct vtr_error *err);
 void vtr_draft_span(struct vtr_draft *d, const char *key, struct vtr_span s);
-void vtr_draft_text(struct vtr_draft *d, const char *key, const char *text); /* NULL: none */
+void vtr_draft_words(struct vtr_draft *d, const char *key, struct vtr_span s); /* one blank between words */
+void vtr_draft_text(struct vtr_draft *d, const char *key, const char *text);   /* NULL: none */
 void vtr_draft_number(struct vtr_draft *d, const char *key, uint64_t n);
 void vtr_draft_bool(struct vtr_draft *d, const char *key, bool yes);
 void vtr_draft_time(struct vtr_draft *d, const char *key, int64_t sec, uint32_t nsec); /* 0: none */

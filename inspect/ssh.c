@@ -311,7 +311,7 @@ static int ssh_config_each(struct ssh_config *c, const char *path, const char *t
 				continue;
 			vtr_draft_begin(&d, c->os, "ssh_settings", path, err);
 			vtr_draft_text(&d, "name", ssh_settings[i]);
-			vtr_draft_span(&d, "value", value);
+			vtr_draft_words(&d, "value", value);
 			vtr_draft_span(&d, "match", match);
 			if (vtr_draft_end(&d) < 0)
 				return -1;

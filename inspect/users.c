@@ -343,7 +343,7 @@ static int sudoers_rule_add(struct vtr_os *os, const char *path, struct vtr_span
 			type = "alias";
 	vtr_draft_begin(&d, os, "sudoers", path, err);
 	vtr_draft_text(&d, "type", type);
-	vtr_draft_span(&d, "text", line);
+	vtr_draft_words(&d, "text", line);
 	if (strcmp(type, "rule") == 0) {
 		vtr_draft_span(&d, "who", word);
 		vtr_draft_bool(&d, "nopasswd", memmem(line.p, line.len, "NOPASSWD:", 9) != NULL);

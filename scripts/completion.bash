@@ -20,10 +20,16 @@ _vitrine_guest_paths()
 		s/^.//p" | while IFS= read -r name; do printf '%s%s\n' "$dir" "$name"; done
 }
 
+# Whether an option is one that help shows with a value, "-n, --lines N": what follows one space, in capitals.
+_vitrine_has_value()
+{
+	grep -qE -- "^ +(-[a-zA-Z], )?$1(, --[a-z-]+)? [A-Z]" <<<"$2"
+}
+
 _vitrine()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[0]}
-	local verb=${COMP_WORDS[1]-} help word i image='' common=()
+	local verb=${COMP_WORDS[1]-} help usage word i image='' images=0 common=()
 	local IFS=$'\n'
 
 	COMPREPLY=()
@@ -37,8 +43,17 @@ _vitrine()
 
 	# The value of an option.
 	case $prev in
+	--with)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		compopt -o filenames
+		return
+		;;
 	--format | --snapshot | --sector-size | --limit | --timeout | -d | --device)
 		[ "$prev" != --sector-size ] || mapfile -t COMPREPLY < <(compgen -W $'512\n4096' -- "$cur")
+		return
+		;;
+	--sbom)
+		mapfile -t COMPREPLY < <(compgen -W $'cyclonedx\nspdx' -- "$cur")
 		return
 		;;
 	--max-bytes | --max-allocated | --max-files | --max-file) return ;;
@@ -51,6 +66,8 @@ _vitrine()
 		compopt -o filenames
 		return
 		;;
+	-a | --add) ;;
+	-?*) ! _vitrine_has_value "$prev" "$help" || return 0 ;;
 	esac
 
 	if [[ $cur == -* ]]; then
@@ -69,14 +86,17 @@ _vitrine()
 			common+=("$word" "${COMP_WORDS[++i]}")
 			;;
 		--follow) common+=("$word") ;;
-		-*) ;;
+		-*) ! _vitrine_has_value "$word" "$help" || ((++i)) ;;
 		*)
 			[ -n "$image" ] || common+=("$word")
 			image=${image:-$word}
+			((++images))
 			;;
 		esac
 	done
-	if [ -z "$image" ] || [[ $prev == -a || $prev == --add || ${help%%$'\n'*} != *PATH* ]]; then
+	usage=${help%%$'\n'*}
+	if [ -z "$image" ] || [[ $prev == -a || $prev == --add || $usage != *PATH* ]] ||
+		[[ $usage == *IMAGE\ IMAGE* && $images -lt 2 ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames
 		return

@@ -39,6 +39,12 @@ manual_tree()
 	END
 	echo 12.5 >"$root/etc/debian_version"
 	echo www >"$root/etc/hostname"
+	mkdir -p "$root/var/log"
+	cat >"$root/var/log/syslog" <<-'END'
+		May  6 07:00:01 www kernel: [    0.000000] Linux version 6.1.0-18-amd64
+		May  6 07:00:03 www cron[412]: (CRON) INFO (Running @reboot jobs)
+		May  6 07:05:44 www sshd[533]: Accepted publickey for root from 192.0.2.7 port 50022
+	END
 	echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
 	echo 'root:x:0:0:root:/root:/bin/bash' >"$root/etc/passwd"
 	cat >"$root/etc/fstab" <<-'END'
@@ -88,7 +94,7 @@ manual_ext4()
 	rm "$image.cmd"
 }
 
-# guest.qcow2, snap.qcow2 and overlay.qcow2 in the current folder.
+# guest.qcow2, snap.qcow2, overlay.qcow2 and upgraded.qcow2 in the current folder.
 manual_guest()
 {
 	PATH=$PATH:/usr/sbin:/sbin
@@ -116,7 +122,14 @@ manual_guest()
 	qemu-img create -q -f qcow2 -b guest.qcow2 -F qcow2 overlay.qcow2
 	cp guest.qcow2 snap.qcow2
 	qemu-img snapshot -c before-upgrade snap.qcow2
-	rm -r tree boot boot.fs root.fs disk.img
+	sed 's/deb12u4/deb12u10/' tree/var/lib/dpkg/status >status
+	echo mail >hostname
+	for file in etc/hostname var/lib/dpkg/status; do
+		printf 'rm %s\nwrite %s %s\n' "$file" "${file##*/}" "$file"
+	done | debugfs -w -f - root.fs >/dev/null 2>&1
+	dd if=root.fs of=disk.img bs=1M seek=5 conv=notrunc status=none
+	qemu-img convert -f raw -O qcow2 disk.img upgraded.qcow2
+	rm -r tree boot boot.fs root.fs disk.img hostname status
 }
 
 # grown FILE SIZE BYTES: zeros up to the size, and then these.

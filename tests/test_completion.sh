@@ -48,6 +48,10 @@ expect '' ls --limit ''
 touch disk.qcow2 'disk two.raw'
 expect 'disk.qcow2' ls disk.q
 expect 'disk.qcow2' info disk.qcow2 disk.q
+expect 'disk.qcow2' diff disk.raw disk.q
+expect 'disk.qcow2' log -n 5 disk.q
+expect '' log -n ''
+expect $'cyclonedx\nspdx' inspect --sbom ''
 
 # Paths of the guest.
 command -v mke2fs >/dev/null || {
