@@ -39,16 +39,20 @@ fail:
 	return NULL;
 }
 
+static void os_fact_done(struct vtr_fact *f)
+{
+	free((char *)f->key);
+	free((char *)f->value);
+	free((char *)f->device);
+	free((char *)f->path);
+}
+
 void vtr_os_free(struct vtr_os *os)
 {
 	if (!os)
 		return;
-	for (size_t i = 0; i < os->n_facts; i++) {
-		free((char *)os->facts[i].key);
-		free((char *)os->facts[i].value);
-		free((char *)os->facts[i].device);
-		free((char *)os->facts[i].path);
-	}
+	for (size_t i = 0; i < os->n_facts; i++)
+		os_fact_done(&os->facts[i]);
 	for (size_t i = 0; i < os->n_mounts; i++) {
 		free((char *)os->mounts[i].spec);
 		free((char *)os->mounts[i].path);
@@ -142,10 +146,14 @@ int vtr_os_add_fact_on(struct vtr_os *os, const char *key, const char *value, si
 	vtr_escape(text, size, value, len);
 	f = &os->facts[os->n_facts];
 	*f = (struct vtr_fact){ .key = vtr_strndup(key, strlen(key), err), .value = vtr_steal(text) };
-	os->n_facts++; /* a half-built fact is freed with os */
 	f->device = vtr_strndup(device, strlen(device), err);
 	f->path = vtr_strndup(path, strlen(path), err);
-	return f->key && f->device && f->path ? 0 : -1;
+	if (f->key && f->device && f->path) {
+		os->n_facts++;
+		return 0;
+	}
+	os_fact_done(f); /* others may still be asked for */
+	return -1;
 }
 
 int vtr_os_add_fact(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,

@@ -426,6 +426,7 @@ int vtr_os_read_records(struct vtr_os *os, struct vtr_error *err)
 		return -1;
 	if (r->read)
 		return 0;
+	r->read = true; /* what fails is not tried again: what is there would be there twice */
 	for (size_t i = 0; i < VTR_COUNT(families); i++) {
 		struct vtr_error e = { 0 };
 
@@ -441,6 +442,5 @@ int vtr_os_read_records(struct vtr_os *os, struct vtr_error *err)
 		}
 		vtr_warn_err(os->ctx, &e); /* a limit: the other families may be within theirs */
 	}
-	r->read = true;
 	return 0;
 }
