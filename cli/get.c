@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "cli/links.h"
+#include "cli/progress.h"
 
 extern const struct cli_verb cli_verb_get;
 
@@ -89,9 +90,7 @@ struct get {
 	char *chunk;
 	unsigned temp;
 	bool stop; /* an error ended it */
-	bool tty;
-	struct timespec started, shown;
-	bool drawn; /* a line of progress stands on the terminal */
+	struct cli_progress progress;
 };
 
 /* The file that is being written. */
@@ -108,37 +107,17 @@ struct get_file {
 
 /* --------------------------------------------------------------------------------------------------------- telling */
 
-static void get_clear(struct get *g)
-{
-	if (g->drawn)
-		fputs("\r\033[K", stderr);
-	g->drawn = false;
-}
-
-static double get_seconds(const struct timespec *from, const struct timespec *to)
-{
-	return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
-}
-
 static void get_progress(struct get *g)
 {
-	struct timespec now;
 	char size[32];
 
-	if (!g->tty)
-		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (get_seconds(&g->started, &now) < 1 || get_seconds(&g->shown, &now) < 0.2)
-		return;
-	g->shown = now;
-	g->drawn = true;
-	fprintf(stderr, "\r\033[K%" PRIu64 " files, %s", g->used[GET_FILES], cli_size(size, g->used[GET_ALLOCATED]));
-	fflush(stderr);
+	cli_progress_show(&g->progress, "%" PRIu64 " files, %s", g->used[GET_FILES],
+			  cli_size(size, g->used[GET_ALLOCATED]));
 }
 
 static void get_lost(struct get *g, const char *path, const struct vtr_error *err)
 {
-	get_clear(g);
+	cli_progress_clear(&g->progress);
 	cli_partial_at(&g->c, path, err);
 }
 
@@ -171,14 +150,14 @@ static void get_oom(struct get *g)
 {
 	struct vtr_error err = { .code = VTR_ENOMEM, .text = "out of memory" };
 
-	get_clear(g);
+	cli_progress_clear(&g->progress);
 	cli_error(&g->c, &err);
 	g->stop = true;
 }
 
 static void get_warn(struct get *g, const char *path, const char *text)
 {
-	get_clear(g);
+	cli_progress_clear(&g->progress);
 	fputs("vitrine: warning: ", stderr);
 	cli_puts(stderr, path);
 	fprintf(stderr, ": %s\n", text);
@@ -187,7 +166,7 @@ static void get_warn(struct get *g, const char *path, const char *text)
 static void get_verbose(struct get *g, const char *path)
 {
 	if (g->verbose) {
-		get_clear(g);
+		cli_progress_clear(&g->progress);
 		cli_puts(stdout, path);
 		putchar('\n');
 	}
@@ -976,7 +955,7 @@ static void get_path(struct get *g, struct vtr_tree *t, char *path, const char *
 	struct vtr_stat st;
 
 	if (vtr_tree_walk(&p, t, path, VTR_WALK_NOFOLLOW, &err) < 0 || vtr_fs_stat(&st, p.fs, p.node, &err) < 0) {
-		get_clear(g);
+		cli_progress_clear(&g->progress);
 		cli_error(&g->c, &err);
 		return;
 	}
@@ -986,7 +965,7 @@ static void get_path(struct get *g, struct vtr_tree *t, char *path, const char *
 	g->base = path;
 	if (vtr_tree_list(t, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT | VTR_LIST_SELF, get_entry, g, &err) < 0 &&
 	    err.code) {
-		get_clear(g);
+		cli_progress_clear(&g->progress);
 		cli_error(&g->c, &err);
 		g->stop = true;
 	}
@@ -1132,7 +1111,7 @@ static void get_run_paths(struct get *g, struct vtr_tree *t, int n, char **paths
 	}
 	get_write_links(g);
 	get_finish_dirs(g);
-	get_clear(g);
+	cli_progress_clear(&g->progress);
 }
 
 static void get_done(struct get *g)
@@ -1186,8 +1165,7 @@ static int get_run(int argc, char **argv)
 	g.owner = g.owner || (g.preserve && geteuid() == 0);
 	if (g.preserve && !g.xattrs)
 		g.xattrs = GET_XATTRS_USER;
-	g.tty = isatty(STDERR_FILENO);
-	clock_gettime(CLOCK_MONOTONIC, &g.started);
+	cli_progress_begin(&g.progress);
 	g.chunk = malloc(GET_CHUNK);
 	t = g.chunk ? cli_tree(&g.c) : NULL;
 	if (t && get_note_images(&g) && get_grow(&g, &g.dirs, 0, &g.cap_dirs, sizeof(*g.dirs))) {
