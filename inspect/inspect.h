@@ -97,8 +97,8 @@ int vtr_linux_read(struct vtr_os *os, struct vtr_error *err); /* distribution, n
 /* Whether this is the root of another system than Linux: 1, with its type and a file that says so, 0, -1. Static. */
 int vtr_unix_find(const char **type, const char **sign, struct vtr_os *os, struct vtr_error *err);
 int vtr_unix_read(struct vtr_os *os, const char *type, struct vtr_error *err); /* its name and version */
-int vtr_elf_read(struct vtr_os *os, struct vtr_error *err);   /* arch */
-int vtr_dpkg_read(struct vtr_os *os, struct vtr_error *err);  /* packages. 1: there is a database, 0: there is none */
+int vtr_elf_read(struct vtr_os *os, struct vtr_error *err);		       /* arch */
+int vtr_dpkg_read(struct vtr_os *os, struct vtr_error *err); /* packages. 1: there is a database, 0: there is none */
 
 /* os->mounts from /etc/fstab, with their devices and not yet escaped. root: index of the root's device. */
 int vtr_fstab_read(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_error *err);

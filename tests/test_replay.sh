@@ -49,7 +49,7 @@ for features in '^64bit,^metadata_csum' '64bit,^metadata_csum' '64bit,metadata_c
 	debugfs -w -R 'write a file' base.img >/dev/null 2>&1
 	read -r b1 b2 b3 <<<"$(debugfs -R 'blocks file' base.img 2>/dev/null)"
 	[ "$((b3 - b1))" = 2 ] || die "the file is not in one piece: $b1 $b2 $b3"
-	block B >bb; block C >cc; block D >dd
+	block B >bb; block C >cc; block D >ddd
 	printf '\300\073\071\230' >magic; block E | tail -c +5 >>magic
 	cat bb cc >bbcc
 	for sums in '' '-c' '-c -v 2' '-c -v 3'; do
@@ -59,8 +59,8 @@ for features in '^64bit,^metadata_csum' '64bit,^metadata_csum' '64bit,metadata_c
 		debugfs -w j.img >/dev/null 2>&1 <<X
 journal_open $sums
 journal_write -b $b1,$b2 bbcc
-journal_write -b $b1 dd
-journal_write -c -b $b3 dd
+journal_write -b $b1 ddd
+journal_write -c -b $b3 ddd
 journal_close
 X
 		sha256sum j.img >before
@@ -75,7 +75,7 @@ X
 journal_open $sums
 journal_write -b $b1,$b2 bbcc
 journal_write -r $b1,$b2
-journal_write -b $b2 dd
+journal_write -b $b2 ddd
 journal_write -b $b3 magic
 journal_close
 X
@@ -137,10 +137,10 @@ read -r b1 b2 <<<"$(debugfs -R 'blocks file' ext.img 2>/dev/null)"
 uuid=$(dumpe2fs -h jdev.img 2>/dev/null | sed -n 's/^Filesystem UUID: *//p')
 debugfs -w -R "ssv journal_uuid $uuid" ext.img 2>/dev/null
 debugfs -w -R "ssv journal_dev 0x801" ext.img 2>/dev/null
-block D >dd
+block D >ddd
 debugfs -w ext.img >/dev/null 2>&1 <<X
 journal_open -f jdev.img
-journal_write -b $b2 dd
+journal_write -b $b2 ddd
 journal_close
 X
 cp jdev.img fsckj.img
@@ -221,8 +221,8 @@ for options in '-t ext4' '-t ext3' '-t ext4 -b 1024 -O 64bit,bigalloc'; do
 		"${clone[@]}" host/snap.img host/mounted.img
 		loop=$(losetup -f --show host/mounted.img)
 		if mount -o ro "$loop" copy 2>/dev/null; then
-			python3 "$HERE/compare-tree.py" "$V" host/snap.img copy >diff 2>&1 || {
-				cat diff >&2
+			python3 "$HERE/compare-tree.py" "$V" host/snap.img copy >differences 2>&1 || {
+				cat differences >&2
 				die "$options, copy $i is not what the kernel makes of it"
 			}
 			passed=$((passed + 1))
