@@ -26,6 +26,7 @@ while read -r size options; do
 	"$V" df -k img >out
 	"$V" df -i img >iout
 	"$V" df --json img >json
+	# shellcheck disable=SC2046 # words are wanted
 	python3 - $(dumpe2fs -h img 2>/dev/null | sed -n 's/^\(Free blocks\|Block size\|Inode count\|Free inodes\): *//p' | paste -sd' ') <<'X' || die "df $size $options is not dumpe2fs'"
 import json, sys
 inodes, free, free_inodes, bs = map(int, sys.argv[1:])

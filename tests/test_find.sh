@@ -31,6 +31,7 @@ for mode in 0000 0400 0644 0755 0777 4755 2755 1777 6711 0640 0111 0222 0444; do
 	chmod $mode src/etc/sub/m$mode
 	n=$((n + 1))
 done
+# shellcheck disable=SC1083 # braces over two lines
 touch src/names/{README,readme.TXT,Readme.md,.hidden,'with space','*star','back\slash',-dash,ümlaut,ÜMLAUT,'new
 line',$'tab\there',$'bad\377utf8','[set]',x.tar.gz,'dq"'} src/empty.file
 ln src/etc/passwd src/etc/hard
@@ -61,7 +62,7 @@ if [ "$(id -u)" = 0 ] && mke2fs -q -F -t ext4 img && mount -o loop img truth 2>/
 	umount truth
 	mount -o loop,ro img truth
 	mounted=1
-	cat >more <<'X'
+	cat >./more <<'X'
 -ls
 -user daemon
 -group daemon
@@ -84,7 +85,7 @@ else
 	debugfs -w -R 'rmdir lost+found' img 2>/dev/null
 	rmdir truth
 	ln -s src truth
-	: >more
+	: >./more
 fi
 
 # What people write, one expression a line; paths are "." unless the line starts with @.
@@ -271,7 +272,7 @@ while IFS= read -r line; do
 	(cd truth && find "${paths[@]}" "${words[@]}") >truth.out 2>truth.err || a=$?
 	"$V" find img "${paths[@]}" "${words[@]}" >out 2>err || b=$?
 	# What two runs at two times say of "minutes ago" is the same here: ages are ten seconds past the minute.
-	case $line in *'\0'* | *print0*) ;; *cnothing* | *'%%%s'*) for f in out truth.out; do fold -w 1 $f >fold; mv fold $f; done; sorter=(sort) ;; esac
+	case $line in *'\0'* | *print0*) ;; *cnothing* | *'%%%s'*) for f in out truth.out; do fold -w 1 $f >folded; mv folded $f; done; sorter=(sort) ;; esac
 	# Columns grow with what came before.
 	case $line in *-ls*) for f in out truth.out; do tr -s ' ' <$f >squeezed; mv squeezed $f; done ;; esac
 	"${sorter[@]}" -o truth.sorted truth.out
