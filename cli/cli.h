@@ -38,6 +38,7 @@ struct cli {
 	struct vtr_image_options image;
 	const char **images; /* -a, then the first argument when there was no -a */
 	size_t n_images;
+	bool images_named; /* by -a */
 	const char **allow_dirs;
 	size_t n_allow_dirs;
 	bool follow, json, no_replay;

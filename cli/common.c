@@ -314,7 +314,8 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 	}
 	*argc -= optind;
 	*argv += optind;
-	if (c->n_images == 0) {
+	c->images_named = c->n_images > 0;
+	if (!c->images_named) {
 		if (*argc == 0) {
 			cli_usage(c, "which image?");
 			return false;

@@ -30,7 +30,7 @@ _vitrine()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[0]}
 	local verb=${COMP_WORDS[1]-} help usage word i image='' images=0 common=()
-	local IFS=$'\n'
+	local IFS=$'\n' before=0
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
@@ -88,6 +88,10 @@ _vitrine()
 		--follow) common+=("$word") ;;
 		-*) ! _vitrine_has_value "$word" "$help" || ((++i)) ;;
 		*)
+			# The pattern comes before the image.
+			if [ "$verb" = grep ] && [ -z "$image" ] && ((before++ == 0)); then
+				continue
+			fi
 			[ -n "$image" ] || common+=("$word")
 			image=${image:-$word}
 			((++images))

@@ -232,7 +232,17 @@ def sides(documents):
     return [dict(d, a=d[s], b=0) for d in documents for s in "ab" if s in d] + [d for d in documents if "path" not in d]
 
 
+def greps():
+    """The pattern comes before the image; files that are binary, and counts, are asked for, too."""
+    out = []
+    for args in (["-r", "ext4", "guest.qcow2", "/etc"], ["-rc", "ext4", "guest.qcow2", "/etc"], ["ELF", "guest.qcow2", "/bin/bash"],
+                 ["-c", "", "odd.raw", b"/etc/caf\xe9"]):
+        out += documents("grep", True, args)
+    return out
+
+
 shapes = {
+    "grep": greps,
     "inspect": lambda: documents("inspect", False, ["guest.qcow2"], ["odd.raw"]),
     "info": lambda: below_chain(documents("info", False, ["guest.qcow2"], ["--follow", "overlay.qcow2"],
                                           ["overlay.qcow2"], ["snap.qcow2"], ["odd.raw"], ["far.qcow2"],
