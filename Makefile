@@ -47,6 +47,9 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_CLI) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKG) 2>/dev/null) -pthread
 CLI_LIBS := $(shell pkg-config --libs $(PKG_CLI) 2>/dev/null)
 TEST_LIBS := $(shell pkg-config --libs $(PKG_TEST) 2>/dev/null)
+# What reads the streams that the command writes, in fuzz_tar alone; empty where it is not installed.
+ARCHIVE_LIBS := $(shell pkg-config --libs libarchive 2>/dev/null)
+ARCHIVE_FLAGS := $(if $(ARCHIVE_LIBS),-DFUZZ_LIBARCHIVE $(shell pkg-config --cflags libarchive))
 
 LAYERS := base formats partitions volumes fs registry inspect api
 SRC := $(sort $(wildcard $(foreach d,$(LAYERS),$d/*.c $d/*/*.c)))
@@ -85,7 +88,7 @@ LINK = $(CC) $(FLAGS) $(CFLAGS) -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # Other flags, or another list of sources, and all is made again.
 remember = mkdir -p $(@D); printf '%s\n' "$$TEXT" | cmp -s - $@ || printf '%s\n' "$$TEXT" >$@
-$B/flags: export TEXT = $(COMPILE) $(LINK) $(PKG_LIBS) $(CLI_LIBS)
+$B/flags: export TEXT = $(COMPILE) $(LINK) $(PKG_LIBS) $(CLI_LIBS) $(ARCHIVE_LIBS)
 $B/flags: FORCE
 	@$(remember)
 $B/sources: export TEXT = $(SRC) $(CLI_SRC) $(TEST_HELP) $(FUZZ_HELP)
@@ -133,7 +136,12 @@ examples: $(EXAMPLE)
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/replay.o)
 $B/fuzz/fuzz_%: $B/fuzz/fuzz_%.o $(FUZZ_HELP) $(FUZZ_MAIN) $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(LINK) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(LINK) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(LIB) $(FUZZ_LIBS) $(PKG_LIBS)
+
+# This one runs a part of the command.
+$B/fuzz/fuzz_tar.o: private CPPFLAGS += $(ARCHIVE_FLAGS)
+$B/fuzz/fuzz_tar: $(filter-out $B/cli/main.o,$(CLI_OBJ))
+$B/fuzz/fuzz_tar: private FUZZ_LIBS := $(ARCHIVE_LIBS) $(CLI_LIBS)
 
 fuzz-programs: $(FUZZ)
 
@@ -162,7 +170,8 @@ lint: all
 TIME ?= 60
 fuzz:
 	+@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-programs
-	@scripts/fuzz $(TIME) $(or $(only),$(FUZZ_SRC:fuzz/fuzz_%.c=%))
+	$(if $(ARCHIVE_LIBS),,@echo 'skipped: fuzz_tar: libarchive is not installed')
+	@scripts/fuzz $(TIME) $(filter-out $(if $(ARCHIVE_LIBS),,tar),$(or $(only),$(FUZZ_SRC:fuzz/fuzz_%.c=%)))
 
 bench: all
 	@VTR_COMMAND='$(CURDIR)/$(CMD)' bench/run

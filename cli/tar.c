@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/links.h"
+#include "cli/tar.h"
 
 extern const struct cli_verb cli_verb_tar;
 
@@ -28,7 +29,8 @@ struct tar_piece {
 };
 
 struct tar {
-	struct cli c;
+	struct cli *c;
+	FILE *out;
 	struct cli_links links;
 	uint64_t written;
 	const char *base; /* what the names of this listing begin with, "" or "etc" */
@@ -86,9 +88,17 @@ static void tar_pax_u64(struct tar_buf *b, const char *key, uint64_t v)
 	tar_pax_text(b, key, text);
 }
 
+static void tar_oom(struct tar *t)
+{
+	struct vtr_error err = { .code = VTR_ENOMEM, .text = "out of memory" };
+
+	cli_error(t->c, &err);
+	t->failed = true;
+}
+
 static void tar_out(struct tar *t, const void *p, size_t len)
 {
-	if (fwrite(p, 1, len, stdout) != len)
+	if (fwrite(p, 1, len, t->out) != len)
 		t->failed = true;
 	t->written += len;
 }
@@ -283,7 +293,7 @@ static void tar_data(struct tar *t, const struct vtr_entry *e, const char *path,
 
 		if (got <= 0) {
 			if (!told && got < 0)
-				cli_partial_at(&t->c, path, &err);
+				cli_partial_at(t->c, path, &err);
 			told = true;
 			memset(t->chunk, 0, n);
 			got = (ssize_t)n;
@@ -341,7 +351,7 @@ static void tar_collect(struct tar *t, const struct vtr_entry *e, const char *pa
 	if (st->ctime.set)
 		tar_pax_time(b, "ctime", &st->ctime);
 	if (first && vtr_fs_xattrs(e->place.fs, e->place.node, tar_xattr, b, &err) < 0)
-		cli_partial_at(&t->c, path, &err);
+		cli_partial_at(t->c, path, &err);
 }
 
 static void tar_file(struct tar *t, const struct vtr_entry *e, const char *path, struct tar_header *h)
@@ -416,7 +426,7 @@ static void tar_member(struct tar *t, const struct vtr_entry *e, const char *pat
 	if (st->type != VTR_TYPE_DIR && st->nlink > 1)
 		met = cli_links_met(&t->links, &e->place, path, &oom);
 	if (st->type == VTR_TYPE_SYMLINK && !met && vtr_fs_readlink(&target, e->place.fs, e->place.node, &err) < 0) {
-		cli_partial_at(&t->c, path, &err);
+		cli_partial_at(t->c, path, &err);
 		return;
 	}
 	h.link = met ? met : target;
@@ -432,11 +442,8 @@ static void tar_member(struct tar *t, const struct vtr_entry *e, const char *pat
 		tar_write_header(t, &h);
 	}
 	free(target);
-	if (oom || t->pax.oom) {
-		snprintf(err.text, sizeof(err.text), "out of memory");
-		cli_error(&t->c, &err);
-		t->failed = true;
-	}
+	if (oom || t->pax.oom)
+		tar_oom(t);
 }
 
 static int tar_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
@@ -445,10 +452,12 @@ static int tar_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err
 	char *path = e->path_len ? cli_join(t->base, e->path) : strdup(t->base[0] ? t->base : ".");
 
 	(void)err;
-	if (!path)
+	if (!path) {
+		tar_oom(t);
 		return -1;
+	}
 	if (e->failed) {
-		cli_partial_at(&t->c, path, e->error);
+		cli_partial_at(t->c, path, e->error);
 	} else {
 		if (e->st.type == VTR_TYPE_DIR) {
 			char *slash = NULL; /* as everybody writes directories */
@@ -461,6 +470,8 @@ static int tar_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err
 		}
 		if (path)
 			tar_member(t, e, path);
+		else
+			tar_oom(t);
 	}
 	free(path);
 	return t->failed ? -1 : 0;
@@ -498,47 +509,59 @@ static void tar_path(struct tar *t, struct vtr_tree *tree, const char *path)
 	char *base;
 
 	if (vtr_tree_walk(&p, tree, path, VTR_WALK_NOFOLLOW, &err) < 0) {
-		cli_error(&t->c, &err);
+		cli_error(t->c, &err);
 		return;
 	}
 	base = tar_base(path);
-	if (!base)
+	if (!base) {
+		tar_oom(t);
 		return;
+	}
 	t->base = base;
 	if (vtr_tree_list(tree, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT | VTR_LIST_SELF, tar_entry, t, &err) < 0 &&
 	    err.code)
-		cli_error(&t->c, &err);
+		cli_error(t->c, &err);
 	free(base);
 }
 
-static int tar_run(int argc, char **argv)
+void cli_tar_write(struct cli *c, FILE *f, struct vtr_tree *tree, char *const *paths, size_t n)
 {
 	static const char end[2 * TAR_BLOCK];
-	struct tar t = { 0 };
-	struct vtr_tree *tree;
+	struct tar t = { .c = c, .out = f, .chunk = malloc(TAR_CHUNK) };
 
-	if (!cli_begin(&t.c, &cli_verb_tar, &argc, &argv, "", NULL, NULL, NULL))
-		return cli_end(&t.c);
-	if (isatty(STDOUT_FILENO)) {
-		cli_usage(&t.c, "a tar stream is not for a terminal");
-		return cli_end(&t.c);
-	}
-	t.chunk = malloc(TAR_CHUNK);
-	tree = t.chunk ? cli_tree(&t.c) : NULL;
-	if (tree) {
-		if (argc == 0)
-			tar_path(&t, tree, "/");
-		for (int i = 0; i < argc; i++)
-			tar_path(&t, tree, argv[i]);
+	if (!t.chunk)
+		tar_oom(&t);
+	else if (n == 0)
+		tar_path(&t, tree, "/");
+	for (size_t i = 0; i < n && !t.failed; i++)
+		tar_path(&t, tree, paths[i]);
+	if (!t.failed) {
 		tar_out(&t, end, sizeof(end));
 		tar_pad(&t, TAR_RECORD);
-		cli_flush(&t.c);
 	}
 	cli_links_done(&t.links);
 	free(t.pax.p);
 	free(t.map);
 	free(t.chunk);
-	return cli_end(&t.c);
+}
+
+static int tar_run(int argc, char **argv)
+{
+	struct cli c = { 0 };
+	struct vtr_tree *tree;
+
+	if (!cli_begin(&c, &cli_verb_tar, &argc, &argv, "", NULL, NULL, NULL))
+		return cli_end(&c);
+	if (isatty(STDOUT_FILENO)) {
+		cli_usage(&c, "a tar stream is not for a terminal");
+		return cli_end(&c);
+	}
+	tree = cli_tree(&c);
+	if (tree) {
+		cli_tar_write(&c, stdout, tree, argv, (size_t)argc);
+		cli_flush(&c);
+	}
+	return cli_end(&c);
 }
 
 const struct cli_verb cli_verb_tar = {
