@@ -174,7 +174,7 @@ fuzz:
 	@scripts/fuzz $(TIME) $(filter-out $(if $(ARCHIVE_LIBS),,tar),$(or $(only),$(FUZZ_SRC:fuzz/fuzz_%.c=%)))
 
 bench: all
-	@VTR_COMMAND='$(CURDIR)/$(CMD)' bench/run
+	@VITRINE='$(CURDIR)/$(CMD)' bench/run
 
 # man1 and man3, by the last letter of their names.
 MAN := $(sort $(wildcard docs/man/*.1 docs/man/*.3))

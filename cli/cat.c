@@ -51,6 +51,7 @@ static int cat_run(int argc, char **argv)
 		return cli_end(&c);
 	}
 	t = cli_tree(&c);
+	cli_bulk_output();
 	buf = t ? malloc(CAT_CHUNK) : NULL;
 	for (int i = 0; buf && i < argc; i++)
 		cat_path(&c, t, argv[i], buf);

@@ -91,6 +91,8 @@ const char *cli_mode(char *buf, const struct vtr_stat *st);
 const char *cli_time(char *buf, const struct vtr_time *t, bool full);
 /* Join a directory as the user wrote it and a path below it; the caller frees. */
 char *cli_join(const char *dir, const char *path);
+/* Large pieces to standard output, for verbs that write much: fewer calls, and fewer waits where it is a pipe. */
+void cli_bulk_output(void);
 /* Finish standard output; false and an error when it could not be written. */
 bool cli_flush(struct cli *c);
 

@@ -187,6 +187,7 @@ static int export_run(int argc, char **argv)
 		part = b;
 	}
 	if (part && strcmp(argv[0], "-") == 0) {
+		cli_bulk_output();
 		export_copy(&x, part, STDOUT_FILENO);
 	} else if (part) {
 		export_to_file(&x, b ? b : vtr_guest_device(x.c.guest, 0)->blk, part, argv[0]);

@@ -556,6 +556,7 @@ static int tar_run(int argc, char **argv)
 		cli_usage(&c, "a tar stream is not for a terminal");
 		return cli_end(&c);
 	}
+	cli_bulk_output();
 	tree = cli_tree(&c);
 	if (tree) {
 		cli_tar_write(&c, stdout, tree, argv, (size_t)argc);
