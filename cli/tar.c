@@ -37,8 +37,10 @@ struct tar {
 	struct tar_buf pax;
 	struct tar_piece *map; /* of the current file */
 	size_t n_map, cap_map;
+	char **last; /* the entry that was met last at each depth of this listing */
+	size_t n_last;
 	char *chunk;
-	bool failed; /* the output */
+	bool failed; /* the output, or all that is left */
 };
 
 static void tar_buf_put(struct tar_buf *b, const void *p, size_t len)
@@ -242,8 +244,10 @@ static int tar_extent(void *arg, const struct vtr_file_extent *e)
 		size_t cap = t->cap_map ? 2 * t->cap_map : 16;
 		struct tar_piece *p = realloc(t->map, cap * sizeof(*p));
 
-		if (!p)
+		if (!p) {
+			tar_oom(t);
 			return -1;
+		}
 		t->map = p;
 		t->cap_map = cap;
 	}
@@ -251,14 +255,24 @@ static int tar_extent(void *arg, const struct vtr_file_extent *e)
 	return 0;
 }
 
-/* Where the file has data. True: it has holes worth keeping. */
-static bool tar_is_sparse(struct tar *t, const struct vtr_entry *e)
+/*
+ * Where the file has data. True: it has holes worth keeping. What cannot be read is a hole, and told: a damaged file may
+ * say of itself that it has any size, and the stream would grow with it.
+ */
+static bool tar_is_sparse(struct tar *t, const struct vtr_entry *e, const char *path)
 {
+	struct vtr_error err = { 0 };
 	uint64_t data = 0;
+	int r;
 
 	t->n_map = 0;
-	if (e->st.size < 4096 || vtr_fs_extents(e->place.fs, e->place.node, tar_extent, t, NULL) < 0)
+	if (e->st.size < 4096)
 		return false;
+	r = vtr_fs_extents(e->place.fs, e->place.node, tar_extent, t, &err);
+	if (r < 0 && err.code == VTR_EUNSUPPORTED && vtr_fs_read(e->place.fs, e->place.node, 0, t->chunk, 1, &err) == 1)
+		return false;
+	if (r < 0 && !t->failed)
+		cli_partial_at(t->c, path, &err);
 	for (size_t i = 0; i < t->n_map; i++)
 		data += t->map[i].len;
 	return data < e->st.size;
@@ -291,6 +305,11 @@ static void tar_data(struct tar *t, const struct vtr_entry *e, const char *path,
 		size_t n = (size_t)(len < TAR_CHUNK ? len : TAR_CHUNK);
 		ssize_t got = vtr_fs_read(e->place.fs, e->place.node, off, t->chunk, n, &err);
 
+		if (got < 0 && err.code == VTR_ECANCELLED) {
+			cli_error(t->c, &err);
+			t->failed = true;
+			return;
+		}
 		if (got <= 0) {
 			if (!told && got < 0)
 				cli_partial_at(t->c, path, &err);
@@ -358,7 +377,7 @@ static void tar_file(struct tar *t, const struct vtr_entry *e, const char *path,
 {
 	struct tar_buf map = { 0 };
 	char name[101];
-	bool sparse = tar_is_sparse(t, e);
+	bool sparse = tar_is_sparse(t, e, path);
 
 	h->size = e->st.size;
 	if (sparse) {
@@ -397,6 +416,14 @@ static const char tar_types[] = {
 	[VTR_TYPE_BLOCK] = '4', [VTR_TYPE_FIFO] = '6', [VTR_TYPE_SOCKET] = 0
 };
 
+static void tar_left_out(struct tar *t, const char *path, const char *why)
+{
+	struct vtr_error err = { .code = VTR_ECORRUPT };
+
+	snprintf(err.text, sizeof(err.text), "%s: left out", why);
+	cli_partial_at(t->c, path, &err);
+}
+
 static void tar_member(struct tar *t, const struct vtr_entry *e, const char *path)
 {
 	const struct vtr_stat *st = &e->st;
@@ -423,12 +450,17 @@ static void tar_member(struct tar *t, const struct vtr_entry *e, const char *pat
 		fprintf(stderr, ": %s\n", err.text);
 		return;
 	}
-	if (st->type != VTR_TYPE_DIR && st->nlink > 1)
-		met = cli_links_met(&t->links, &e->place, path, &oom);
-	if (st->type == VTR_TYPE_SYMLINK && !met && vtr_fs_readlink(&target, e->place.fs, e->place.node, &err) < 0) {
+	if (st->type == VTR_TYPE_FILE && st->size > INT64_MAX) {
+		tar_left_out(t, path, "it says of itself that it is larger than any file can be");
+		return;
+	}
+	if (st->type == VTR_TYPE_SYMLINK && vtr_fs_readlink(&target, e->place.fs, e->place.node, &err) < 0) {
 		cli_partial_at(t->c, path, &err);
 		return;
 	}
+	/* Only what becomes a member: other names are links to this one. */
+	if (st->type != VTR_TYPE_DIR && st->nlink > 1)
+		met = cli_links_met(&t->links, &e->place, path, &oom);
 	h.link = met ? met : target;
 	if (met)
 		h.type = '1';
@@ -446,6 +478,45 @@ static void tar_member(struct tar *t, const struct vtr_entry *e, const char *pat
 		tar_oom(t);
 }
 
+/*
+ * A damaged directory may have a name twice, and of a symlink and a directory of one name, what lies in the one would be
+ * unpacked where the other leads. They stand beside each other: the listing is sorted.
+ */
+static bool tar_is_repeated(struct tar *t, const struct vtr_entry *e)
+{
+	char *copy;
+
+	if (e->depth < t->n_last && t->last[e->depth] && strcmp(t->last[e->depth], e->path) == 0)
+		return true;
+	if (e->depth >= t->n_last) {
+		size_t n = 2 * (size_t)e->depth + 16;
+		char **p = realloc(t->last, n * sizeof(*p));
+
+		if (!p) {
+			tar_oom(t);
+			return false;
+		}
+		memset(p + t->n_last, 0, (n - t->n_last) * sizeof(*p));
+		t->last = p;
+		t->n_last = n;
+	}
+	copy = strdup(e->path);
+	if (!copy)
+		tar_oom(t);
+	free(t->last[e->depth]);
+	t->last[e->depth] = copy;
+	return false;
+}
+
+static void tar_forget(struct tar *t)
+{
+	for (size_t i = 0; i < t->n_last; i++)
+		free(t->last[i]);
+	free(t->last);
+	t->last = NULL;
+	t->n_last = 0;
+}
+
 static int tar_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 {
 	struct tar *t = arg;
@@ -458,6 +529,12 @@ static int tar_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err
 	}
 	if (e->failed) {
 		cli_partial_at(t->c, path, e->error);
+	} else if (e->path_len == 0 && !t->base[0] && e->st.type != VTR_TYPE_DIR) {
+		tar_left_out(t, "/", "the root is no directory");
+	} else if (tar_is_repeated(t, e)) {
+		tar_left_out(t, path, "its directory has this name twice");
+		free(path);
+		return 1;
 	} else {
 		if (e->st.type == VTR_TYPE_DIR) {
 			char *slash = NULL; /* as everybody writes directories */
@@ -521,6 +598,7 @@ static void tar_path(struct tar *t, struct vtr_tree *tree, const char *path)
 	if (vtr_tree_list(tree, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT | VTR_LIST_SELF, tar_entry, t, &err) < 0 &&
 	    err.code)
 		cli_error(t->c, &err);
+	tar_forget(t);
 	free(base);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The command's tar streams, of volumes as fuzz_ext makes them: libarchive reads each to its end, and nothing in it
- * leaves the folder that it is unpacked in. */
+/*
+ * The command's tar streams, of volumes as fuzz_ext makes them: libarchive reads each to its end, and nothing in it
+ * leaves the folder that it is unpacked in.
+ */
 #include <locale.h>
 #include <stdio.h>
 
@@ -235,6 +237,20 @@ static void tar_check_member(struct tar_tree *t, struct archive *a, struct archi
 		while (name && (name->type != type || name->written || (type == VTR_TYPE_FILE && name->size != size)))
 			name = tar_next(t, name);
 		FUZZ_CHECK(name && name->size == size);
+	}
+	/* Each name once, and after the directory that it lies in. */
+	for (struct tar_name *n = tar_find(t, path); n; n = tar_next(t, n))
+		FUZZ_CHECK(!n->written);
+	if (strcmp(path, ".") != 0) {
+		char *slash = strrchr(path, '/');
+		struct tar_name *dir;
+
+		if (slash)
+			*slash = 0;
+		dir = tar_find(t, slash ? path : ".");
+		while (dir && !(dir->written && dir->type == VTR_TYPE_DIR))
+			dir = tar_next(t, dir);
+		FUZZ_CHECK(dir);
 	}
 	name->written = true;
 	if (type == VTR_TYPE_FILE && !link)
