@@ -148,7 +148,7 @@ fuzz-programs: $(FUZZ)
 # The tests run from here. They find the command, and the folder that all of this is built in, in the environment.
 check: all examples $(TEST) $(FUZZ)
 	@VTR_COMMAND='$(CURDIR)/$(CMD)' VTR_BUILD='$(CURDIR)/$B' scripts/run-tests $B/logs $(TEST) $(TEST_SH) \
-		$(foreach f,$(FUZZ),'$f $(patsubst $B/fuzz/fuzz_%,fuzz/seeds/% fuzz/regress/%,$f)')
+		$(foreach f,$(FUZZ:$B/fuzz/fuzz_%=%),'$B/fuzz/fuzz_$f fuzz/seeds/$f fuzz/regress/$f')
 
 # Each part is run, whether or not one before it failed; the last line is the sum of theirs. A part without a summary
 # was not built.
