@@ -248,9 +248,10 @@ static bool grep_fits(const struct grep *g, const char *line, size_t len)
 
 	if (!memchr(line, 0, len))
 		return grep_text_fits(g, line, len);
-	copy = malloc(len);
+	copy = malloc(len + 1);
 	if (!copy)
 		return false;
+	copy[len] = 0;
 	for (size_t k = 0; k < len; k++)
 		copy[k] = line[k] ? line[k] : '\1';
 	r = grep_text_fits(g, copy, len);
@@ -408,8 +409,8 @@ static uint64_t grep_newlines(const char *p, const char *end)
 	return n;
 }
 
-/* All lines from p up to end, where the last one need not have its newline. Returns where they end. */
-static void grep_lines(struct grep_file *f, const char *p, const char *end)
+/* All lines from p up to end, where the last one need not have its newline, but has room for a NUL. */
+static void grep_lines(struct grep_file *f, char *p, char *end)
 {
 	const struct grep *g = f->g;
 	const struct grep_pattern *only =
@@ -417,11 +418,11 @@ static void grep_lines(struct grep_file *f, const char *p, const char *end)
 												   : NULL;
 
 	while (p < end && !f->done) {
-		const char *eol;
+		char *eol;
 
 		/* One word without meaning to a regular expression: go where it is. */
 		if (only) {
-			const char *hit = memmem(p, (size_t)(end - p), only->text, only->len), *bol;
+			char *hit = memmem(p, (size_t)(end - p), only->text, only->len), *bol;
 
 			bol = hit ? memrchr(p, '\n', (size_t)(hit - p)) : end - 1;
 			if (bol) {
@@ -432,6 +433,7 @@ static void grep_lines(struct grep_file *f, const char *p, const char *end)
 				return;
 		}
 		eol = memchr(p, '\n', (size_t)(end - p));
+		*(eol ? eol : end) = 0; /* some look for it in spite of the length that they are told */
 		grep_line(f, p, (size_t)((eol ? eol : end) - p));
 		p = eol ? eol + 1 : end;
 	}
@@ -707,7 +709,7 @@ static int grep_run(int argc, char **argv)
 		cli_usage(&g.c, "which path?");
 	if (begun && g.c.status == CLI_OK && !g.oom && grep_compile(&g)) {
 		g.tty = isatty(STDOUT_FILENO);
-		g.buf = malloc(GREP_LINE + GREP_CHUNK);
+		g.buf = malloc(GREP_LINE + GREP_CHUNK + 1);
 		t = g.buf ? cli_tree(&g.c) : NULL;
 		if (t && argc == 0)
 			grep_path(&g, t, "/", false);
