@@ -40,13 +40,16 @@ FLAGS.lint-clang := -O0 -Werror
 FLAGS := $(FLAGS.$(VARIANT))
 
 # The library's packages; the command's; the tests'.
-PKG := ext2fs com_err libdeflate libzstd zlib libcrypto
-PKG_CLI := jansson
+PKG := ext2fs com_err libdeflate libzstd zlib liblzma liblz4 libcrypto sqlite3
+PKG_CLI := jansson libcrypto zlib
 PKG_TEST := cmocka
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_CLI) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKG) 2>/dev/null) -pthread
 CLI_LIBS := $(shell pkg-config --libs $(PKG_CLI) 2>/dev/null)
 TEST_LIBS := $(shell pkg-config --libs $(PKG_TEST) 2>/dev/null)
+# What reads the streams that the command writes, in fuzz_tar alone; empty where it is not installed.
+ARCHIVE_LIBS := $(shell pkg-config --libs libarchive 2>/dev/null)
+ARCHIVE_FLAGS := $(if $(ARCHIVE_LIBS),-DFUZZ_LIBARCHIVE $(shell pkg-config --cflags libarchive))
 
 LAYERS := base formats partitions volumes fs registry inspect api
 SRC := $(sort $(wildcard $(foreach d,$(LAYERS),$d/*.c $d/*/*.c)))
@@ -85,7 +88,7 @@ LINK = $(CC) $(FLAGS) $(CFLAGS) -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # Other flags, or another list of sources, and all is made again.
 remember = mkdir -p $(@D); printf '%s\n' "$$TEXT" | cmp -s - $@ || printf '%s\n' "$$TEXT" >$@
-$B/flags: export TEXT = $(COMPILE) $(LINK) $(PKG_LIBS) $(CLI_LIBS)
+$B/flags: export TEXT = $(COMPILE) $(LINK) $(PKG_LIBS) $(CLI_LIBS) $(ARCHIVE_LIBS)
 $B/flags: FORCE
 	@$(remember)
 $B/sources: export TEXT = $(SRC) $(CLI_SRC) $(TEST_HELP) $(FUZZ_HELP)
@@ -133,14 +136,19 @@ examples: $(EXAMPLE)
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/replay.o)
 $B/fuzz/fuzz_%: $B/fuzz/fuzz_%.o $(FUZZ_HELP) $(FUZZ_MAIN) $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(LINK) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(LINK) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(LIB) $(FUZZ_LIBS) $(PKG_LIBS)
+
+# This one runs a part of the command.
+$B/fuzz/fuzz_tar.o: private CPPFLAGS += $(ARCHIVE_FLAGS)
+$B/fuzz/fuzz_tar: $(filter-out $B/cli/main.o,$(CLI_OBJ))
+$B/fuzz/fuzz_tar: private FUZZ_LIBS := $(ARCHIVE_LIBS) $(CLI_LIBS)
 
 fuzz-programs: $(FUZZ)
 
 # The tests run from here. They find the command, and the folder that all of this is built in, in the environment.
 check: all examples $(TEST) $(FUZZ)
 	@VTR_COMMAND='$(CURDIR)/$(CMD)' VTR_BUILD='$(CURDIR)/$B' scripts/run-tests $B/logs $(TEST) $(TEST_SH) \
-		$(foreach f,$(FUZZ),'$f $(patsubst $B/fuzz/fuzz_%,fuzz/seeds/% fuzz/regress/%,$f)')
+		$(foreach f,$(FUZZ:$B/fuzz/fuzz_%=%),'$B/fuzz/fuzz_$f fuzz/seeds/$f fuzz/regress/$f')
 
 # Each part is run, whether or not one before it failed; the last line is the sum of theirs. A part without a summary
 # was not built.
@@ -162,10 +170,11 @@ lint: all
 TIME ?= 60
 fuzz:
 	+@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-programs
-	@scripts/fuzz $(TIME) $(or $(only),$(FUZZ_SRC:fuzz/fuzz_%.c=%))
+	$(if $(ARCHIVE_LIBS),,@echo 'skipped: fuzz_tar: libarchive is not installed')
+	@scripts/fuzz $(TIME) $(filter-out $(if $(ARCHIVE_LIBS),,tar),$(or $(only),$(FUZZ_SRC:fuzz/fuzz_%.c=%)))
 
 bench: all
-	@VTR_COMMAND='$(CURDIR)/$(CMD)' bench/run
+	@VITRINE='$(CURDIR)/$(CMD)' bench/run
 
 # man1 and man3, by the last letter of their names.
 MAN := $(sort $(wildcard docs/man/*.1 docs/man/*.3))

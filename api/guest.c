@@ -161,7 +161,7 @@ static int guest_identify(struct guest_content *out, struct vtr_blk *b, const ch
 		if (fs->identify)
 			fs->identify(&c.id, &p);
 		c.name = c.id.type ? c.id.type : fs->name;
-		c.has_fs = strcmp(fs->name, "swap") != 0;
+		c.has_fs = strcmp(fs->name, "swap") != 0 && strcmp(c.name, "jbd") != 0;
 		if (second)
 			vtr_warn(b->ctx, VTR_EAMBIGUOUS, "%s: it has the signs of %s and of %s", name, fs->title,
 				 second->title);
@@ -383,8 +383,24 @@ int vtr_guest_find_device(const struct vtr_guest *g, const char *name, struct vt
 	return -1;
 }
 
+/* A device by the UUID of what is on it. */
+static int guest_find_uuid(void *arg, struct vtr_blk **out, const char *uuid, struct vtr_error *err)
+{
+	struct vtr_guest *g = arg;
+
+	(void)err;
+	for (size_t i = 0; i < g->n; i++) {
+		if (strcmp(g->own[i]->uuid, uuid) == 0) {
+			*out = vtr_blk_ref(g->own[i]->fs_blk);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 struct vtr_fs *vtr_guest_fs(struct vtr_guest *g, size_t i, struct vtr_error *err)
 {
+	struct vtr_fs_others others = { .find = guest_find_uuid, .arg = g };
 	struct guest_device *d;
 
 	if (i >= g->n) {
@@ -394,7 +410,7 @@ struct vtr_fs *vtr_guest_fs(struct vtr_guest *g, size_t i, struct vtr_error *err
 	d = g->own[i];
 	if (!d->tried) {
 		d->tried = true;
-		if (vtr_fs_open(&d->fs, d->fs_blk, NULL, &d->error) < 0)
+		if (vtr_fs_open_among(&d->fs, d->fs_blk, NULL, &others, &d->error) < 0)
 			vtr_error_at(&d->error, "%s", d->name);
 	}
 	if (!d->fs && err)

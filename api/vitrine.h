@@ -105,6 +105,7 @@ VTR_API const char *vtr_code_name(int code);
  *	package_db	bytes of a guest's package database
  *	line		bytes of one line of a text file
  *	packages	installed packages of one system
+ *	records		records of one kind of one system: users, services, …
  *	snapshots	internal snapshots of one image
  *	threads		worker threads of one context; 0: as many as there are processors, at most 8
  */
@@ -127,6 +128,7 @@ VTR_API const char *vtr_code_name(int code);
 	X(package_db, 512 << 20)                                                                                       \
 	X(line, 65536)                                                                                                 \
 	X(packages, 1000000)                                                                                           \
+	X(records, 100000)                                                                                             \
 	X(snapshots, 65536)                                                                                            \
 	X(threads, 0)
 
@@ -179,6 +181,12 @@ VTR_API void vtr_ctx_resolver(struct vtr_ctx *ctx, vtr_resolver *fn, void *arg);
  */
 typedef void vtr_warning(void *arg, const struct vtr_error *warning);
 VTR_API void vtr_ctx_on_warning(struct vtr_ctx *ctx, vtr_warning *fn, void *arg);
+
+/*
+ * Journals and logs that wait to be replayed are replayed in memory when a filesystem is opened, as mounting it would;
+ * with no_replay everything is read as it lies.
+ */
+VTR_API void vtr_ctx_no_replay(struct vtr_ctx *ctx, bool no_replay);
 
 /* How many warnings there were of damage (something was lost), and of all kinds (lost or merely odd). */
 VTR_API uint64_t vtr_ctx_damage(const struct vtr_ctx *ctx);
@@ -595,6 +603,8 @@ struct vtr_package {
 	const char *status;	    /* "installed", "config-files", … */
 	uint64_t installed_size;    /* bytes; 0: not recorded */
 	const char *summary;	    /* first line of the description; NULL */
+	const char *vendor;	    /* who made it, where recorded ("Fedora Project"); NULL */
+	int64_t install_time;	    /* seconds since 1970-01-01 UTC; 0: not recorded */
 };
 
 struct vtr_os; /* an operating system in a guest */
@@ -638,7 +648,7 @@ VTR_API const char *vtr_os_root(const struct vtr_os *os);
 /*
  * A fact by its key; NULL: unknown. Borrowed until the guest goes. Keys:
  *
- *	type		"linux"
+ *	type		"linux", "hurd", "freebsd", "netbsd", "openbsd", "minix"
  *	distro		"debian", "ubuntu", "fedora", … : the os-release ID where nothing better is known
  *	product_name	"Debian GNU/Linux 12 (bookworm)"
  *	version		"12.5": as the system says it; major_version and minor_version: its first two numbers
@@ -651,9 +661,51 @@ VTR_API const char *vtr_os_root(const struct vtr_os *os);
  *	init		"systemd", "sysvinit", "openrc", …
  *	machine_id	32 hexadecimal digits
  *	timezone	"Europe/Rome"
+ *	build_id	of os-release
+ *	osinfo		"debian12": the short id that virt-inspector prints
+ *
+ * and after vtr_os_read_records() these, too: locale, keymap, boot_loader, firmware, boot_default, default_target,
+ * nameservers, selinux, selinux_policy, apparmor, cloud_init, cloud_init_datasources, container, medium, last_boot,
+ * last_activity. vitrine-inspect(1) says what they are.
  */
 VTR_API const struct vtr_fact *vtr_os_fact(const struct vtr_os *os, const char *key);
 VTR_API const struct vtr_fact *vtr_os_fact_at(const struct vtr_os *os, size_t i); /* NULL beyond the last */
+
+/*
+ * What a system has many of: users, services, kernels. One of them is a record: members with a value each, and where it
+ * was read. Kinds and their members are listed in vitrine-inspect(1); each member's kind says how JSON has it.
+ */
+enum vtr_member_kind { VTR_MEMBER_TEXT = 1, VTR_MEMBER_NUMBER, VTR_MEMBER_BOOL, VTR_MEMBER_LIST };
+struct vtr_member {
+	const char *key; /* "name", "uid" */
+	int kind;	 /* enum vtr_member_kind */
+	/* UTF-8, guest bytes escaped; a number's digits; "true" or "false"; texts with a newline between them, which
+	 * none of them has: "" is no text at all */
+	const char *value;
+};
+struct vtr_record {
+	const char *kind;   /* "users" */
+	const char *device; /* "/dev/sda2" */
+	const char *path;   /* "/etc/passwd"; escaped */
+	const struct vtr_member *members;
+	size_t n;
+};
+
+/*
+ * Read the records of every kind, once: all that vtr_guest_inspect() leaves for those who ask. What is damaged is warned
+ * of and left out, and so is what goes over a limit. Fails with VTR_ENOMEM and VTR_ECANCELLED only.
+ * There are more facts afterwards: vtr_os_fact() lists those.
+ */
+VTR_API int vtr_os_read_records(struct vtr_os *os, struct vtr_error *err);
+
+/* The i-th kind there is; NULL after the last. Static. */
+VTR_API const char *vtr_record_kind(size_t i);
+
+/* The i-th record of a kind, in the order of the guest's own files; NULL beyond the last. Borrowed as facts are. */
+VTR_API const struct vtr_record *vtr_os_record(const struct vtr_os *os, const char *kind, size_t i);
+
+/* The value of a member; NULL: it has none. */
+VTR_API const char *vtr_record_member(const struct vtr_record *r, const char *key);
 
 VTR_API size_t vtr_os_mounts(const struct vtr_os *os);
 VTR_API const struct vtr_mount *vtr_os_mount(const struct vtr_os *os, size_t i); /* NULL beyond the last */
@@ -667,6 +719,79 @@ VTR_API struct vtr_tree *vtr_os_tree(struct vtr_os *os);
  */
 VTR_API ssize_t vtr_os_read_packages(struct vtr_os *os, struct vtr_error *err);
 VTR_API const struct vtr_package *vtr_os_package(const struct vtr_os *os, size_t i); /* NULL beyond the last */
+
+/* ------------------------------------------------------------------------------------------------------- journals */
+
+/*
+ * A file of systemd's journal: "LPKSHHRH". All that its writers made is read: regular and compact ones, keyed hashes,
+ * fields compressed with XZ, LZ4 and Zstandard. One that was not closed, or is damaged, is read as far as it goes.
+ */
+struct vtr_journal;
+
+struct vtr_journal_info {
+	char file_id[33], machine_id[33]; /* 32 hexadecimal digits */
+	char seqnum_id[33];		  /* sequence numbers count within this one */
+	const char *state;		  /* "offline": closed; "archived"; "online": it was being written; "unknown" */
+	bool compact, keyed, sealed;
+	bool whole;			       /* nothing was found damaged or cut when it was opened */
+	uint64_t entries;		       /* that can be reached: their indices are below this */
+	uint64_t head_realtime, tail_realtime; /* microseconds since 1970, as the header says */
+};
+
+/* A field of an entry. A name may come more than once. */
+struct vtr_journal_field {
+	const char *name;  /* bytes, NUL terminated: "MESSAGE" */
+	const void *value; /* any bytes; a NUL follows them */
+	size_t name_len, len;
+};
+
+struct vtr_journal_entry {
+	uint64_t index;	    /* in its file, from 0, in the order of writing */
+	uint64_t seqnum;    /* of info's seqnum_id */
+	uint64_t realtime;  /* microseconds since 1970 */
+	uint64_t monotonic; /* microseconds since the start of the boot */
+	uint64_t xor_hash;  /* over the fields, whatever their order: the same entry in two files has the same */
+	char boot_id[33];
+	const struct vtr_journal_field *fields; /* borrowed until the next call on this journal */
+	size_t n_fields;
+};
+
+/*
+ * Open a journal file: any block source, a file of a guest by vtr_fs_file_blk() for one. Keeps a reference to b.
+ * VTR_ECORRUPT: no journal, or its header is of no use; VTR_EUNSUPPORTED: written by a feature that is not known; what
+ * is damaged beyond that is warned of. VTR_ELIMIT: more entries than limits.metadata has room for.
+ */
+VTR_API int vtr_journal_open(struct vtr_journal **out, struct vtr_blk *b, struct vtr_error *err);
+VTR_API void vtr_journal_close(struct vtr_journal *j);				      /* NULL is fine */
+VTR_API const struct vtr_journal_info *vtr_journal_info(const struct vtr_journal *j); /* borrowed until j goes */
+
+/*
+ * An entry by its index: with its fields, or (stamp) all but them, which is much cheaper. Fields that are damaged are
+ * warned of and left out. VTR_ECORRUPT, VTR_ETRUNCATED: this entry is lost, the others are not. VTR_EUSAGE: no such
+ * index.
+ */
+VTR_API int vtr_journal_read(struct vtr_journal_entry *out, struct vtr_journal *j, uint64_t index,
+			     struct vtr_error *err);
+VTR_API int vtr_journal_stamp(struct vtr_journal_entry *out, struct vtr_journal *j, uint64_t index,
+			      struct vtr_error *err);
+
+/*
+ * The next entry, from the first on, or from where seek said: 1; 0 after the last; -1. Lost ones are warned of and
+ * passed over. Indices beyond the last are the end.
+ */
+VTR_API int vtr_journal_next(struct vtr_journal_entry *out, struct vtr_journal *j, struct vtr_error *err);
+VTR_API void vtr_journal_seek(struct vtr_journal *j, uint64_t index);
+
+/*
+ * The entries that have exactly this field ("_SYSTEMD_UNIT=ssh.service"), by the file's own index of them: their count,
+ * and the caller's array of their indices, ascending; NULL when there is none. In a file that is not whole, or was being
+ * written, some may be missing from the index.
+ */
+VTR_API ssize_t vtr_journal_find(uint64_t **out, struct vtr_journal *j, const void *field, size_t len,
+				 struct vtr_error *err);
+
+/* The first value of a name, and its length (may be NULL); NULL: the entry has none. Borrowed as the fields are. */
+VTR_API const char *vtr_journal_value(const struct vtr_journal_entry *e, const char *name, size_t *len);
 
 /* ----------------------------------------------------------------------------------------------------- conveniences */
 

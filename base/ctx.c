@@ -87,6 +87,11 @@ void vtr_ctx_follow(struct vtr_ctx *ctx, bool follow)
 	ctx->follow = follow;
 }
 
+void vtr_ctx_no_replay(struct vtr_ctx *ctx, bool no_replay)
+{
+	ctx->no_replay = no_replay;
+}
+
 void vtr_ctx_resolver(struct vtr_ctx *ctx, vtr_resolver *fn, void *arg)
 {
 	ctx->resolver = fn;

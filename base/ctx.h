@@ -19,7 +19,7 @@ struct vtr_ctx {
 	atomic_uint refs;
 	struct vtr_limits lim;
 
-	bool follow;
+	bool follow, no_replay;
 	struct vtr_allowed_dir *dirs;
 	size_t n_dirs;
 	vtr_resolver *resolver;

@@ -9,6 +9,7 @@ A plan has lines of fields with tabs between them:
 WHO is "vitrine", or of the others: the ID of the row of vitrine that it is compared with.
 """
 import os
+import re
 import shlex
 import statistics
 import subprocess
@@ -22,7 +23,7 @@ class Row:
         self.id, self.who, self.runs = id, who, int(runs)
         self.before, self.shown = before, shown
         # A shell only where there is something for it to do: it takes a millisecond.
-        plain = not any(c in command for c in "|<>;&$*(\n")
+        plain = not any(c in re.sub("'[^']*'", "", command) for c in "|<>;&$*(\n")
         self.argv = shlex.split(command) if plain else ["sh", "-c", command]
         self.seen = {"wall": [], "cpu": [], "memory": []}
         self.status = set()

@@ -7,11 +7,13 @@
 extern const struct cli_verb cli_verb_cat;
 
 #define CAT_CHUNK (256u << 10)
+#define CAT_STEP 4096u /* what is read at a time after something could not be, to get up to the very place */
 
 static void cat_path(struct cli *c, struct vtr_tree *t, const char *path, char *buf)
 {
 	struct vtr_error err = { 0 };
 	struct vtr_place p;
+	size_t chunk = CAT_CHUNK;
 	uint64_t off = 0;
 	ssize_t n;
 
@@ -19,7 +21,13 @@ static void cat_path(struct cli *c, struct vtr_tree *t, const char *path, char *
 		cli_error(c, &err);
 		return;
 	}
-	while ((n = vtr_fs_read(p.fs, p.node, off, buf, CAT_CHUNK, &err)) > 0) {
+	while ((n = vtr_fs_read(p.fs, p.node, off, buf, chunk, &err)) != 0) {
+		if (n < 0 && chunk > CAT_STEP) {
+			chunk = CAT_STEP;
+			continue;
+		}
+		if (n < 0)
+			break;
 		if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n)
 			return; /* cli_flush() tells */
 		off += (uint64_t)n;
@@ -43,6 +51,7 @@ static int cat_run(int argc, char **argv)
 		return cli_end(&c);
 	}
 	t = cli_tree(&c);
+	cli_bulk_output();
 	buf = t ? malloc(CAT_CHUNK) : NULL;
 	for (int i = 0; buf && i < argc; i++)
 		cat_path(&c, t, argv[i], buf);

@@ -14,6 +14,7 @@
 #define CLI_NO_JSON (1u << 0)
 #define CLI_NO_DEVICE (1u << 1)
 #define CLI_NO_SECTOR (1u << 2)
+#define CLI_OPTIONS_FIRST (1u << 3) /* options end at the first argument: what follows may look like one */
 
 /* Exit statuses. */
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_PARTIAL = 3 };
@@ -37,9 +38,10 @@ struct cli {
 	struct vtr_image_options image;
 	const char **images; /* -a, then the first argument when there was no -a */
 	size_t n_images;
+	bool images_named; /* by -a */
 	const char **allow_dirs;
 	size_t n_allow_dirs;
-	bool follow, json;
+	bool follow, json, no_replay;
 	bool hush; /* do not tell what is merely odd: somebody asked for a file, not for the system */
 	unsigned sector;
 	uint64_t timeout_ms;
@@ -89,6 +91,8 @@ const char *cli_mode(char *buf, const struct vtr_stat *st);
 const char *cli_time(char *buf, const struct vtr_time *t, bool full);
 /* Join a directory as the user wrote it and a path below it; the caller frees. */
 char *cli_join(const char *dir, const char *path);
+/* Large pieces to standard output, for verbs that write much: fewer calls, and fewer waits where it is a pipe. */
+void cli_bulk_output(void);
 /* Finish standard output; false and an error when it could not be written. */
 bool cli_flush(struct cli *c);
 

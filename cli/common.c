@@ -15,6 +15,7 @@ enum {
 	OPT_SECTOR,
 	OPT_LIMIT,
 	OPT_TIMEOUT,
+	OPT_NO_REPLAY,
 	OPT_JSON,
 };
 
@@ -28,6 +29,7 @@ static const struct option common_longs[] = {
 	{ "sector-size", required_argument, NULL, OPT_SECTOR },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "no-replay", no_argument, NULL, OPT_NO_REPLAY },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, 'h' },
 };
@@ -45,6 +47,7 @@ static const struct {
 	{ "      --snapshot NAME  the disk as it was in this internal snapshot\n", 0 },
 	{ "      --follow         open files that the image names, beneath its directory\n", 0 },
 	{ "      --allow-dir DIR  and beneath DIR\n", 0 },
+	{ "      --no-replay      read journals and logs as they lie\n", 0 },
 	{ "      --sector-size N  512 or 4096\n", CLI_NO_SECTOR },
 	{ "      --limit NAME=N   set a limit, as its error message names it\n", 0 },
 	{ "      --timeout S      give up after so many seconds\n", 0 },
@@ -183,6 +186,9 @@ static bool common_option(struct cli *c, int opt, const char *value)
 		return true;
 	case OPT_ALLOW_DIR:
 		return common_append(&c->allow_dirs, &c->n_allow_dirs, value);
+	case OPT_NO_REPLAY:
+		c->no_replay = true;
+		return true;
 	case OPT_JSON:
 		c->json = true;
 		return true;
@@ -252,6 +258,7 @@ static bool common_make_ctx(struct cli *c)
 	}
 	vtr_ctx_on_warning(c->ctx, common_warning, c);
 	vtr_ctx_follow(c->ctx, c->follow);
+	vtr_ctx_no_replay(c->ctx, c->no_replay);
 	vtr_ctx_deadline(c->ctx, c->timeout_ms);
 	for (size_t i = 0; i < c->n_allow_dirs; i++) {
 		if (vtr_ctx_allow_dir(c->ctx, c->allow_dirs[i], &err) < 0) {
@@ -275,7 +282,7 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 
 	*c = (struct cli){ .verb = verb };
 	vtr_limits_default(&c->limits);
-	snprintf(shorts, sizeof(shorts), ":a:d:h%s", own);
+	snprintf(shorts, sizeof(shorts), "%s:a:d:h%s", verb->without & CLI_OPTIONS_FIRST ? "+" : "", own);
 	for (; longs && longs[n].name && n < COMMON_MAX_LONGS; n++)
 		all[n] = longs[n];
 	memcpy(all + n, common_longs, sizeof(common_longs));
@@ -307,7 +314,8 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 	}
 	*argc -= optind;
 	*argv += optind;
-	if (c->n_images == 0) {
+	c->images_named = c->n_images > 0;
+	if (!c->images_named) {
 		if (*argc == 0) {
 			cli_usage(c, "which image?");
 			return false;

@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 
 extern const struct cli_verb cli_verb_export;
 
 struct export_verb {
 	struct cli c;
 	bool force;
+	struct cli_progress progress;
 };
 
 static bool export_option(void *arg, int opt, const char *value)
@@ -102,6 +104,30 @@ static int export_name(int fd, const char *part, const char *path, bool force)
 	return -1;
 }
 
+static int export_progress(void *arg, uint64_t done, uint64_t total)
+{
+	struct export_verb *x = arg;
+	char a[32], b[32];
+
+	cli_progress_show(&x->progress, "%s of %s, %u %%", cli_size(a, done), cli_size(b, total),
+			  total ? (unsigned)(100.0 * (double)done / (double)total) : 100);
+	return 0;
+}
+
+/* Copy, with progress. */
+static bool export_copy(struct export_verb *x, struct vtr_blk *b, int fd)
+{
+	struct vtr_error err = { 0 };
+	int r;
+
+	cli_progress_begin(&x->progress);
+	r = vtr_blk_copy(b, fd, export_progress, x, &err);
+	cli_progress_clear(&x->progress);
+	if (r < 0)
+		cli_error(&x->c, &err);
+	return r == 0;
+}
+
 static void export_to_file(struct export_verb *x, struct vtr_blk *image, struct vtr_blk *b, const char *path)
 {
 	struct vtr_error err = { 0 };
@@ -125,9 +151,7 @@ static void export_to_file(struct export_verb *x, struct vtr_blk *image, struct 
 		export_host_error(&x->c, path);
 		return;
 	}
-	if (vtr_blk_copy(b, fd, NULL, NULL, &err) < 0)
-		cli_error(&x->c, &err);
-	else if (export_name(fd, part, path, x->force) < 0)
+	if (export_copy(x, b, fd) && export_name(fd, part, path, x->force) < 0)
 		export_host_error(&x->c, path);
 	if (part[0])
 		unlink(part);
@@ -163,8 +187,8 @@ static int export_run(int argc, char **argv)
 		part = b;
 	}
 	if (part && strcmp(argv[0], "-") == 0) {
-		if (vtr_blk_copy(part, STDOUT_FILENO, NULL, NULL, &err) < 0)
-			cli_error(&x.c, &err);
+		cli_bulk_output();
+		export_copy(&x, part, STDOUT_FILENO);
 	} else if (part) {
 		export_to_file(&x, b ? b : vtr_guest_device(x.c.guest, 0)->blk, part, argv[0]);
 	}

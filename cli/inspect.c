@@ -3,23 +3,29 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/records.h"
+#include "cli/sbom.h"
 
 extern const struct cli_verb cli_verb_inspect;
 
 struct inspect {
 	struct cli c;
-	bool no_packages, list_packages;
+	bool no_packages, list_packages, brief;
+	const char *sbom;
 };
 
-enum { OPT_PACKAGES = CLI_LONG, OPT_NO_PACKAGES };
+enum { OPT_PACKAGES = CLI_LONG, OPT_NO_PACKAGES, OPT_BRIEF, OPT_SBOM };
 
 static bool inspect_option(void *arg, int opt, const char *value)
 {
 	struct inspect *in = arg;
 
-	(void)value;
 	if (opt == OPT_PACKAGES)
 		in->list_packages = true;
+	else if (opt == OPT_SBOM)
+		in->sbom = value;
+	else if (opt == OPT_BRIEF)
+		in->brief = in->no_packages = true;
 	else
 		in->no_packages = true;
 	return true;
@@ -49,21 +55,46 @@ static ssize_t inspect_packages(struct inspect *in, struct vtr_os *os)
 	return n;
 }
 
+static void inspect_records(struct inspect *in, struct vtr_os *os)
+{
+	struct vtr_error err = { 0 };
+
+	if (!in->brief && vtr_os_read_records(os, &err) < 0)
+		cli_partial(&in->c, &err);
+}
+
 static void inspect_print(struct inspect *in, struct vtr_os *os)
 {
 	static const struct {
 		const char *key, *title;
 	} lines[] = {
-		{ "type", "type" },	     { "distro", "distribution" },
-		{ "version", "version" },    { "codename", "codename" },
-		{ "variant", "variant" },    { "arch", "architecture" },
-		{ "hostname", "hostname" },  { "init", "init" },
-		{ "timezone", "time zone" }, { "machine_id", "machine id" },
+		{ "type", "type" },
+		{ "distro", "distribution" },
+		{ "version", "version" },
+		{ "codename", "codename" },
+		{ "variant", "variant" },
+		{ "arch", "architecture" },
+		{ "hostname", "hostname" },
+		{ "init", "init" },
+		{ "timezone", "time zone" },
+		{ "machine_id", "machine id" },
+		{ "locale", "locale" },
+		{ "keymap", "keymap" },
+		{ "boot_loader", "boot loader" },
+		{ "firmware", "firmware" },
+		{ "boot_default", "boot entry" },
+		{ "selinux", "selinux" },
+		{ "apparmor", "apparmor" },
+		{ "cloud_init", "cloud-init" },
+		{ "container", "container" },
+		{ "medium", "medium" },
+		{ "last_boot", "last boot" },
 	};
 	const char *product = inspect_value(os, "product_name"), *format = inspect_value(os, "package_format");
 	const char *manager = inspect_value(os, "package_manager");
 	ssize_t n;
 
+	inspect_records(in, os);
 	printf("%s: %s\n", vtr_os_root(os), product ? product : "an unknown system");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		inspect_line(lines[i].title, inspect_value(os, lines[i].key));
@@ -74,6 +105,8 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 			printf("%zd ", n);
 		printf("(%s%s%s%s)\n", format, manager ? ", " : "", manager ? manager : "", n < 0 ? ", not read" : "");
 	}
+	if (!in->brief)
+		cli_records_print(os);
 	for (size_t i = 0; i < vtr_os_mounts(os); i++) {
 		const struct vtr_mount *m = vtr_os_mount(os, i);
 
@@ -100,6 +133,7 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 	json_t *o = json_object(), *sources = json_object(), *list;
 	const struct vtr_fact *f;
 
+	inspect_records(in, os);
 	json_object_set_new(o, "root", json_string(vtr_os_root(os)));
 	for (size_t i = 0; (f = vtr_os_fact_at(os, i)); i++) {
 		json_t *s = json_object();
@@ -123,6 +157,8 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 		json_array_append_new(list, e);
 	}
 	json_object_set_new(o, "mounts", list);
+	if (!in->brief)
+		cli_records_json(o, os);
 	if (!in->no_packages) {
 		list = inspect_packages(in, os) < 0 ? json_null() : json_array();
 		for (size_t i = 0; vtr_os_package(os, i); i++) {
@@ -137,6 +173,12 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 			cli_json_set(e, "status", p->status);
 			if (p->installed_size)
 				json_object_set_new(e, "installed_size", cli_json_u64(p->installed_size));
+			if (p->install_time) {
+				const struct vtr_time t = { .sec = p->install_time, .set = true };
+				char buf[64];
+
+				cli_json_set(e, "install_time", cli_time(buf, &t, true));
+			}
 			cli_json_set(e, "summary", p->summary);
 			json_array_append_new(list, e);
 		}
@@ -168,6 +210,8 @@ static int inspect_run(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "packages", no_argument, NULL, OPT_PACKAGES },
 		{ "no-packages", no_argument, NULL, OPT_NO_PACKAGES },
+		{ "brief", no_argument, NULL, OPT_BRIEF },
+		{ "sbom", required_argument, NULL, OPT_SBOM },
 		{ 0 },
 	};
 	struct inspect in = { 0 };
@@ -181,11 +225,17 @@ static int inspect_run(int argc, char **argv)
 		cli_usage(&in.c, "one image; -a for more");
 		return cli_end(&in.c);
 	}
+	if (in.sbom && !cli_sbom_is(in.sbom)) {
+		cli_usage(&in.c, "--sbom %s: cyclonedx or spdx", in.sbom);
+		return cli_end(&in.c);
+	}
 	if (!cli_open_guest(&in.c))
 		return cli_end(&in.c);
 	n = vtr_guest_inspect(in.c.guest, &err);
 	if (n < 0) {
 		cli_error(&in.c, &err);
+	} else if (in.sbom && n > 0) {
+		cli_sbom_print(&in.c, in.sbom);
 	} else if (in.c.json) {
 		root = json_object();
 		list = json_array();
@@ -211,7 +261,9 @@ const struct cli_verb cli_verb_inspect = {
 	.summary = "Tell which operating system this is, and what is on it",
 	.usage = "[options] IMAGE",
 	.options = "      --packages       list the installed packages in the text, too\n"
-		   "      --no-packages    do not read the list of packages\n",
+		   "      --no-packages    do not read the list of packages\n"
+		   "      --brief          only what the system is, and its mounts\n"
+		   "      --sbom FORM      a bill of materials instead: cyclonedx or spdx, in JSON\n",
 	.without = CLI_NO_DEVICE,
 	.run = inspect_run,
 };

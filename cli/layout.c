@@ -68,22 +68,25 @@ static void layout_print(struct vtr_guest *g)
 		n = d->content ? (int)strlen(d->content) : 0;
 		content_w = n > content_w ? n : content_w;
 	}
-	printf("%-*s %10s %10s  %-*s  %-*s  %s\n", name_w, "DEVICE", "START", "SIZE", type_w, "TYPE", content_w,
-	       "CONTENT", "LABEL, UUID");
+	printf("%-*s %10s %10s %10s  %-*s  %-*s  %s\n", name_w, "DEVICE", "START", "SIZE", "USED", type_w, "TYPE",
+	       content_w, "CONTENT", "LABEL, UUID");
 	for (size_t i = 0; i < vtr_guest_devices(g); i++) {
 		const struct vtr_device *d = vtr_guest_device(g, i);
 		const struct vtr_part *p = layout_part(d);
-		char type[80], size[32], start[32] = "";
+		char type[80], size[32], start[32] = "", used[32] = "";
+		struct vtr_fs *fs = d->has_fs ? vtr_guest_fs(g, i, NULL) : NULL;
 		const char *content;
 		bool last;
 
 		layout_type_name(type, sizeof(type), d);
 		if (p)
 			cli_size(start, p->off);
+		if (fs)
+			cli_size(used, vtr_fs_info(fs)->used);
 		content = d->content && (!d->table || d->has_fs) ? d->content : "";
 		last = !layout_has_names(d, p);
-		printf("%s%-*s %10s %10s  ", d->parent >= 0 ? "  " : "", name_w - (d->parent >= 0 ? 2 : 0), d->name,
-		       start, cli_size(size, d->size));
+		printf("%s%-*s %10s %10s %10s  ", d->parent >= 0 ? "  " : "", name_w - (d->parent >= 0 ? 2 : 0),
+		       d->name, start, cli_size(size, d->size), used);
 		/* No blanks at the end of a line. */
 		if (last && !content[0])
 			fputs(type, stdout);

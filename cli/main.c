@@ -5,7 +5,9 @@
 
 #include "cli/cli.h"
 
-#define VERBS(X) X(inspect) X(info) X(layout) X(ls) X(stat) X(cat) X(hash) X(export)
+#define VERBS(X)                                                                                                       \
+	X(inspect)                                                                                                     \
+	X(info) X(layout) X(df) X(ls) X(stat) X(cat) X(hash) X(find) X(grep) X(get) X(tar) X(log) X(diff) X(export)
 #define X(name) extern const struct cli_verb cli_verb_##name;
 VERBS(X)
 #undef X

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Text for people. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -72,6 +74,13 @@ const char *cli_time(char *buf, const struct vtr_time *t, bool full)
 		sep[6] = 0; /* " 07:08" */
 	}
 	return buf;
+}
+
+void cli_bulk_output(void)
+{
+	/* Without a larger pipe or buffer it is only slower. */
+	(void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 1 << 20);
+	(void)setvbuf(stdout, NULL, _IOFBF, 256u << 10);
 }
 
 char *cli_join(const char *dir, const char *path)

@@ -79,6 +79,12 @@ const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, c
 
 int vtr_fs_open(struct vtr_fs **out, struct vtr_blk *b, const char *type, struct vtr_error *err)
 {
+	return vtr_fs_open_among(out, b, type, NULL, err);
+}
+
+int vtr_fs_open_among(struct vtr_fs **out, struct vtr_blk *b, const char *type, const struct vtr_fs_others *others,
+		      struct vtr_error *err)
+{
 	const struct vtr_fs_driver *d = NULL, *second = NULL;
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
 
@@ -100,7 +106,7 @@ int vtr_fs_open(struct vtr_fs **out, struct vtr_blk *b, const char *type, struct
 	}
 	if (!d->open)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s is recognised, and not read", d->title);
-	if (d->open(out, b, err) < 0)
+	if (d->open(out, b, others, err) < 0)
 		return vtr_at(err, "%s", d->name);
 	return 0;
 }

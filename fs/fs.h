@@ -60,16 +60,27 @@ struct vtr_fs_identity {
 	uint64_t size;	  /* bytes that it claims; 0: not known */
 };
 
+/* The other devices of a guest, for filesystems that need more than one. */
+struct vtr_fs_others {
+	/* The device whose contents have this UUID, as blkid prints it. 1: *out is a reference; 0: there is none; -1. */
+	int (*find)(void *arg, struct vtr_blk **out, const char *uuid, struct vtr_error *err);
+	void *arg;
+};
+
 struct vtr_fs_driver {
 	const char *name, *title;		 /* "ext", "ext2/ext3/ext4" */
 	int (*probe)(const struct vtr_probe *p); /* how many bits were verified; 0: not ours */
 	/* NULL: recognised, and refused by name. */
-	int (*open)(struct vtr_fs **out, struct vtr_blk *b, struct vtr_error *err);
+	int (*open)(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs_others *others, struct vtr_error *err);
 	/* What the probed bytes alone tell, so that a listing need not open it. NULL: nothing. */
 	void (*identify)(struct vtr_fs_identity *out, const struct vtr_probe *p);
 };
 
 extern const struct vtr_fs_driver *const vtr_fs_drivers[]; /* ends with NULL */
+
+/* As vtr_fs_open(); others may be NULL. */
+int vtr_fs_open_among(struct vtr_fs **out, struct vtr_blk *b, const char *type, const struct vtr_fs_others *others,
+		      struct vtr_error *err);
 
 /* A zeroed object of bytes over b. */
 struct vtr_fs *vtr_fs_new(const struct vtr_fs_ops *ops, size_t bytes, struct vtr_blk *b, struct vtr_error *err);

@@ -13,6 +13,7 @@
 
 #include "base/checked.h"
 #include "fs/fs.h"
+#include "inspect/packages.h"
 
 #define DPKG_DIR "/var/lib/dpkg/"
 #define DPKG_WARNINGS 16u /* damaged records that are told one by one */
@@ -25,6 +26,7 @@ enum dpkg_field {
 	DPKG_STATUS,
 	DPKG_INSTALLED_SIZE,
 	DPKG_DESCRIPTION,
+	DPKG_INSTALLED_TIME,
 	DPKG_FIELDS,
 };
 
@@ -39,6 +41,7 @@ static const struct {
 	[DPKG_STATUS] = { "Status", 6 },
 	[DPKG_INSTALLED_SIZE] = { "Installed-Size", 14 },
 	[DPKG_DESCRIPTION] = { "Description", 11 },
+	[DPKG_INSTALLED_TIME] = { "Installed-Time", 14 }, /* opkg's alone */
 };
 
 struct dpkg_value {
@@ -150,13 +153,14 @@ static int dpkg_source_parse(struct vtr_package *p, struct dpkg *d, struct dpkg_
 /* KiB, in bytes; 0 when it is no number or none that fits. */
 static uint64_t dpkg_size_parse(struct dpkg_value v)
 {
-	uint64_t kib = 0, bytes;
+	uint64_t bytes;
 
-	for (size_t i = 0; i < v.len; i++)
-		if (v.p[i] < '0' || v.p[i] > '9' || vtr_mul_over(kib, 10u, &kib) ||
-		    vtr_add_over(kib, (unsigned)(v.p[i] - '0'), &kib))
-			return 0;
-	return vtr_mul_over(kib, 1024u, &bytes) ? 0 : bytes;
+	return vtr_mul_over(vtr_packages_number(v.p, v.len), 1024u, &bytes) ? 0 : bytes;
+}
+
+static int64_t dpkg_time_parse(struct dpkg_value v)
+{
+	return (int64_t)VTR_MIN(vtr_packages_number(v.p, v.len), (uint64_t)INT64_MAX);
 }
 
 /* One paragraph's fields become a package. */
@@ -199,6 +203,7 @@ static int dpkg_record_add(struct dpkg *d, const char *at, struct dpkg_value *f,
 			return -1;
 	}
 	pkg.installed_size = dpkg_size_parse(f[DPKG_INSTALLED_SIZE]);
+	pkg.install_time = dpkg_time_parse(f[DPKG_INSTALLED_TIME]);
 	if (VTR_OVER(d->os->ctx, packages, d->n + 1, "dpkg's status: packages", err) < 0 ||
 	    !VTR_GROW(d->records, d->n, d->cap, err))
 		return -1;

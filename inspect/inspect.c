@@ -48,27 +48,21 @@ static int inspect_has_dir(struct vtr_os *os, const char *path, bool or_link, st
 }
 
 /*
- * Whether the tree, a single filesystem so far, is a system's root: 1, with the path that decided it, 0 or -1.
+ * Whether the tree, a single filesystem so far, is a system's root: 1, with what it is and the path that decided it, 0
+ * or -1.
  */
-static int inspect_root_is(const char **why, struct vtr_os *os, struct vtr_error *err)
+static int inspect_root_is(const char **type, const char **why, struct vtr_os *os, struct vtr_error *err)
 {
-	static const struct inspect_sign hurd[] = { { "/hurd/console", VTR_TYPE_FILE },
-						    { "/hurd/null", VTR_TYPE_FILE } };
 	int etc = inspect_has_dir(os, "/etc", false, err);
 	int bin = etc > 0 ? inspect_has_dir(os, "/bin", true, err) : etc;
 	int usr = etc > 0 ? inspect_has_dir(os, "/usr", true, err) : etc;
 	int var = usr > 0 ? inspect_has_dir(os, "/var", true, err) : usr;
 	int share = bin > 0 && usr == 0 ? inspect_has_dir(os, "/share", false, err) : 0;
-	int there = 0;
+	int there;
 
 	if (etc < 0 || bin < 0 || usr < 0 || var < 0 || share < 0)
 		return -1;
-	for (size_t i = 0; i < VTR_COUNT(hurd) && there >= 0; i++) {
-		there = inspect_has(os, &hurd[i], err);
-		if (there == 0)
-			break;
-		*why = hurd[i].path;
-	}
+	there = vtr_unix_find(type, why, os, err);
 	if (there != 0)
 		return there;
 	if (!etc || !(bin || (usr && var)))
@@ -299,14 +293,13 @@ static int inspect_discover_all(struct vtr_os *os, const struct vtr_inspect *in,
 }
 
 static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_fs *fs,
-			   const char *why, struct vtr_error *err)
+			   const char *type, const char *why, struct vtr_error *err)
 {
-	const char *type = strncmp(why, "/hurd/", 6) == 0 ? "hurd" : "linux";
-
 	if (vtr_fstab_read(os, in, root, err) < 0 || inspect_mount_root(os, fs, err) < 0 ||
 	    inspect_mount_all(os, in, err) < 0 || inspect_discover_all(os, in, root, err) < 0)
 		return -1;
-	if (vtr_os_add_fact_on(os, "type", type, strlen(type), why, fs, err) < 0 || vtr_linux_read(os, err) < 0)
+	if (vtr_os_add_fact_on(os, "type", type, strlen(type), why, fs, err) < 0 || vtr_unix_read(os, type, err) < 0 ||
+	    vtr_linux_read(os, err) < 0)
 		return -1;
 	return vtr_elf_read(os, err);
 }
@@ -315,7 +308,7 @@ static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size
 static int inspect_os_find(struct vtr_os **out, const struct vtr_inspect *in, size_t device, struct vtr_error *err)
 {
 	const char *name = in->devices[device].name;
-	const char *why = NULL;
+	const char *type = "linux", *why = NULL;
 	struct vtr_error e = { 0 };
 	struct vtr_fs *fs = in->fs(in->arg, device, &e);
 	struct vtr_os *os;
@@ -334,8 +327,8 @@ static int inspect_os_find(struct vtr_os **out, const struct vtr_inspect *in, si
 	os = vtr_os_new(in->ctx, name, fs, err);
 	if (!os)
 		return -1;
-	found = inspect_root_is(&why, os, err);
-	if (found > 0 && inspect_os_fill(os, in, device, fs, why, err) < 0)
+	found = inspect_root_is(&type, &why, os, err);
+	if (found > 0 && inspect_os_fill(os, in, device, fs, type, why, err) < 0)
 		found = -1;
 	if (found <= 0) {
 		vtr_os_free(os);

@@ -40,6 +40,7 @@ struct vtr_os {
 	char *package_text;
 	struct vtr_os_escaped *escaped;
 	bool packages_read;
+	struct vtr_records *records; /* inspect/records.c; NULL: none yet */
 };
 
 /* Find the systems. *out is an array of *n, the caller's: each to vtr_os_free(), then free(). */
@@ -67,8 +68,15 @@ int vtr_os_add_fact(struct vtr_os *os, const char *key, const char *value, size_
 int vtr_os_add_fact_on(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
 		       const struct vtr_fs *fs, struct vtr_error *err);
 
-/* Escape a string for a package, in memory of os. NULL sets *err. */
+/* Escape a string for a package or a record, in memory of os. NULL sets *err. */
 const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err);
+/* Zeroed memory of os, aligned to a power of two up to 16, for as long as os is. NULL sets *err. */
+void *vtr_os_keep(struct vtr_os *os, size_t size, size_t align, struct vtr_error *err);
+
+/* The device that a filesystem of the tree is on; fs NULL: what the path alone says. Borrowed. */
+const char *vtr_os_device(const struct vtr_os *os, const struct vtr_fs *fs, const char *path);
+
+void vtr_records_free(struct vtr_os *os);
 
 /*
  * Looking at the system's tree. 1: it is there, 0: it is not, or it is damaged, which was warned of; -1: the work
@@ -86,8 +94,11 @@ bool vtr_inspect_is_fatal(const struct vtr_error *err);
 /* --- families of facts: each adds what it finds; -1 only when the work cannot go on -------------------------------- */
 
 int vtr_linux_read(struct vtr_os *os, struct vtr_error *err); /* distribution, names, package format, init, … */
-int vtr_elf_read(struct vtr_os *os, struct vtr_error *err);   /* arch */
-int vtr_dpkg_read(struct vtr_os *os, struct vtr_error *err);  /* packages. 1: there is a database, 0: there is none */
+/* Whether this is the root of another system than Linux: 1, with its type and a file that says so, 0, -1. Static. */
+int vtr_unix_find(const char **type, const char **sign, struct vtr_os *os, struct vtr_error *err);
+int vtr_unix_read(struct vtr_os *os, const char *type, struct vtr_error *err); /* its name and version */
+int vtr_elf_read(struct vtr_os *os, struct vtr_error *err);		       /* arch */
+int vtr_dpkg_read(struct vtr_os *os, struct vtr_error *err); /* packages. 1: there is a database, 0: there is none */
 
 /* os->mounts from /etc/fstab, with their devices and not yet escaped. root: index of the root's device. */
 int vtr_fstab_read(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_error *err);

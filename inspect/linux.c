@@ -6,6 +6,7 @@
  */
 #include "inspect/inspect.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -23,14 +24,14 @@ struct linux_text {
 struct linux_release {
 	struct vtr_os *os;
 	const char *path; /* the file that is being read */
-	struct linux_text distro, product, version, codename, variant, like;
+	struct linux_text distro, product, version, codename, variant, build, like;
 	struct linux_text id, name, long_version; /* of the file that is being read */
 };
 
 static void linux_release_done(struct linux_release *r)
 {
-	struct linux_text *all[] = { &r->distro, &r->product, &r->version, &r->codename,    &r->variant,
-				     &r->like,	 &r->id,      &r->name,	   &r->long_version };
+	struct linux_text *all[] = { &r->distro, &r->product, &r->version, &r->codename, &r->variant,
+				     &r->build,	 &r->like,    &r->id,	   &r->name,	 &r->long_version };
 
 	for (size_t i = 0; i < VTR_COUNT(all); i++)
 		free(all[i]->text);
@@ -136,6 +137,7 @@ static const struct linux_key linux_os_release_keys[] = {
 	{ "VERSION_ID", LINUX_MEMBER(version) },
 	{ "VERSION_CODENAME", LINUX_MEMBER(codename) },
 	{ "VARIANT_ID", LINUX_MEMBER(variant) },
+	{ "BUILD_ID", LINUX_MEMBER(build) },
 	{ NULL, 0 },
 };
 
@@ -287,6 +289,11 @@ static const struct linux_release_file linux_release_files[] = {
 	{ "/etc/redhat-release", "Scientific Linux", "scientificlinux", NULL },
 	{ "/etc/redhat-release", NULL, "redhat-based", NULL },
 	{ "/etc/debian_version", NULL, "debian", "Debian GNU/Linux" },
+	{ "/etc/anolis-release", NULL, "anolis", NULL },
+	{ "/etc/openEuler-release", NULL, "openeuler", NULL },
+	{ "/etc/neokylin-release", NULL, "neokylin", NULL },
+	{ "/etc/photon-release", NULL, "photon", NULL },
+	{ "/etc/system-release", "Amazon Linux", "amzn", NULL },
 	{ "/etc/pardus-release", NULL, "pardus", NULL },
 	{ "/etc/arch-release", NULL, "archlinux", "Arch Linux" },
 	{ "/etc/gentoo-release", NULL, "gentoo", NULL },
@@ -303,6 +310,7 @@ static const struct linux_release_file linux_release_files[] = {
 	{ "/etc/alpine-release", NULL, "alpinelinux", "Alpine Linux" },
 	{ "/etc/frugalware-release", NULL, "frugalware", NULL },
 	{ "/etc/pld-release", NULL, "pldlinux", NULL },
+	{ "/etc/NIXOS", NULL, "nixos", "NixOS" },
 };
 
 /* The first line that is neither empty nor a comment, without blanks around it. 1, 0: none, -1. */
@@ -486,10 +494,51 @@ static int linux_versions_add(struct linux_release *r, struct vtr_error *err)
 		;
 	if (n == 0 || vtr_os_add_fact(r->os, "major_version", at, major, v->path, err) < 0)
 		return n == 0 ? 0 : -1;
+	if (major == n && strncmp(at + n, "Update", 6) == 0 && linux_digit_is(at[n + 6])) { /* NeoKylin: V7Update6 */
+		at += n + 6;
+		return vtr_os_add_fact(r->os, "minor_version", at, strspn(at, "0123456789"), v->path, err);
+	}
 	if (major == n)
 		return vtr_os_add_fact(r->os, "minor_version", "0", 1, v->path, err);
 	at += major + 1;
+	while (at[0] == '0' && linux_digit_is(at[1])) /* 24.04: a number, as virt-inspector has it */
+		at++;
 	return vtr_os_add_fact(r->os, "minor_version", at, strspn(at, "0123456789"), v->path, err);
+}
+
+/* The short id of osinfo-db(5)'s, by the rules that virt-inspector has for it. */
+static int linux_osinfo_add(struct linux_release *r, struct vtr_error *err)
+{
+	static const char *const whole[] = { "archlinux", "gentoo", "voidlinux" };
+	const struct vtr_fact *major_fact = vtr_os_fact(r->os, "major_version");
+	const struct vtr_fact *minor_fact = vtr_os_fact(r->os, "minor_version");
+	unsigned long major = major_fact ? strtoul(major_fact->value, NULL, 10) : 0;
+	unsigned long minor = minor_fact ? strtoul(minor_fact->value, NULL, 10) : 0;
+	const char *d = r->distro.text;
+	char id[96];
+
+	if (!d)
+		return 0;
+	for (size_t i = 0; i < VTR_COUNT(whole); i++)
+		if (strcmp(d, whole[i]) == 0)
+			return vtr_os_add_fact(r->os, "osinfo", d, strlen(d), r->distro.path, err);
+	if (major == 0 && minor == 0)
+		return 0;
+	if ((strcmp(d, "centos") == 0 && major >= 8) || (strcmp(d, "circle") == 0 && major >= 8) ||
+	    (strcmp(d, "rocky") == 0 && major >= 8) || (strcmp(d, "debian") == 0 && major >= 4) ||
+	    strcmp(d, "fedora") == 0 || strcmp(d, "mageia") == 0 || (strcmp(d, "sles") == 0 && minor == 0))
+		snprintf(id, sizeof(id), "%.40s%lu", d, major);
+	else if (strcmp(d, "centos") == 0 && major == 7)
+		snprintf(id, sizeof(id), "centos7.0");
+	else if (strcmp(d, "sles") == 0)
+		snprintf(id, sizeof(id), "sles%lusp%lu", major, minor);
+	else if (strcmp(d, "ubuntu") == 0)
+		snprintf(id, sizeof(id), "ubuntu%lu.%02lu", major, minor);
+	else if (strcmp(d, "altlinux") == 0 && major >= 8)
+		snprintf(id, sizeof(id), "alt%lu.%lu", major, minor);
+	else
+		snprintf(id, sizeof(id), "%.40s%lu.%lu", d, major, minor);
+	return vtr_os_add_fact(r->os, "osinfo", id, strlen(id), r->distro.path, err);
 }
 
 static int linux_release_read(struct linux_release *r, struct vtr_error *err)
@@ -503,7 +552,9 @@ static int linux_release_read(struct linux_release *r, struct vtr_error *err)
 	    linux_add(r, "product_name", &r->product, err) < 0 || linux_add(r, "version", &r->version, err) < 0 ||
 	    linux_versions_add(r, err) < 0 || linux_add(r, "codename", &r->codename, err) < 0)
 		return -1;
-	return linux_add(r, "variant", &r->variant, err);
+	if (linux_add(r, "variant", &r->variant, err) < 0 || linux_add(r, "build_id", &r->build, err) < 0)
+		return -1;
+	return linux_osinfo_add(r, err);
 }
 
 /* -------------------------------------------------------------------------------------------------- host and time */
@@ -647,6 +698,9 @@ static const struct linux_id linux_databases[] = {
 	{ "apk", "/lib/apk/db/installed" },
 	{ "apk", "/usr/lib/apk/db/installed" },
 	{ "pacman", "/var/lib/pacman/local" },
+	{ "nix", "/nix/var/nix/db/db.sqlite" },
+	{ "pkgtool", "/var/lib/pkgtools/packages" },
+	{ "pkgtool", "/var/log/packages" },
 	{ "ebuild", "/var/db/pkg" },
 	{ "xbps", "/var/db/xbps" },
 	{ "pisi", "/var/lib/pisi/package" },
@@ -661,6 +715,7 @@ static const struct linux_packaging linux_managers[] = {
 	{ "/usr/bin/dnf", "rpm", "dnf" },
 	{ "/usr/bin/dnf5", "rpm", "dnf" },
 	{ "/usr/bin/microdnf", "rpm", "dnf" },
+	{ "/usr/bin/tdnf", "rpm", "tdnf" },
 	{ "/usr/bin/zypper", "rpm", "zypper" },
 	{ "/usr/sbin/urpmi", "rpm", "urpmi" },
 	{ "/usr/bin/yum", "rpm", "yum" },
@@ -670,6 +725,8 @@ static const struct linux_packaging linux_managers[] = {
 	{ "/usr/bin/emerge", "ebuild", "portage" },
 	{ "/usr/bin/xbps-install", "xbps", "xbps" },
 	{ "/bin/opkg", "opkg", "opkg" },
+	{ "/sbin/installpkg", "pkgtool", "pkgtool" },
+	{ "/run/current-system/sw/bin/nix", "nix", "nix" },
 };
 
 /* 1: the database of this format (NULL: of any) is there; *db is which. */

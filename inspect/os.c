@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "fs/fs.h"
+#include "inspect/packages.h"
 
 #define OS_ESCAPED_BLOCK 16384u
 
@@ -14,7 +15,7 @@
 struct vtr_os_escaped {
 	struct vtr_os_escaped *next;
 	size_t len, cap; /* bytes of text */
-	char text[];
+	_Alignas(16) char text[];
 };
 
 struct vtr_os *vtr_os_new(struct vtr_ctx *ctx, const char *device, struct vtr_fs *fs, struct vtr_error *err)
@@ -38,16 +39,20 @@ fail:
 	return NULL;
 }
 
+static void os_fact_done(struct vtr_fact *f)
+{
+	free((char *)f->key);
+	free((char *)f->value);
+	free((char *)f->device);
+	free((char *)f->path);
+}
+
 void vtr_os_free(struct vtr_os *os)
 {
 	if (!os)
 		return;
-	for (size_t i = 0; i < os->n_facts; i++) {
-		free((char *)os->facts[i].key);
-		free((char *)os->facts[i].value);
-		free((char *)os->facts[i].device);
-		free((char *)os->facts[i].path);
-	}
+	for (size_t i = 0; i < os->n_facts; i++)
+		os_fact_done(&os->facts[i]);
 	for (size_t i = 0; i < os->n_mounts; i++) {
 		free((char *)os->mounts[i].spec);
 		free((char *)os->mounts[i].path);
@@ -59,6 +64,7 @@ void vtr_os_free(struct vtr_os *os)
 		free(os->mounted[i].path);
 		free(os->mounted[i].device);
 	}
+	vtr_records_free(os);
 	while (os->escaped) {
 		struct vtr_os_escaped *next = os->escaped->next;
 
@@ -103,8 +109,7 @@ int vtr_os_mount_add(struct vtr_os *os, const char *path, const char *device, st
 	return 0;
 }
 
-/* The device that a filesystem of the tree is on; without one, what the path alone says. */
-static const char *os_device(const struct vtr_os *os, const struct vtr_fs *fs, const char *path)
+const char *vtr_os_device(const struct vtr_os *os, const struct vtr_fs *fs, const char *path)
 {
 	for (size_t i = 0; fs && i < os->n_mounted; i++)
 		if (os->mounted[i].fs == fs)
@@ -122,7 +127,7 @@ static const char *os_device(const struct vtr_os *os, const struct vtr_fs *fs, c
 int vtr_os_add_fact_on(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
 		       const struct vtr_fs *fs, struct vtr_error *err)
 {
-	const char *device = os_device(os, fs, path);
+	const char *device = vtr_os_device(os, fs, path);
 	struct vtr_fact *f;
 	VTR_FREE char *text = NULL;
 	size_t size;
@@ -141,10 +146,14 @@ int vtr_os_add_fact_on(struct vtr_os *os, const char *key, const char *value, si
 	vtr_escape(text, size, value, len);
 	f = &os->facts[os->n_facts];
 	*f = (struct vtr_fact){ .key = vtr_strndup(key, strlen(key), err), .value = vtr_steal(text) };
-	os->n_facts++; /* a half-built fact is freed with os */
 	f->device = vtr_strndup(device, strlen(device), err);
 	f->path = vtr_strndup(path, strlen(path), err);
-	return f->key && f->device && f->path ? 0 : -1;
+	if (f->key && f->device && f->path) {
+		os->n_facts++;
+		return 0;
+	}
+	os_fact_done(f); /* others may still be asked for */
+	return -1;
 }
 
 int vtr_os_add_fact(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
@@ -161,16 +170,15 @@ int vtr_os_add_fact(struct vtr_os *os, const char *key, const char *value, size_
 	return vtr_os_add_fact_on(os, key, value, len, path, place.fs, err);
 }
 
-const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err)
+void *vtr_os_keep(struct vtr_os *os, size_t size, size_t align, struct vtr_error *err)
 {
 	struct vtr_os_escaped *e = os->escaped;
-	size_t size = vtr_escape(NULL, 0, bytes, len) + 1;
-	char *text;
+	size_t at = e ? (e->len + align - 1) & ~(align - 1) : 0;
 
-	if (!e || size > e->cap - e->len) {
+	if (!e || at > e->cap || size > e->cap - at) {
 		size_t cap = VTR_MAX(size, (size_t)OS_ESCAPED_BLOCK);
 
-		if (vtr_charge(os->ctx, cap, "names of packages", err) < 0)
+		if (vtr_charge(os->ctx, cap, "names and values", err) < 0)
 			return NULL;
 		e = vtr_calloc(1, sizeof(*e) + cap, err);
 		if (!e) {
@@ -180,10 +188,19 @@ const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, stru
 		e->cap = cap;
 		e->next = os->escaped;
 		os->escaped = e;
+		at = 0;
 	}
-	text = e->text + e->len;
-	vtr_escape(text, size, bytes, len);
-	e->len += size;
+	e->len = at + size;
+	return e->text + at;
+}
+
+const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err)
+{
+	size_t size = vtr_escape(NULL, 0, bytes, len) + 1;
+	char *text = vtr_os_keep(os, size, 1, err);
+
+	if (text)
+		vtr_escape(text, size, bytes, len);
 	return text;
 }
 
@@ -291,18 +308,10 @@ struct vtr_tree *vtr_os_tree(struct vtr_os *os)
 
 ssize_t vtr_os_read_packages(struct vtr_os *os, struct vtr_error *err)
 {
-	const struct vtr_fact *format;
-	int found;
-
 	if (os->packages_read)
 		return (ssize_t)os->n_packages;
-	found = vtr_dpkg_read(os, err);
-	if (found < 0)
+	if (vtr_packages_read(os, err) < 0)
 		return vtr_at(err, "%s", os->root);
-	format = vtr_os_fact(os, "package_format");
-	if (!found && format && strcmp(format->value, "deb") != 0)
-		return vtr_fail(err, VTR_EUNSUPPORTED, "%s: packages of format %s are not read", os->root,
-				format->value);
 	os->packages_read = true;
 	return (ssize_t)os->n_packages;
 }

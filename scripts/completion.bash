@@ -20,11 +20,17 @@ _vitrine_guest_paths()
 		s/^.//p" | while IFS= read -r name; do printf '%s%s\n' "$dir" "$name"; done
 }
 
+# Whether an option is one that help shows with a value, "-n, --lines N": what follows one space, in capitals.
+_vitrine_has_value()
+{
+	grep -qE -- "^ +(-[a-zA-Z], )?$1(, --[a-z-]+)? [A-Z]" <<<"$2"
+}
+
 _vitrine()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[0]}
-	local verb=${COMP_WORDS[1]-} help word i image='' common=()
-	local IFS=$'\n'
+	local verb=${COMP_WORDS[1]-} help usage word i image='' images=0 common=()
+	local IFS=$'\n' before=0
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
@@ -37,8 +43,22 @@ _vitrine()
 
 	# The value of an option.
 	case $prev in
+	--with)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		compopt -o filenames
+		return
+		;;
 	--format | --snapshot | --sector-size | --limit | --timeout | -d | --device)
 		[ "$prev" != --sector-size ] || mapfile -t COMPREPLY < <(compgen -W $'512\n4096' -- "$cur")
+		return
+		;;
+	--sbom)
+		mapfile -t COMPREPLY < <(compgen -W $'cyclonedx\nspdx' -- "$cur")
+		return
+		;;
+	--max-bytes | --max-allocated | --max-files | --max-file) return ;;
+	--xattrs)
+		mapfile -t COMPREPLY < <(compgen -W $'user\nall' -- "$cur")
 		return
 		;;
 	--allow-dir)
@@ -46,6 +66,8 @@ _vitrine()
 		compopt -o filenames
 		return
 		;;
+	-a | --add) ;;
+	-?*) ! _vitrine_has_value "$prev" "$help" || return 0 ;;
 	esac
 
 	if [[ $cur == -* ]]; then
@@ -59,18 +81,26 @@ _vitrine()
 		word=${COMP_WORDS[i]}
 		case $word in
 		-a | --add) image=${COMP_WORDS[++i]} common+=("$word" "$image") ;;
+		--max-bytes | --max-allocated | --max-files | --max-file | --xattrs) ((++i)) ;;
 		--allow-dir | --format | --snapshot | --sector-size | --limit | --timeout | -d | --device)
 			common+=("$word" "${COMP_WORDS[++i]}")
 			;;
 		--follow) common+=("$word") ;;
-		-*) ;;
+		-*) ! _vitrine_has_value "$word" "$help" || ((++i)) ;;
 		*)
+			# The pattern comes before the image.
+			if [ "$verb" = grep ] && [ -z "$image" ] && ((before++ == 0)); then
+				continue
+			fi
 			[ -n "$image" ] || common+=("$word")
 			image=${image:-$word}
+			((++images))
 			;;
 		esac
 	done
-	if [ -z "$image" ] || [[ $prev == -a || $prev == --add || ${help%%$'\n'*} != *PATH* ]]; then
+	usage=${help%%$'\n'*}
+	if [ -z "$image" ] || [[ $prev == -a || $prev == --add || $usage != *PATH* ]] ||
+		[[ $usage == *IMAGE\ IMAGE* && $images -lt 2 ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames
 		return

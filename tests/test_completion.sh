@@ -38,7 +38,7 @@ expect stat st
 [ "$(complete_words '' | grep -c '^[a-z]')" = "$("$tmp/vitrine" --help | grep -c '^  [a-z]* ')" ]
 
 # Options: the verb's own, and everybody's.
-expect $'--no-packages' inspect --no
+expect $'--no-packages\n--no-replay' inspect --no
 expect --extents stat --ext
 expect --json ls --js
 expect $'4096\n512' ls --sector-size ''
@@ -48,6 +48,10 @@ expect '' ls --limit ''
 touch disk.qcow2 'disk two.raw'
 expect 'disk.qcow2' ls disk.q
 expect 'disk.qcow2' info disk.qcow2 disk.q
+expect 'disk.qcow2' diff disk.raw disk.q
+expect 'disk.qcow2' log -n 5 disk.q
+expect '' log -n ''
+expect $'cyclonedx\nspdx' inspect --sbom ''
 
 # Paths of the guest.
 command -v mke2fs >/dev/null || {

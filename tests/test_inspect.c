@@ -391,7 +391,7 @@ static void two_systems_do_not_mix(void **state)
 	mount_check(m->os[1], "/", "/dev/sda2", true);
 	mount_check(m->os[1], "/mnt/other", "/dev/sda1", true);
 	file_check(m->os[1], "/mnt/other/etc/hostname", "web.example\n");
-	assert_int_equal(-1, vtr_os_read_packages(m->os[1], NULL));
+	assert_int_equal(0, vtr_os_read_packages(m->os[1], NULL));
 	assert_string_equal("", m->warnings);
 }
 
@@ -655,7 +655,7 @@ static void release_files_name_the_distribution(void **state)
 		  NULL, "12", "12", "0", NULL, "deb", "apt" },
 		{ "printf 'DISTRIB_ID=Ubuntu\\nDISTRIB_RELEASE=10.04\\nDISTRIB_CODENAME=lucid\\n"
 		  "DISTRIB_DESCRIPTION=\"Ubuntu 10.04.1 LTS\"\\n' > etc/lsb-release; echo squeeze/sid > etc/debian_version\n",
-		  "ubuntu", "Ubuntu 10.04.1 LTS", "10.04", "10", "04", "lucid", "deb", "apt" },
+		  "ubuntu", "Ubuntu 10.04.1 LTS", "10.04", "10", "4", "lucid", "deb", "apt" },
 		{ "touch etc/arch-release\n", "archlinux", "Arch Linux", NULL, NULL, NULL, NULL, "pacman", "pacman" },
 		{ "printf 'NAME=Gentoo\\nID=gentoo\\nPRETTY_NAME=\"Gentoo Linux\"\\n' > etc/os-release\n", "gentoo",
 		  "Gentoo Linux", NULL, NULL, NULL, NULL, "ebuild", "portage" },

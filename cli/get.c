@@ -1,0 +1,1202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vitrine get: files and trees out of the guest.
+ *
+ * What the guest says never decides where something is written. The destination is opened once; each folder below it is
+ * opened beneath that without following a link, names are single components, every file is made under a name of its own
+ * and renamed when it is whole, and the guest's symbolic links are made after everything else.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/links.h"
+#include "cli/progress.h"
+
+extern const struct cli_verb cli_verb_get;
+
+#define GET_CHUNK (256u << 10)
+#define GET_BLOCK 4096u /* what is given up at a time where a file cannot be read */
+#define GET_TEMP_TRIES 100u
+
+enum { GET_DEVICES = CLI_LONG, GET_SETID, GET_OWNER, GET_XATTRS, GET_LIMIT }; /* the limits follow */
+enum { GET_XATTRS_NONE, GET_XATTRS_USER, GET_XATTRS_ALL };
+enum { GET_BYTES, GET_ALLOCATED, GET_FILES, GET_FILE, GET_LIMITS };
+
+/* What an extraction may cost: a small image can promise exabytes. */
+static const struct {
+	const char *name;
+	uint64_t value;
+} get_limits[GET_LIMITS] = {
+	[GET_BYTES] = { "max-bytes", 16ull << 30 },
+	[GET_ALLOCATED] = { "max-allocated", 4ull << 30 },
+	[GET_FILES] = { "max-files", 1000000 },
+	[GET_FILE] = { "max-file", 4ull << 30 },
+};
+
+/* A folder below the destination: its last name, and its parent. The first is the destination itself. */
+struct get_dir {
+	size_t parent;
+	char *name;	  /* NULL: the destination */
+	const char *base; /* the guest's path that it is of */
+	bool top;	  /* that path itself */
+	struct vtr_place place;
+	bool there; /* it was there before */
+	bool keep;  /* its mode and times stay as they are */
+};
+
+/* A symbolic link, or another name of one, that is made at the end. */
+struct get_link {
+	size_t dir;
+	char *name;
+	const char *base; /* the guest's path that it is of */
+	bool top;	  /* that path itself */
+	struct vtr_place place;
+};
+
+struct get_host {
+	dev_t dev;
+	ino_t ino;
+};
+
+struct get {
+	struct cli c;
+	bool no_clobber, update, verbose, preserve, devices, setid, owner;
+	int xattrs;
+	uint64_t max[GET_LIMITS], used[GET_LIMITS];
+	int root_fd;
+	struct get_dir *dirs;
+	size_t n_dirs, cap_dirs;
+	struct get_link *links;
+	size_t n_links, cap_links;
+	size_t *stack; /* the folder of each depth of the listing */
+	size_t cap_stack;
+	struct cli_links names; /* "FOLDER/NAME" of files that were written, by inode */
+	struct get_host *images;
+	size_t n_images;
+	size_t open_dir;  /* whose descriptor open_fd is */
+	int open_fd;	  /* -1: none */
+	const char *top;  /* the name of what is copied; "": what lies in it */
+	const char *base; /* the guest's path that is copied, for messages */
+	char *chunk;
+	unsigned temp;
+	bool stop; /* an error ended it */
+	struct cli_progress progress;
+};
+
+/* The file that is being written. */
+struct get_file {
+	struct get *g;
+	struct vtr_place place;
+	const char *path;
+	int fd;
+	uint64_t size;
+	uint64_t done; /* the end of what was copied */
+	bool told;     /* that a part is lost */
+	bool failed;   /* and nothing of it is kept */
+};
+
+/* --------------------------------------------------------------------------------------------------------- telling */
+
+static void get_progress(struct get *g)
+{
+	char size[32];
+
+	cli_progress_show(&g->progress, "%" PRIu64 " files, %s", g->used[GET_FILES],
+			  cli_size(size, g->used[GET_ALLOCATED]));
+}
+
+static void get_lost(struct get *g, const char *path, const struct vtr_error *err)
+{
+	cli_progress_clear(&g->progress);
+	cli_partial_at(&g->c, path, err);
+}
+
+static void get_say(struct get *g, const char *path, int code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+static void get_say(struct get *g, const char *path, int code, const char *fmt, ...)
+{
+	struct vtr_error err = { .code = code };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
+	get_lost(g, path, &err);
+}
+
+/* What the host did not do for one file. A full disk ends everything. */
+static void get_host_error(struct get *g, const char *path, const char *what)
+{
+	int e = errno;
+
+	get_say(g, path, VTR_EIO, "%s: %s", what, strerror(e));
+	if (e == ENOSPC || e == EDQUOT || e == ENOMEM || e == EROFS) {
+		g->c.status = CLI_FAILED;
+		g->stop = true;
+	}
+}
+
+static void get_oom(struct get *g)
+{
+	struct vtr_error err = { .code = VTR_ENOMEM, .text = "out of memory" };
+
+	cli_progress_clear(&g->progress);
+	cli_error(&g->c, &err);
+	g->stop = true;
+}
+
+static void get_warn(struct get *g, const char *path, const char *text)
+{
+	cli_progress_clear(&g->progress);
+	fputs("vitrine: warning: ", stderr);
+	cli_puts(stderr, path);
+	fprintf(stderr, ": %s\n", text);
+}
+
+static void get_verbose(struct get *g, const char *path)
+{
+	if (g->verbose) {
+		cli_progress_clear(&g->progress);
+		cli_puts(stdout, path);
+		putchar('\n');
+	}
+}
+
+/* Count against a limit; false: it is reached, which ends everything. */
+static bool get_count(struct get *g, int limit, uint64_t n, const char *path)
+{
+	if (n <= g->max[limit] && g->used[limit] <= g->max[limit] - n) {
+		g->used[limit] += n;
+		return true;
+	}
+	if (!g->stop)
+		get_say(g, path, VTR_ELIMIT, "%" PRIu64 " and %" PRIu64 " more are over --%s %" PRIu64 ": stopped here",
+			g->used[limit], n, get_limits[limit].name, g->max[limit]);
+	g->c.status = CLI_FAILED;
+	g->stop = true;
+	return false;
+}
+
+/* --------------------------------------------------------------------------------------------- the host's folders */
+
+/* A name that can be one component of a path, and no other. */
+static bool get_name_is(const char *name)
+{
+	return name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !strchr(name, '/');
+}
+
+/* A folder in a folder, never through a link. */
+static int get_open_child(int parent, const char *name)
+{
+	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+static bool get_dir_path(const struct get *g, size_t dir, char *buf, size_t size)
+{
+	size_t at = size - 1;
+
+	buf[at] = 0;
+	for (; g->dirs[dir].name; dir = g->dirs[dir].parent) {
+		size_t n = strlen(g->dirs[dir].name);
+
+		if (at < n + 1)
+			return false;
+		if (at < size - 1)
+			buf[--at] = '/';
+		at -= n;
+		memcpy(buf + at, g->dirs[dir].name, n);
+	}
+	memmove(buf, buf + at, size - at);
+	return true;
+}
+
+/* Name by name: where the kernel has no openat2(), and for paths that are too long for it. */
+static int get_open_steps(const struct get *g, size_t dir)
+{
+	size_t depth = 0, i;
+	int fd = -1;
+
+	for (i = dir; g->dirs[i].name; i = g->dirs[i].parent)
+		depth++;
+	for (; depth > 0; depth--) {
+		int next;
+
+		i = dir;
+		for (size_t up = 1; up < depth; up++)
+			i = g->dirs[i].parent;
+		next = get_open_child(fd < 0 ? g->root_fd : fd, g->dirs[i].name);
+		if (fd >= 0) {
+			int e = errno;
+
+			close(fd);
+			errno = e;
+		}
+		if (next < 0)
+			return -1;
+		fd = next;
+	}
+	return fd;
+}
+
+/* The descriptor of a folder, kept until another one is asked for; -1 and errno. */
+static int get_fd(struct get *g, size_t dir)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	char path[4096];
+	int fd = -1;
+
+	if (!g->dirs[dir].name)
+		return g->root_fd;
+	if (g->open_fd >= 0 && g->open_dir == dir)
+		return g->open_fd;
+	if (g->dirs[dir].parent == g->open_dir && g->open_fd >= 0) {
+		fd = get_open_child(g->open_fd, g->dirs[dir].name);
+	} else {
+		if (get_dir_path(g, dir, path, sizeof(path)))
+			fd = (int)syscall(SYS_openat2, g->root_fd, path, &how, sizeof(how));
+		if (fd < 0)
+			fd = get_open_steps(g, dir);
+	}
+	if (fd < 0)
+		return -1;
+	if (g->open_fd >= 0)
+		close(g->open_fd);
+	g->open_fd = fd;
+	g->open_dir = dir;
+	return fd;
+}
+
+/* Whether replacing this file would lose an image that is being read. */
+static bool get_is_image(const struct get *g, const struct stat *st)
+{
+	for (size_t i = 0; i < g->n_images; i++)
+		if (g->images[i].dev == st->st_dev && g->images[i].ino == st->st_ino)
+			return true;
+	return false;
+}
+
+static uint64_t get_nsec(const struct vtr_time *t)
+{
+	return t->nsec < 1000000000 ? t->nsec : 999999999;
+}
+
+/*
+ * Whether the name is free for what is to be written: 1, or 0 when what is there stays, or -1 when it must not be
+ * replaced, which is told.
+ */
+static int get_may_replace(struct get *g, int fd, const char *name, const struct vtr_entry *e, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno == ENOENT)
+			return 1;
+		get_host_error(g, path, "looking at what is there");
+		return -1;
+	}
+	if (g->no_clobber)
+		return 0;
+	if (S_ISDIR(st.st_mode)) {
+		get_say(g, path, VTR_EUSAGE, "a directory is there: not replaced by a %s", vtr_type_noun(e->st.type));
+		return -1;
+	}
+	if (get_is_image(g, &st)) {
+		get_say(g, path, VTR_EUSAGE, "it would replace the image that is read: left out");
+		return -1;
+	}
+	if (g->update && e->st.type == VTR_TYPE_FILE && S_ISREG(st.st_mode) && (uint64_t)st.st_size == e->st.size &&
+	    st.st_mtim.tv_sec == e->st.mtime.sec && (uint64_t)st.st_mtim.tv_nsec == get_nsec(&e->st.mtime))
+		return 0;
+	return 1;
+}
+
+/* Give what was made its own name. What had that name is replaced, whatever it was but a directory. */
+static bool get_rename(struct get *g, int fd, const char *temp, const char *name, const char *path)
+{
+	int r = g->no_clobber ? renameat2(fd, temp, fd, name, RENAME_NOREPLACE) : renameat(fd, temp, fd, name);
+
+	if (r < 0 && g->no_clobber && (errno == EINVAL || errno == ENOSYS))
+		r = renameat(fd, temp, fd, name);
+	if (r < 0) {
+		bool kept = g->no_clobber && errno == EEXIST;
+
+		if (!kept)
+			get_host_error(g, path, "naming it");
+		unlinkat(fd, temp, 0);
+		return kept;
+	}
+	/* Where both were names of one file, both are still there. */
+	unlinkat(fd, temp, 0);
+	return true;
+}
+
+static void get_temp_name(struct get *g, char *buf, size_t size)
+{
+	snprintf(buf, size, ".vitrine-%ld-%u", (long)getpid(), g->temp++);
+}
+
+/* ---------------------------------------------------------------------------------------------------- metadata */
+
+struct get_meta {
+	struct get *g;
+	const char *path;
+	const struct vtr_stat *st;
+	int fd;		     /* the thing itself; -1: it can only be named */
+	const char *by_name; /* then this path leads to it */
+};
+
+static int get_xattr(void *arg, const struct vtr_xattr *x)
+{
+	struct get_meta *m = arg;
+	int r;
+
+	if (m->g->xattrs == GET_XATTRS_USER && strncmp(x->name, "user.", 5) != 0)
+		return 0;
+	r = m->fd >= 0 ? fsetxattr(m->fd, x->name, x->value, x->len, 0)
+		       : lsetxattr(m->by_name, x->name, x->value, x->len, 0);
+	if (r < 0) {
+		char what[400], name[300];
+		int e = errno;
+
+		vtr_escape(name, sizeof(name), x->name, strlen(x->name));
+		snprintf(what, sizeof(what), "attribute %s", name);
+		errno = e == ENOSPC ? E2BIG : e; /* no room in the inode, which is no full disk */
+		get_host_error(m->g, m->path, what);
+	}
+	return m->g->stop ? -1 : 0;
+}
+
+static void get_times(struct timespec ts[2], const struct vtr_stat *st)
+{
+	const struct vtr_time *t[2] = { &st->atime, &st->mtime };
+
+	for (int i = 0; i < 2; i++) {
+		ts[i].tv_sec = t[i]->sec;
+		ts[i].tv_nsec = t[i]->set ? (long)get_nsec(t[i]) : UTIME_OMIT;
+	}
+}
+
+static mode_t get_mode(const struct get *g, const struct vtr_stat *st)
+{
+	return st->mode & (g->setid ? 07777 : 0777);
+}
+
+/* Owner, attributes, mode, times: in this order, as each takes away what a later one sets. */
+static void get_set_meta(struct get *g, int fd, const struct vtr_place *p, const struct vtr_stat *st, const char *path)
+{
+	struct get_meta m = { .g = g, .path = path, .st = st, .fd = fd };
+	struct vtr_error err = { 0 };
+	struct timespec ts[2];
+
+	if (g->owner && fchown(fd, st->uid, st->gid) < 0)
+		get_host_error(g, path, "owner");
+	if (g->xattrs && vtr_fs_xattrs(p->fs, p->node, get_xattr, &m, &err) < 0 && !g->stop)
+		get_lost(g, path, &err);
+	if (fchmod(fd, get_mode(g, st)) < 0)
+		get_host_error(g, path, "mode");
+	get_times(ts, st);
+	if (futimens(fd, ts) < 0)
+		get_host_error(g, path, "times");
+}
+
+/* The same for what cannot be opened: links, devices, sockets. */
+static void get_set_meta_at(struct get *g, int dir, const char *name, const struct vtr_entry *e, const char *path)
+{
+	struct get_meta m = { .g = g, .path = path, .st = &e->st, .fd = -1 };
+	struct vtr_error err = { 0 };
+	struct timespec ts[2];
+	char proc[400];
+
+	if (g->owner && fchownat(dir, name, e->st.uid, e->st.gid, AT_SYMLINK_NOFOLLOW) < 0)
+		get_host_error(g, path, "owner");
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", dir, name);
+	m.by_name = proc;
+	if (g->xattrs && vtr_fs_xattrs(e->place.fs, e->place.node, get_xattr, &m, &err) < 0 && !g->stop)
+		get_lost(g, path, &err);
+	/* Nothing else has the name: it was made here, and is renamed afterwards. */
+	if (e->st.type != VTR_TYPE_SYMLINK && fchmodat(dir, name, get_mode(g, &e->st), 0) < 0)
+		get_host_error(g, path, "mode");
+	get_times(ts, &e->st);
+	if (utimensat(dir, name, ts, AT_SYMLINK_NOFOLLOW) < 0)
+		get_host_error(g, path, "times");
+}
+
+/* -------------------------------------------------------------------------------------------------------- files */
+
+/* Whether an error of reading belongs to these bytes: the others are worth having. */
+static bool get_is_damage(const struct vtr_error *err)
+{
+	return err->code == VTR_ECORRUPT || err->code == VTR_ETRUNCATED || err->code == VTR_EIO;
+}
+
+static bool get_write(struct get_file *f, const char *p, size_t len, uint64_t off)
+{
+	while (len > 0) {
+		ssize_t n = pwrite(f->fd, p, len, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			get_host_error(f->g, f->path, "writing");
+			return false;
+		}
+		p += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static bool get_is_zero(const char *p, size_t len)
+{
+	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
+}
+
+/* Copy a stretch. What cannot be read stays a hole, which is told. */
+static bool get_copy(struct get_file *f, uint64_t off, uint64_t len, bool holes)
+{
+	struct vtr_error err = { 0 };
+
+	while (len > 0) {
+		size_t n = (size_t)(len < GET_CHUNK ? len : GET_CHUNK);
+		ssize_t got = vtr_fs_read(f->place.fs, f->place.node, off, f->g->chunk, n, &err);
+
+		if (got < 0 && get_is_damage(&err) && n > GET_BLOCK) {
+			n = GET_BLOCK - (size_t)(off % GET_BLOCK);
+			got = vtr_fs_read(f->place.fs, f->place.node, off, f->g->chunk, n, &err);
+		}
+		if (got < 0) {
+			if (!f->told)
+				get_lost(f->g, f->path, &err);
+			f->told = true;
+			if (!get_is_damage(&err)) {
+				f->g->stop = f->g->stop || err.code == VTR_ECANCELLED;
+				return false;
+			}
+		} else {
+			bool hole = holes && get_is_zero(f->g->chunk, (size_t)got);
+
+			if (got == 0)
+				return true;
+			n = (size_t)got;
+			if (!hole &&
+			    (!get_count(f->g, GET_ALLOCATED, n, f->path) || !get_write(f, f->g->chunk, n, off)))
+				return false;
+		}
+		off += n;
+		len -= n;
+		get_progress(f->g);
+	}
+	return true;
+}
+
+static int get_extent(void *arg, const struct vtr_file_extent *e)
+{
+	struct get_file *f = arg;
+	uint64_t off = e->off > f->done ? e->off : f->done, end = f->size;
+
+	if (e->unwritten || off >= f->size)
+		return 0;
+	if (e->len < f->size && e->off <= f->size - e->len)
+		end = e->off + e->len;
+	if (off >= end)
+		return 0;
+	f->done = end;
+	if (get_copy(f, off, end - off, false))
+		return 0;
+	f->failed = true;
+	return -1;
+}
+
+/* The contents, with the holes that they have. */
+static bool get_contents(struct get_file *f)
+{
+	struct vtr_error err = { 0 };
+
+	if (vtr_fs_extents(f->place.fs, f->place.node, get_extent, f, &err) < 0) {
+		if (f->failed)
+			return false;
+		if (err.code == VTR_ECANCELLED) {
+			get_lost(f->g, f->path, &err);
+			f->g->stop = true;
+			return false;
+		}
+		/* Where it lies cannot be said: read what is left, and leave out the zeros. */
+		if (!get_copy(f, f->done, f->size - f->done, true))
+			return false;
+	}
+	if (ftruncate(f->fd, (off_t)f->size) < 0) {
+		get_host_error(f->g, f->path, "its size");
+		return false;
+	}
+	return true;
+}
+
+/* A second name of a file that was written. False: it must be copied. */
+static bool get_hard_link(struct get *g, int fd, const char *name, const char *first, const char *path, bool *done)
+{
+	size_t dir = (size_t)strtoull(first, NULL, 10);
+	char temp[64];
+	int from = -1, to = dup(fd);
+	bool linked = false;
+
+	*done = false;
+	if (to < 0)
+		return false;
+	from = get_fd(g, dir);
+	if (from >= 0) {
+		get_temp_name(g, temp, sizeof(temp));
+		linked = linkat(from, strchr(first, '/') + 1, to, temp, 0) == 0;
+		*done = linked && get_rename(g, to, temp, name, path);
+	}
+	close(to);
+	return linked;
+}
+
+/* Keep under which name a file was written, for the other names that it has. */
+static void get_remember(struct get *g, const struct vtr_entry *e, size_t dir, const char *name)
+{
+	char *key;
+	bool oom;
+
+	if (e->st.nlink < 2)
+		return;
+	if (asprintf(&key, "%zu/%s", dir, name) < 0) {
+		get_oom(g);
+		return;
+	}
+	cli_links_met(&g->names, &e->place, key, &oom);
+	if (oom)
+		get_oom(g);
+	free(key);
+}
+
+static void get_regular(struct get *g, int fd, size_t dir, const char *name, const struct vtr_entry *e,
+			const char *path)
+{
+	struct get_file f = { .g = g, .place = e->place, .path = path, .fd = -1, .size = e->st.size };
+	char temp[64];
+
+	if (e->st.size > g->max[GET_FILE]) {
+		get_say(g, path, VTR_ELIMIT, "%" PRIu64 " bytes are over --max-file %" PRIu64 ": left out", e->st.size,
+			g->max[GET_FILE]);
+		return;
+	}
+	if (!get_count(g, GET_BYTES, e->st.size, path))
+		return;
+	for (unsigned i = 0; f.fd < 0 && i < GET_TEMP_TRIES; i++) {
+		get_temp_name(g, temp, sizeof(temp));
+		f.fd = openat(fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (f.fd < 0 && errno != EEXIST)
+			break;
+	}
+	if (f.fd < 0) {
+		get_host_error(g, path, "making it");
+		return;
+	}
+	if (get_contents(&f)) {
+		get_set_meta(g, f.fd, &e->place, &e->st, path);
+		if (!g->stop && get_rename(g, fd, temp, name, path)) {
+			get_remember(g, e, dir, name);
+			get_verbose(g, path);
+		}
+	}
+	unlinkat(fd, temp, 0);
+	close(f.fd);
+}
+
+static void get_special(struct get *g, int fd, size_t dir, const char *name, const struct vtr_entry *e,
+			const char *path)
+{
+	static const mode_t kinds[] = { [VTR_TYPE_CHAR] = S_IFCHR,
+					[VTR_TYPE_BLOCK] = S_IFBLK,
+					[VTR_TYPE_FIFO] = S_IFIFO,
+					[VTR_TYPE_SOCKET] = S_IFSOCK };
+	char temp[64];
+
+	get_temp_name(g, temp, sizeof(temp));
+	if (mknodat(fd, temp, kinds[e->st.type] | 0600, makedev(e->st.rdev_major, e->st.rdev_minor)) < 0) {
+		get_host_error(g, path, vtr_type_noun(e->st.type));
+		return;
+	}
+	get_set_meta_at(g, fd, temp, e, path);
+	if (get_rename(g, fd, temp, name, path)) {
+		get_remember(g, e, dir, name);
+		get_verbose(g, path);
+	}
+}
+
+static void get_symlink(struct get *g, int fd, size_t dir, const char *name, const struct vtr_entry *e,
+			const char *path)
+{
+	struct vtr_error err = { 0 };
+	char temp[64], *target = NULL;
+
+	if (vtr_fs_readlink(&target, e->place.fs, e->place.node, &err) < 0) {
+		get_lost(g, path, &err);
+		return;
+	}
+	get_temp_name(g, temp, sizeof(temp));
+	if (symlinkat(target, fd, temp) < 0) {
+		get_host_error(g, path, "symbolic link");
+	} else {
+		get_set_meta_at(g, fd, temp, e, path);
+		if (get_rename(g, fd, temp, name, path)) {
+			get_remember(g, e, dir, name);
+			get_verbose(g, path);
+		}
+	}
+	free(target);
+}
+
+/* Whatever is no directory, into a folder that is there. */
+static void get_write_entry(struct get *g, size_t dir, const char *name, const struct vtr_entry *e, const char *path)
+{
+	const char *first;
+	int fd = get_fd(g, dir), may;
+	bool done;
+
+	if (fd < 0) {
+		get_host_error(g, path, "its directory");
+		return;
+	}
+	may = get_may_replace(g, fd, name, e, path);
+	if (may == 0 && !g->no_clobber)
+		get_remember(g, e, dir, name); /* it is the same */
+	if (may <= 0)
+		return;
+	first = e->st.nlink > 1 ? cli_links_find(&g->names, &e->place) : NULL;
+	if (first) {
+		if (get_hard_link(g, fd, name, first, path, &done)) {
+			if (done)
+				get_verbose(g, path);
+			return;
+		}
+		/* Not on this host: a file of its own. The folder may have been closed. */
+		fd = get_fd(g, dir);
+		if (fd < 0) {
+			get_host_error(g, path, "its directory");
+			return;
+		}
+	}
+	if (e->st.type == VTR_TYPE_FILE)
+		get_regular(g, fd, dir, name, e, path);
+	else if (e->st.type == VTR_TYPE_SYMLINK)
+		get_symlink(g, fd, dir, name, e, path);
+	else
+		get_special(g, fd, dir, name, e, path);
+}
+
+/* ------------------------------------------------------------------------------------------------------ the tree */
+
+static bool get_grow(struct get *g, void *array, size_t n, size_t *cap, size_t size)
+{
+	void **p = array, *q;
+	size_t more = *cap ? 2 * *cap : 64;
+
+	if (n < *cap)
+		return true;
+	q = realloc(*p, more * size);
+	if (!q) {
+		get_oom(g);
+		return false;
+	}
+	*p = q;
+	*cap = more;
+	return true;
+}
+
+/* Note a folder that is there now. Its place in the table; 0 is the destination, and no folder below it. */
+static size_t get_add_dir(struct get *g, size_t parent, const char *name, const struct vtr_entry *e, bool there)
+{
+	char *copy;
+
+	if (!get_grow(g, &g->dirs, g->n_dirs, &g->cap_dirs, sizeof(*g->dirs)))
+		return 0;
+	copy = strdup(name);
+	if (!copy) {
+		get_oom(g);
+		return 0;
+	}
+	g->dirs[g->n_dirs] =
+		(struct get_dir){ parent, copy, g->base, e->depth == 0, e->place, there, there && g->no_clobber };
+	return g->n_dirs++;
+}
+
+/* A folder for the guest's. 0: it cannot be had, which was told. */
+static size_t get_make_dir(struct get *g, size_t parent, const char *name, const struct vtr_entry *e, const char *path)
+{
+	int fd = get_fd(g, parent), child;
+	bool there = false;
+	struct stat st;
+	size_t dir;
+
+	if (fd < 0) {
+		get_host_error(g, path, "its directory");
+		return 0;
+	}
+	if (mkdirat(fd, name, 0700) < 0) {
+		there = errno == EEXIST;
+		if (!there) {
+			get_host_error(g, path, "directory");
+			return 0;
+		}
+	}
+	child = get_open_child(fd, name);
+	if (child < 0) {
+		if (errno == ENOTDIR || errno == ELOOP)
+			get_say(g, path, VTR_EUSAGE, "what is there is no directory: neither followed nor replaced");
+		else
+			get_host_error(g, path, "directory");
+		return 0;
+	}
+	/* One of an earlier run, which has its own mode already. */
+	if (there && !g->no_clobber && fstat(child, &st) == 0 && (st.st_mode & 0700) != 0700)
+		fchmod(child, (st.st_mode & 0777) | 0700);
+	close(child);
+	dir = get_add_dir(g, parent, name, e, there);
+	if (dir && !there)
+		get_verbose(g, path);
+	return dir;
+}
+
+/* Keep a link for the end. */
+static void get_defer(struct get *g, size_t dir, const char *name, const struct vtr_entry *e)
+{
+	char *copy;
+
+	if (!get_grow(g, &g->links, g->n_links, &g->cap_links, sizeof(*g->links)))
+		return;
+	copy = strdup(name);
+	if (!copy) {
+		get_oom(g);
+		return;
+	}
+	g->links[g->n_links++] = (struct get_link){ dir, copy, g->base, e->depth == 0, e->place };
+}
+
+/* One entry of the guest. Returns what a listing wants: 0, 1 not to go into it, -1 to stop. */
+static int get_one(struct get *g, const struct vtr_entry *e, const char *name, const char *path)
+{
+	size_t parent = e->depth > 0 ? g->stack[e->depth - 1] : 0, dir;
+
+	if (!get_name_is(name)) {
+		get_say(g, path, VTR_ECORRUPT, "no name for a file: left out");
+		return 1;
+	}
+	if (!get_count(g, GET_FILES, 1, path))
+		return -1;
+	get_progress(g);
+	switch (e->st.type) {
+	case VTR_TYPE_DIR:
+		dir = get_make_dir(g, parent, name, e, path);
+		if (!dir)
+			return g->stop ? -1 : 1;
+		g->stack[e->depth] = dir;
+		return 0;
+	case VTR_TYPE_SYMLINK:
+		get_defer(g, parent, name, e);
+		break;
+	case VTR_TYPE_FILE:
+		get_write_entry(g, parent, name, e, path);
+		break;
+	case VTR_TYPE_CHAR:
+	case VTR_TYPE_BLOCK:
+	case VTR_TYPE_FIFO:
+	case VTR_TYPE_SOCKET:
+		if (g->devices) {
+			get_write_entry(g, parent, name, e, path);
+		} else {
+			char text[80];
+
+			snprintf(text, sizeof(text), "a %s: left out without --devices", vtr_type_noun(e->st.type));
+			get_warn(g, path, text);
+		}
+		break;
+	default:
+		get_say(g, path, VTR_ECORRUPT, "of no known type: left out");
+		break;
+	}
+	return g->stop ? -1 : 0;
+}
+
+static int get_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
+{
+	struct get *g = arg;
+	const char *slash = strrchr(e->path, '/'), *name = e->depth == 0 ? g->top : slash ? slash + 1 : e->path;
+	char *path = cli_join(g->base, e->path);
+	int r;
+
+	(void)err;
+	if (!path || !get_grow(g, &g->stack, e->depth, &g->cap_stack, sizeof(*g->stack))) {
+		free(path);
+		return -1;
+	}
+	if (e->failed) {
+		get_lost(g, path, e->error);
+		r = 0;
+	} else if (e->depth == 0 && !g->top[0]) {
+		g->stack[0] = 0; /* what lies in it goes into the destination */
+		r = 0;
+	} else {
+		r = get_one(g, e, name, path);
+	}
+	free(path);
+	return r;
+}
+
+/* The guest's path of what was deferred, for messages; its end when it is very long. */
+static char *get_shown(const struct get *g, size_t dir, const char *name, const char *base, bool top)
+{
+	char path[4096];
+	size_t at = sizeof(path) - 1;
+
+	path[at] = 0;
+	while (!top) {
+		size_t n = strlen(name);
+
+		if (at < n + 1)
+			break;
+		if (path[at])
+			path[--at] = '/';
+		at -= n;
+		memcpy(path + at, name, n);
+		if (!g->dirs[dir].name)
+			break;
+		name = g->dirs[dir].name;
+		top = g->dirs[dir].top;
+		dir = g->dirs[dir].parent;
+	}
+	return cli_join(base, path + at);
+}
+
+static void get_write_links(struct get *g)
+{
+	for (size_t i = 0; i < g->n_links && !g->stop; i++) {
+		const struct get_link *l = &g->links[i];
+		struct vtr_entry e = { .place = l->place };
+		struct vtr_error err = { 0 };
+		char *path = get_shown(g, l->dir, l->name, l->base, l->top);
+
+		if (!path)
+			get_oom(g);
+		else if (vtr_fs_stat(&e.st, l->place.fs, l->place.node, &err) < 0)
+			get_lost(g, path, &err);
+		else
+			get_write_entry(g, l->dir, l->name, &e, path);
+		free(path);
+		g->stop = g->stop || err.code == VTR_ECANCELLED;
+	}
+}
+
+/* Modes and times of the folders, the deepest first: writing into them has changed their times. */
+static void get_finish_dirs(struct get *g)
+{
+	bool stopped = g->stop;
+
+	for (size_t i = g->n_dirs; i-- > 1;) {
+		const struct get_dir *d = &g->dirs[i];
+		struct vtr_error err = { 0 };
+		struct vtr_stat st;
+		char *path;
+		int fd;
+
+		if (d->keep)
+			continue;
+		path = get_shown(g, d->parent, d->name, d->base, d->top);
+		fd = path ? get_fd(g, i) : -1;
+		if (fd < 0) {
+			if (path)
+				get_host_error(g, path, "directory");
+		} else if (vtr_fs_stat(&st, d->place.fs, d->place.node, &err) == 0) {
+			get_set_meta(g, fd, &d->place, &st, path);
+		} else if (!stopped) {
+			get_lost(g, path, &err);
+		}
+		free(path);
+		get_progress(g);
+	}
+}
+
+/* ------------------------------------------------------------------------------------------------------- the verb */
+
+/* The last name of a guest's path; "" when it says what lies in a directory: "/", ".", "etc/.". The caller frees. */
+static char *get_base_name(const char *path)
+{
+	size_t n = strlen(path), at;
+
+	while (n > 0 && path[n - 1] == '/')
+		n--;
+	for (at = n; at > 0 && path[at - 1] != '/';)
+		at--;
+	if ((n - at == 1 && path[at] == '.') || (n - at == 2 && memcmp(path + at, "..", 2) == 0))
+		n = at;
+	return strndup(path + at, n - at);
+}
+
+/* Copy one path; as: the name that it gets, "" for what lies in it. */
+static void get_path(struct get *g, struct vtr_tree *t, char *path, const char *as)
+{
+	struct vtr_error err = { 0 };
+	struct vtr_place p;
+	struct vtr_stat st;
+
+	if (vtr_tree_walk(&p, t, path, VTR_WALK_NOFOLLOW, &err) < 0 || vtr_fs_stat(&st, p.fs, p.node, &err) < 0) {
+		cli_progress_clear(&g->progress);
+		cli_error(&g->c, &err);
+		return;
+	}
+	if (!as[0] && strlen(path) >= 2 && strcmp(path + strlen(path) - 2, "/.") == 0)
+		path[strlen(path) - 1] = 0; /* for messages */
+	g->top = as;
+	g->base = path;
+	if (vtr_tree_list(t, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT | VTR_LIST_SELF, get_entry, g, &err) < 0 &&
+	    err.code) {
+		cli_progress_clear(&g->progress);
+		cli_error(&g->c, &err);
+		g->stop = true;
+	}
+}
+
+static bool get_note_image(struct get *g, const char *path)
+{
+	struct get_host *p;
+	struct stat st;
+
+	if (!path || stat(path, &st) < 0)
+		return true;
+	p = realloc(g->images, (g->n_images + 1) * sizeof(*p));
+	if (!p)
+		return false;
+	p[g->n_images++] = (struct get_host){ st.st_dev, st.st_ino };
+	g->images = p;
+	return true;
+}
+
+/* The files of the host that are read: none of them is replaced. */
+static bool get_note_images(struct get *g)
+{
+	for (size_t i = 0; i < g->c.n_images; i++)
+		if (!get_note_image(g, g->c.images[i]))
+			return false;
+	for (size_t i = 0; i < vtr_guest_devices(g->c.guest); i++) {
+		const struct vtr_device *d = vtr_guest_device(g->c.guest, i);
+
+		for (struct vtr_blk *b = d->parent < 0 ? d->blk : NULL; b && vtr_image_info(b);
+		     b = vtr_image_backing(b))
+			if (!get_note_image(g, vtr_image_info(b)->path) ||
+			    !get_note_image(g, vtr_image_info(b)->data_path))
+				return false;
+	}
+	return true;
+}
+
+/*
+ * Open the destination: a directory that is there, and then *as is NULL; or the directory that one thing is made in, and
+ * *as is its name, which the caller frees. -1: it was told.
+ */
+static int get_open_dest(struct get *g, const char *dest, int n_paths, char **as)
+{
+	int fd = open(dest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct vtr_error err = { .code = VTR_EIO };
+	char *dir = NULL, *slash;
+	size_t n = strlen(dest);
+
+	*as = NULL;
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR) && n_paths == 1 && n > 0) {
+		while (n > 1 && dest[n - 1] == '/')
+			n--;
+		dir = strndup(dest, n);
+		slash = dir ? strrchr(dir, '/') : NULL;
+		*as = dir ? strdup(slash ? slash + 1 : dir) : NULL;
+		if (slash)
+			slash[slash == dir] = 0;
+		if (*as && get_name_is(*as))
+			fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0) {
+		snprintf(err.text, sizeof(err.text), "%s", strerror(errno));
+		cli_partial_at(&g->c, dest, &err);
+		g->c.status = CLI_FAILED;
+		free(*as);
+		*as = NULL;
+	}
+	free(dir);
+	return fd;
+}
+
+static bool get_number(uint64_t *out, const char *text)
+{
+	static const char units[] = "KMGTPE";
+	const char *unit;
+	unsigned shift = 0;
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (errno || end == text || text[0] == '-')
+		return false;
+	if (*end && (unit = strchr(units, *end))) {
+		shift = 10 * (unsigned)(unit - units + 1);
+		end++;
+	}
+	if (*end || (shift && *out >> (64 - shift)))
+		return false;
+	*out <<= shift;
+	return true;
+}
+
+static bool get_option(void *arg, int opt, const char *value)
+{
+	struct get *g = arg;
+
+	switch (opt) {
+	case 'n':
+		g->no_clobber = true;
+		g->update = false;
+		return true;
+	case 'f':
+		g->no_clobber = g->update = false;
+		return true;
+	case 'u':
+		g->update = true;
+		g->no_clobber = false;
+		return true;
+	case 'v':
+		g->verbose = true;
+		return true;
+	case 'p':
+		g->preserve = true;
+		return true;
+	case GET_DEVICES:
+		g->devices = true;
+		return true;
+	case GET_SETID:
+		g->setid = true;
+		return true;
+	case GET_OWNER:
+		g->owner = true;
+		return true;
+	case GET_XATTRS:
+		g->xattrs = strcmp(value, "all") == 0 ? GET_XATTRS_ALL : GET_XATTRS_USER;
+		return strcmp(value, "all") == 0 || strcmp(value, "user") == 0;
+	default:
+		return get_number(&g->max[opt - GET_LIMIT], value);
+	}
+}
+
+static void get_run_paths(struct get *g, struct vtr_tree *t, int n, char **paths, const char *as)
+{
+	for (int i = 0; i < n && !g->stop; i++) {
+		char *name = as ? strdup(as) : get_base_name(paths[i]);
+
+		if (name)
+			get_path(g, t, paths[i], name);
+		else
+			get_oom(g);
+		free(name);
+	}
+	get_write_links(g);
+	get_finish_dirs(g);
+	cli_progress_clear(&g->progress);
+}
+
+static void get_done(struct get *g)
+{
+	for (size_t i = 0; i < g->n_dirs; i++)
+		free(g->dirs[i].name);
+	for (size_t i = 0; i < g->n_links; i++)
+		free(g->links[i].name);
+	free(g->dirs);
+	free(g->links);
+	free(g->stack);
+	free(g->images);
+	free(g->chunk);
+	cli_links_done(&g->names);
+	if (g->open_fd >= 0)
+		close(g->open_fd);
+	if (g->root_fd >= 0)
+		close(g->root_fd);
+}
+
+static int get_run(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "no-clobber", no_argument, NULL, 'n' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "update", no_argument, NULL, 'u' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "preserve", no_argument, NULL, 'p' },
+		{ "devices", no_argument, NULL, GET_DEVICES },
+		{ "setid", no_argument, NULL, GET_SETID },
+		{ "owner", no_argument, NULL, GET_OWNER },
+		{ "xattrs", required_argument, NULL, GET_XATTRS },
+		{ "max-bytes", required_argument, NULL, GET_LIMIT + GET_BYTES },
+		{ "max-allocated", required_argument, NULL, GET_LIMIT + GET_ALLOCATED },
+		{ "max-files", required_argument, NULL, GET_LIMIT + GET_FILES },
+		{ "max-file", required_argument, NULL, GET_LIMIT + GET_FILE },
+		{ 0 },
+	};
+	struct get g = { .root_fd = -1, .open_fd = -1 };
+	struct vtr_tree *t;
+	char *as = NULL;
+
+	for (int i = 0; i < GET_LIMITS; i++)
+		g.max[i] = get_limits[i].value;
+	if (!cli_begin(&g.c, &cli_verb_get, &argc, &argv, "nfuvp", longs, get_option, &g))
+		return cli_end(&g.c);
+	if (argc < 2) {
+		cli_usage(&g.c, argc == 1 ? "which path, and where to?" : "which path?");
+		return cli_end(&g.c);
+	}
+	g.owner = g.owner || (g.preserve && geteuid() == 0);
+	if (g.preserve && !g.xattrs)
+		g.xattrs = GET_XATTRS_USER;
+	cli_progress_begin(&g.progress);
+	g.chunk = malloc(GET_CHUNK);
+	t = g.chunk ? cli_tree(&g.c) : NULL;
+	if (t && get_note_images(&g) && get_grow(&g, &g.dirs, 0, &g.cap_dirs, sizeof(*g.dirs))) {
+		g.dirs[g.n_dirs++] = (struct get_dir){ .there = true, .keep = true };
+		g.root_fd = get_open_dest(&g, argv[argc - 1], argc - 1, &as);
+		if (g.root_fd >= 0)
+			get_run_paths(&g, t, argc - 1, argv, as);
+		cli_flush(&g.c);
+	}
+	free(as);
+	get_done(&g);
+	return cli_end(&g.c);
+}
+
+const struct cli_verb cli_verb_get = {
+	.name = "get",
+	.summary = "Copy files and trees out of the guest",
+	.usage = "[-nfuvp] [options] IMAGE PATH… DEST",
+	.options = "  -n, --no-clobber     leave alone what is there\n"
+		   "  -f, --force          replace files that are there (the default)\n"
+		   "  -u, --update         leave alone files of the same size and time: go on\n"
+		   "  -v, --verbose        print each path\n"
+		   "  -p, --preserve       user attributes, too; and owners, as root\n"
+		   "      --owner          owners and groups, by number\n"
+		   "      --xattrs WHICH   attributes: user, or all\n"
+		   "      --setid          set-id and sticky bits\n"
+		   "      --devices        devices, pipes and sockets\n"
+		   "      --max-bytes N    size of all files; K, M, G, T may follow (16G)\n"
+		   "      --max-allocated N  bytes written (4G)\n"
+		   "      --max-files N    files, directories and links (1000000)\n"
+		   "      --max-file N     size of one file (4G)\n",
+	.without = CLI_NO_JSON,
+	.run = get_run,
+};

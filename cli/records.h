@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a system has many of, as inspect shows it. */
+#ifndef VTR_CLI_RECORDS_H
+#define VTR_CLI_RECORDS_H
+
+#include "cli/cli.h"
+
+/* Every kind as an array, a member of o. */
+void cli_records_json(json_t *o, const struct vtr_os *os);
+
+/* Counts and the interesting ones, a line or two for each kind. */
+void cli_records_print(const struct vtr_os *os);
+
+#endif

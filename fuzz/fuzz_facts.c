@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The files that records and facts are read from: the first byte says which parser gets the rest. Whatever they are
+ * given, records are text that may be printed, and of the kinds that their members claim.
+ */
+#include <string.h>
+
+#include "base/checked.h"
+#include "fuzz/fuzz.h"
+#include "inspect/records.h"
+#include "inspect/yaml.h"
+
+static int fuzz_passwd(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_span all = { text, len };
+	size_t half = vtr_span_find(all, '\f'); /* then comes shadow */
+	struct vtr_span shadow = vtr_span_skip(all, VTR_MIN(half + 1, len));
+
+	return vtr_passwd_parse(os, path, text, half, shadow.p, shadow.len, err);
+}
+
+static int fuzz_kernel(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	uint64_t at;
+	const char *arch = vtr_kernel_arch((const uint8_t *)text, len, &at);
+
+	(void)os, (void)path, (void)err;
+	FUZZ_CHECK(at <= 0x200 + UINT16_MAX && (!arch || *arch));
+	return 0;
+}
+
+static int fuzz_scalar(void *arg, const struct vtr_span *keys, size_t n, struct vtr_span value, uint64_t item,
+		       struct vtr_error *err)
+{
+	const struct vtr_span *text = arg;
+
+	(void)item, (void)err;
+	FUZZ_CHECK(value.p >= text->p && value.p + value.len <= text->p + text->len);
+	for (size_t i = 0; i < n; i++)
+		FUZZ_CHECK(keys[i].p >= text->p && keys[i].p + keys[i].len <= text->p + text->len);
+	return 0;
+}
+
+static int fuzz_yaml(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_span all = { text, len };
+
+	(void)os, (void)path;
+	return vtr_yaml_parse(text, len, fuzz_scalar, &all, err);
+}
+
+static int fuzz_setting(void *arg, const struct vtr_setting *s, struct vtr_error *err)
+{
+	struct vtr_str *joined = arg;
+
+	(void)err;
+	FUZZ_CHECK(s->key.len > 0);
+	vtr_span_join(joined, s->value);
+	return 0;
+}
+
+static int fuzz_settings(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_str joined = { 0 };
+	int rc = vtr_settings(text, len, fuzz_setting, &joined, err);
+
+	(void)os, (void)path;
+	FUZZ_CHECK(joined.len <= 2 * len);
+	vtr_str_done(&joined);
+	return rc;
+}
+
+static vtr_text_fn *const fuzz_parsers[] = {
+	fuzz_passwd,
+	fuzz_kernel,
+	fuzz_yaml,
+	fuzz_settings,
+	vtr_group_parse,
+	vtr_sudoers_parse,
+	vtr_crontab_parse,
+	vtr_crontab_user_parse,
+	vtr_anacrontab_parse,
+	vtr_ifupdown_parse,
+	vtr_netplan_parse,
+	vtr_keyfile_parse,
+	vtr_networkd_parse,
+	vtr_ifcfg_parse,
+	vtr_resolv_parse,
+	vtr_grub_parse,
+	vtr_loader_conf_parse,
+	vtr_datasource_parse,
+	vtr_cloud_cfg_parse,
+	vtr_ssh_key_parse,
+	vtr_sshd_config_parse,
+	vtr_docker_repositories_parse,
+	vtr_storage_images_parse,
+	vtr_sources_list_parse,
+	vtr_deb822_sources_parse,
+	vtr_yum_repo_parse,
+	vtr_apk_repositories_parse,
+	vtr_pacman_conf_parse,
+	vtr_wtmp_parse,
+	vtr_journal_parse,
+};
+
+static void fuzz_text_check(const char *s, bool list)
+{
+	FUZZ_CHECK(s && vtr_utf8_is(s, strlen(s)));
+	for (const char *p = s; *p; p++)
+		FUZZ_CHECK(((unsigned char)*p >= 0x20 && *p != 0x7f) ||
+			   (list && *p == '\n' && p > s && p[-1] != '\n' && p[1]));
+}
+
+static void fuzz_record_check(const struct vtr_record *r)
+{
+	fuzz_text_check(r->path, false);
+	FUZZ_CHECK(strcmp(r->device, "/dev/sda1") == 0 && r->n <= VTR_DRAFT_MEMBERS);
+	for (size_t i = 0; i < r->n; i++) {
+		const struct vtr_member *m = &r->members[i];
+
+		fuzz_text_check(m->value, m->kind == VTR_MEMBER_LIST);
+		if (m->kind == VTR_MEMBER_NUMBER)
+			FUZZ_CHECK(*m->value && strspn(m->value, "0123456789") == strlen(m->value));
+		else if (m->kind == VTR_MEMBER_BOOL)
+			FUZZ_CHECK(strcmp(m->value, "true") == 0 || strcmp(m->value, "false") == 0);
+		else
+			FUZZ_CHECK(m->kind == VTR_MEMBER_LIST || (m->kind == VTR_MEMBER_TEXT && *m->value));
+		for (size_t j = 0; j < i; j++)
+			FUZZ_CHECK(strcmp(m->key, r->members[j].key) != 0);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	const struct vtr_record *r;
+	const struct vtr_fact *f;
+	struct vtr_error err = { 0 };
+	struct vtr_limits lim;
+	struct vtr_ctx *ctx;
+	struct vtr_os *os;
+	const char *kind;
+	char *text;
+
+	if (len == 0)
+		return 0;
+	vtr_limits_default(&lim);
+	lim.records = 100;
+	lim.line = 200;
+	lim.metadata = 4 << 20;
+	lim.threads = 1;
+	ctx = vtr_ctx_new(&lim, NULL);
+	FUZZ_CHECK(ctx);
+	os = vtr_os_new(ctx, "/dev/sda1", NULL, NULL);
+	text = malloc(len > 1 ? len - 1 : 1); /* without a NUL behind it: nobody may look for one */
+	FUZZ_CHECK(os && text);
+	memcpy(text, data + 1, len - 1);
+	if (fuzz_parsers[data[0] % VTR_COUNT(fuzz_parsers)](os, "/etc/f\x1bile", text, len - 1, &err) < 0)
+		FUZZ_CHECK(err.code == VTR_ELIMIT);
+	free(text);
+	for (size_t k = 0; (kind = vtr_record_kind(k)); k++) {
+		for (size_t i = 0; (r = vtr_os_record(os, kind, i)); i++)
+			fuzz_record_check(r);
+		FUZZ_CHECK(vtr_os_record(os, kind, lim.records) == NULL);
+	}
+	for (size_t i = 0; (f = vtr_os_fact_at(os, i)); i++)
+		fuzz_text_check(f->value, false);
+	vtr_os_free(os);
+	vtr_ctx_unref(ctx);
+	return 0;
+}

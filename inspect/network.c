@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The network's configuration: interfaces(5) of ifupdown, keyfiles of NetworkManager (nm-settings-keyfile(5)),
+ * systemd.network(5), ifcfg files of Red Hat and of SUSE, and netplan, whose YAML is in inspect/netplan.c. What was given
+ * out by DHCP is not in them.
+ */
+#include "inspect/network.h"
+
+#include <stdlib.h>
+
+#include "base/checked.h"
+
+#define NETWORK_FILES 64u /* of interfaces(5), that name each other */
+
+static bool network_mask_bits(unsigned *out, struct vtr_span mask)
+{
+	struct vtr_span rest = mask, part;
+	uint64_t n, bits = 0;
+	unsigned parts = 0;
+
+	if (vtr_span_u64(&n, mask, 128)) {
+		*out = (unsigned)n;
+		return true;
+	}
+	while (vtr_span_field(&part, &rest, '.')) {
+		if (!vtr_span_u64(&n, part, 255) || ++parts > 4)
+			return false;
+		bits = bits << 8 | n;
+	}
+	if (parts != 4 || (~bits & UINT32_MAX & ((~bits & UINT32_MAX) + 1)) != 0)
+		return false;
+	*out = (unsigned)__builtin_popcountll(bits);
+	return true;
+}
+
+void vtr_interface_address(struct vtr_interface *i, struct vtr_span address, struct vtr_span mask)
+{
+	struct vtr_str s = { 0 };
+	unsigned bits;
+
+	if (address.len == 0)
+		return;
+	vtr_str_put(&s, address.p, address.len);
+	if (mask.len > 0 && vtr_span_find(address, '/') == address.len && network_mask_bits(&bits, mask))
+		vtr_str_putf(&s, "/%u", bits);
+	if (s.oom)
+		i->addresses.oom = true;
+	else
+		vtr_list_put(&i->addresses, (struct vtr_span){ s.p, s.len });
+	vtr_str_done(&s);
+}
+
+void vtr_interface_done(struct vtr_interface *i)
+{
+	vtr_str_done(&i->addresses);
+	vtr_str_done(&i->gateways);
+	vtr_str_done(&i->dns);
+	*i = (struct vtr_interface){ .method = NULL };
+}
+
+int vtr_interface_add(struct vtr_interface *i, struct vtr_os *os, const char *manager, const char *path,
+		      struct vtr_error *err)
+{
+	struct vtr_draft d;
+	int rc = 0;
+
+	if (i->name.len > 0) {
+		vtr_draft_begin(&d, os, "interfaces", path, err);
+		vtr_draft_span(&d, "name", i->name);
+		vtr_draft_text(&d, "manager", manager);
+		vtr_draft_text(&d, "method", i->method);
+		vtr_draft_text(&d, "method6", i->method6);
+		vtr_draft_span(&d, "mac", i->mac);
+		vtr_draft_list(&d, "addresses", &i->addresses);
+		vtr_draft_list(&d, "gateways", &i->gateways);
+		vtr_draft_list(&d, "dns", &i->dns);
+		rc = vtr_draft_end(&d);
+	}
+	vtr_interface_done(i);
+	return rc;
+}
+
+/* ------------------------------------------------------------------------------------------------------- ifupdown */
+
+/* Methods of interfaces(5) that have a name of ours; others are told as they are, when we know them. */
+static const char *network_ifupdown_method(struct vtr_span word)
+{
+	static const char *const known[] = { "static", "manual", "dhcp",   "auto",   "loopback", "ppp",
+					     "bootp",  "tunnel", "wvdial", "ipv4ll", "v4tunnel", "6to4" };
+
+	for (size_t i = 0; i < VTR_COUNT(known); i++)
+		if (vtr_span_is(word, known[i]))
+			return known[i];
+	return NULL;
+}
+
+struct ifupdown {
+	struct vtr_interface i;
+	struct vtr_span address, mask;
+	struct vtr_str joined;
+};
+
+static int ifupdown_flush(struct ifupdown *u, struct vtr_os *os, const char *path, struct vtr_error *err)
+{
+	vtr_interface_address(&u->i, u->address, u->mask);
+	u->address.len = u->mask.len = 0;
+	return vtr_interface_add(&u->i, os, "ifupdown", path, err);
+}
+
+static int ifupdown_line(struct ifupdown *u, struct vtr_os *os, const char *path, struct vtr_span line,
+			 struct vtr_error *err)
+{
+	struct vtr_span word, value, family;
+
+	if (!vtr_span_word(&word, &line))
+		return 0;
+	value = vtr_span_trim(line);
+	if (vtr_span_is(word, "iface")) {
+		if (ifupdown_flush(u, os, path, err) < 0)
+			return -1;
+		if (!vtr_span_word(&u->i.name, &line) || !vtr_span_word(&family, &line) ||
+		    !vtr_span_word(&value, &line))
+			return 0;
+		if (vtr_span_is(family, "inet6"))
+			u->i.method6 = network_ifupdown_method(value);
+		else
+			u->i.method = network_ifupdown_method(value);
+		return 0;
+	}
+	if (vtr_span_is(word, "auto") || vtr_span_starts(word, "allow-") || vtr_span_is(word, "mapping") ||
+	    vtr_span_is(word, "source") || vtr_span_is(word, "source-directory"))
+		return ifupdown_flush(u, os, path, err);
+	if (u->i.name.len == 0)
+		return 0;
+	if (vtr_span_is(word, "address"))
+		u->address = value;
+	else if (vtr_span_is(word, "netmask"))
+		u->mask = value;
+	else if (vtr_span_is(word, "gateway"))
+		vtr_list_put(&u->i.gateways, value);
+	else if (vtr_span_is(word, "dns-nameservers") || vtr_span_is(word, "dns-nameserver"))
+		vtr_list_put_words(&u->i.dns, value, ',');
+	else if (vtr_span_is(word, "hwaddress"))
+		u->i.mac = vtr_span_starts(value, "ether ") ? vtr_span_trim(vtr_span_skip(value, 6)) : value;
+	return 0;
+}
+
+/*
+ * Lines that a backslash joins are rare in these files, and spans must stay where they are: each part of such a line is
+ * taken for a line of its own, which at worst is an option that is not known.
+ */
+int vtr_ifupdown_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_span rest = { text, len }, line;
+	struct ifupdown u = { .address = { "", 0 } };
+	int rc = 0;
+
+	while (rc == 0 && vtr_span_line(&line, &rest)) {
+		line = vtr_span_trim(line);
+		if (line.len > 0 && *line.p != '#')
+			rc = ifupdown_line(&u, os, path, line, err);
+	}
+	if (rc == 0)
+		rc = ifupdown_flush(&u, os, path, err);
+	vtr_interface_done(&u.i);
+	return rc;
+}
+
+/* Files that interfaces(5) names: "source FILE", where the last part may be a pattern that ends with *. */
+static int ifupdown_sources(struct vtr_os *os, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_span rest = { text, len }, line, word;
+	unsigned n = 0;
+
+	while (vtr_span_line(&line, &rest)) {
+		VTR_FREE char *path = NULL;
+		struct vtr_span given, suffix = { "", 0 };
+		bool dir, pattern;
+		char *star, *slash;
+
+		if (!vtr_span_word(&word, &line) ||
+		    !(vtr_span_is(word, "source") || vtr_span_is(word, "source-directory")))
+			continue;
+		dir = vtr_span_is(word, "source-directory");
+		given = vtr_span_trim(line);
+		if (given.len == 0 || memchr(given.p, 0, given.len) || ++n > NETWORK_FILES)
+			continue;
+		if (*given.p != '/') {
+			struct vtr_str s = { 0 };
+
+			vtr_str_puts(&s, "/etc/network/");
+			vtr_str_put(&s, given.p, given.len);
+			path = vtr_str_take(&s, err);
+		} else {
+			path = vtr_strndup(given.p, given.len, err);
+		}
+		if (!path)
+			return -1;
+		star = strchr(path, '*');
+		slash = strrchr(path, '/');
+		pattern = star && slash && star == slash + 1 && !strchr(star + 1, '*');
+		if (pattern) {
+			suffix = vtr_span_of(star + 1);
+			*slash = 0;
+		}
+		if (dir || pattern ? vtr_os_texts(os, path, suffix.p, vtr_ifupdown_parse, err) < 0
+				   : vtr_os_text(os, path, vtr_ifupdown_parse, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int ifupdown_main(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	if (vtr_ifupdown_parse(os, path, text, len, err) < 0)
+		return -1;
+	return ifupdown_sources(os, text, len, err);
+}
+
+/* -------------------------------------------------------------------------------------------------- NetworkManager */
+
+struct keyfile {
+	struct vtr_interface i;
+	struct vtr_span id, type;
+};
+
+static const char *keyfile_method(struct vtr_span value)
+{
+	static const char *const names[][2] = {
+		{ "auto", "dhcp" },	{ "manual", "static" },		{ "disabled", "disabled" },
+		{ "shared", "shared" }, { "link-local", "link-local" }, { "ignore", "disabled" },
+		{ "dhcp", "dhcp" },
+	};
+
+	for (size_t i = 0; i < VTR_COUNT(names); i++)
+		if (vtr_span_is(value, names[i][0]))
+			return names[i][1];
+	return NULL;
+}
+
+/* address1=192.0.2.7/24,192.0.2.1: the second is the gateway. */
+static void keyfile_address(struct keyfile *k, struct vtr_span value)
+{
+	struct vtr_span address, rest = value;
+
+	if (vtr_span_field(&address, &rest, ','))
+		vtr_list_put(&k->i.addresses, vtr_span_trim(address));
+	if (vtr_span_field(&address, &rest, ','))
+		vtr_list_put(&k->i.gateways, vtr_span_trim(address));
+}
+
+static int keyfile_setting(void *arg, const struct vtr_setting *s, struct vtr_error *err)
+{
+	struct keyfile *k = arg;
+	bool four = vtr_span_is(s->section, "ipv4"), six = vtr_span_is(s->section, "ipv6");
+
+	(void)err;
+	if (vtr_span_is(s->section, "connection")) {
+		if (vtr_span_is(s->key, "interface-name"))
+			k->i.name = s->value;
+		else if (vtr_span_is(s->key, "id"))
+			k->id = s->value;
+	} else if (vtr_span_is(s->key, "mac-address")) {
+		k->i.mac = s->value;
+	} else if ((four || six) && vtr_span_is(s->key, "method")) {
+		*(four ? &k->i.method : &k->i.method6) = keyfile_method(s->value);
+	} else if ((four || six) && vtr_span_starts(s->key, "address") && !vtr_span_is(s->key, "address-data")) {
+		keyfile_address(k, s->value);
+	} else if ((four || six) && vtr_span_is(s->key, "gateway")) {
+		vtr_list_put(&k->i.gateways, s->value);
+	} else if ((four || six) && vtr_span_is(s->key, "dns")) {
+		vtr_list_put_words(&k->i.dns, s->value, ';');
+	}
+	return 0;
+}
+
+int vtr_keyfile_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct keyfile k = { .id = { "", 0 } };
+	int rc = vtr_settings(text, len, keyfile_setting, &k, err);
+
+	/* A connection for whichever interface is known by its name. */
+	if (k.i.name.len == 0)
+		k.i.name = k.id;
+	if (rc == 0)
+		rc = vtr_interface_add(&k.i, os, "NetworkManager", path, err);
+	vtr_interface_done(&k.i);
+	return rc;
+}
+
+/* ------------------------------------------------------------------------------------------------ systemd-networkd */
+
+static int networkd_setting(void *arg, const struct vtr_setting *s, struct vtr_error *err)
+{
+	struct vtr_interface *i = arg;
+
+	(void)err;
+	if (vtr_span_is(s->section, "Match") && vtr_span_is(s->key, "Name")) {
+		i->name = s->value;
+	} else if (vtr_span_is(s->key, "MACAddress") &&
+		   (vtr_span_is(s->section, "Match") || vtr_span_is(s->section, "Link"))) {
+		i->mac = s->value;
+	} else if (vtr_span_is(s->section, "Network") && vtr_span_is(s->key, "DHCP")) {
+		bool both = vtr_span_is_icase(s->value, "yes") || vtr_span_is_icase(s->value, "true") ||
+			    vtr_span_is(s->value, "1") || vtr_span_is_icase(s->value, "on");
+
+		if (both || vtr_span_is(s->value, "ipv4"))
+			i->method = "dhcp";
+		if (both || vtr_span_is(s->value, "ipv6"))
+			i->method6 = "dhcp";
+	} else if ((vtr_span_is(s->section, "Network") || vtr_span_is(s->section, "Address")) &&
+		   vtr_span_is(s->key, "Address")) {
+		const char **method = vtr_span_find(s->value, ':') < s->value.len ? &i->method6 : &i->method;
+
+		vtr_list_put(&i->addresses, s->value);
+		if (!*method)
+			*method = "static";
+	} else if ((vtr_span_is(s->section, "Network") || vtr_span_is(s->section, "Route")) &&
+		   vtr_span_is(s->key, "Gateway")) {
+		vtr_list_put(&i->gateways, s->value);
+	} else if (vtr_span_is(s->section, "Network") && vtr_span_is(s->key, "DNS")) {
+		vtr_list_put_words(&i->dns, s->value, ' ');
+	}
+	return 0;
+}
+
+int vtr_networkd_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_interface i = { .method = NULL };
+	int rc = vtr_settings(text, len, networkd_setting, &i, err);
+
+	/* A match by the hardware's address alone: that is its name. */
+	if (i.name.len == 0)
+		i.name = i.mac;
+	if (rc == 0)
+		rc = vtr_interface_add(&i, os, "systemd-networkd", path, err);
+	vtr_interface_done(&i);
+	return rc;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- ifcfg */
+
+/*
+ * ifcfg-NAME: /etc/sysconfig/network-scripts of Red Hat and /etc/sysconfig/network of SUSE, which wicked(8) reads, too.
+ * Addresses are IPADDR, IPADDR0…, with PREFIX or NETMASK of the same ending, or a prefix in IPADDR itself. The values of
+ * vtr_assignments() do not stay: lists take them at once, and an address waits for its mask.
+ */
+#define IFCFG_ADDRESSES 32u
+
+struct ifcfg {
+	struct vtr_interface i;
+	struct ifcfg_address {
+		char ending[8], mask[40], address[64];
+	} addresses[IFCFG_ADDRESSES];
+	size_t n;
+	char name[64], mac[40];
+	bool six;
+};
+
+static void ifcfg_copy(char *out, size_t size, struct vtr_span s)
+{
+	size_t len = s.len < size ? s.len : 0; /* what is too long is nothing of this kind */
+
+	memcpy(out, s.p, len);
+	out[len] = 0;
+}
+
+static struct ifcfg_address *ifcfg_address(struct ifcfg *c, struct vtr_span ending)
+{
+	if (ending.len >= sizeof(c->addresses[0].ending))
+		return NULL;
+	for (size_t i = 0; i < c->n; i++)
+		if (vtr_span_is(ending, c->addresses[i].ending))
+			return &c->addresses[i];
+	if (c->n == IFCFG_ADDRESSES)
+		return NULL;
+	c->addresses[c->n] = (struct ifcfg_address){ .mask = "" };
+	ifcfg_copy(c->addresses[c->n].ending, sizeof(c->addresses[0].ending), ending);
+	return &c->addresses[c->n++];
+}
+
+static const char *ifcfg_method(struct vtr_span value)
+{
+	static const char *const names[][2] = {
+		{ "dhcp", "dhcp" },	   { "dhcp4", "dhcp" },	       { "dhcp6", "dhcp" },
+		{ "bootp", "bootp" },	   { "static", "static" },     { "none", "static" },
+		{ "dhcp+autoip", "dhcp" }, { "autoip", "link-local" }, { "auto4", "static" },
+	};
+
+	for (size_t i = 0; i < VTR_COUNT(names); i++)
+		if (vtr_span_is_icase(value, names[i][0]))
+			return names[i][1];
+	return NULL;
+}
+
+static int ifcfg_assigned(void *arg, const char *name, size_t name_len, const char *value, size_t value_len,
+			  struct vtr_error *err)
+{
+	static const char *const masks[] = { "PREFIXLEN", "PREFIX", "NETMASK" };
+	struct vtr_span key = { name, name_len }, v = { value, value_len };
+	struct ifcfg *c = arg;
+	struct ifcfg_address *a;
+
+	(void)err;
+	if (vtr_span_is(key, "DEVICE")) {
+		ifcfg_copy(c->name, sizeof(c->name), v);
+	} else if (vtr_span_is(key, "HWADDR") || vtr_span_is(key, "MACADDR") || vtr_span_is(key, "LLADDR")) {
+		ifcfg_copy(c->mac, sizeof(c->mac), v);
+	} else if (vtr_span_is(key, "BOOTPROTO")) {
+		c->i.method = ifcfg_method(v);
+		if (vtr_span_is_icase(v, "dhcp6"))
+			c->i.method = NULL;
+		if (vtr_span_is_icase(v, "dhcp6"))
+			c->i.method6 = "dhcp";
+	} else if (vtr_span_is(key, "DHCPV6C") && vtr_span_is_icase(v, "yes")) {
+		c->i.method6 = "dhcp";
+	} else if (vtr_span_is(key, "IPV6_AUTOCONF") && vtr_span_is_icase(v, "yes") && !c->i.method6) {
+		c->i.method6 = "auto";
+	} else if (vtr_span_is(key, "IPV6ADDR") || vtr_span_is(key, "IPV6ADDR_SECONDARIES")) {
+		vtr_list_put_words(&c->i.addresses, v, ' ');
+		if (!c->i.method6 && v.len > 0)
+			c->i.method6 = "static";
+	} else if (vtr_span_starts(key, "IPADDR")) {
+		a = ifcfg_address(c, vtr_span_skip(key, 6));
+		if (a)
+			ifcfg_copy(a->address, sizeof(a->address), v);
+	} else if (vtr_span_starts(key, "GATEWAY") || vtr_span_is(key, "IPV6_DEFAULTGW")) {
+		if (!vtr_span_is(key, "GATEWAYDEV"))
+			vtr_list_put(&c->i.gateways, v);
+	} else if (vtr_span_starts(key, "DNS") && key.len == 4 && key.p[3] >= '0' && key.p[3] <= '9') {
+		vtr_list_put(&c->i.dns, v);
+	}
+	for (size_t i = 0; i < VTR_COUNT(masks); i++) {
+		if (!vtr_span_starts(key, masks[i]))
+			continue;
+		a = ifcfg_address(c, vtr_span_skip(key, strlen(masks[i])));
+		if (a)
+			ifcfg_copy(a->mask, sizeof(a->mask), v);
+		break;
+	}
+	return 0;
+}
+
+int vtr_ifcfg_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	struct ifcfg c = { .n = 0 };
+	int rc = vtr_assignments(text, len, ifcfg_assigned, &c, err);
+
+	c.i.name = vtr_span_of(c.name[0] ? c.name : strncmp(base, "ifcfg-", 6) == 0 ? base + 6 : base);
+	c.i.mac = vtr_span_of(c.mac);
+	for (size_t i = 0; i < c.n; i++) {
+		struct ifcfg_address *a = &c.addresses[i];
+
+		vtr_interface_address(&c.i, vtr_span_of(a->address), vtr_span_of(a->mask));
+		if (a->address[0] && !c.i.method)
+			c.i.method = "static";
+	}
+	if (rc == 0)
+		rc = vtr_interface_add(&c.i, os, "ifcfg", path, err);
+	vtr_interface_done(&c.i);
+	return rc;
+}
+
+static int ifcfg_entry(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
+{
+	static const char *const leavings[] = { "~", ".bak", ".orig", ".rpmnew", ".rpmorig", ".rpmsave", ".swp" };
+	struct vtr_span name = vtr_span_of(e->name);
+
+	(void)arg;
+	if (!vtr_span_starts(name, "ifcfg-") || e->type == VTR_TYPE_DIR)
+		return 0;
+	for (size_t i = 0; i < VTR_COUNT(leavings); i++)
+		if (vtr_span_ends(name, leavings[i]))
+			return 0;
+	return vtr_os_text(os, e->path, vtr_ifcfg_parse, err) < 0 ? -1 : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ all */
+
+/* resolv.conf(5), when it is a file and not what runs made: the servers, as a fact. */
+int vtr_resolv_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_span rest = { text, len }, line, word;
+	struct vtr_str servers = { 0 };
+	int rc = 0;
+
+	while (vtr_span_line(&line, &rest)) {
+		if (!vtr_span_word(&word, &line) || !vtr_span_is(word, "nameserver") || !vtr_span_word(&word, &line))
+			continue;
+		if (servers.len > 0)
+			vtr_str_put(&servers, " ", 1);
+		vtr_str_put(&servers, word.p, word.len);
+	}
+	if (servers.oom)
+		rc = vtr_fail(err, VTR_ENOMEM, "%s", path);
+	else if (servers.len > 0)
+		rc = vtr_os_add_fact(os, "nameservers", servers.p, servers.len, path, err);
+	vtr_str_done(&servers);
+	return rc;
+}
+
+int vtr_network_read(struct vtr_os *os, struct vtr_error *err)
+{
+	static const char *const ifcfgs[] = { "/etc/sysconfig/network-scripts", "/etc/sysconfig/network" };
+
+	if (vtr_os_text(os, "/etc/network/interfaces", ifupdown_main, err) < 0 ||
+	    vtr_os_texts(os, "/etc/netplan", ".yaml", vtr_netplan_parse, err) < 0 ||
+	    vtr_os_texts(os, "/etc/NetworkManager/system-connections", "", vtr_keyfile_parse, err) < 0 ||
+	    vtr_os_texts(os, "/etc/systemd/network", ".network", vtr_networkd_parse, err) < 0)
+		return -1;
+	for (size_t i = 0; i < VTR_COUNT(ifcfgs); i++)
+		if (vtr_os_list(os, ifcfgs[i], ifcfg_entry, NULL, err) < 0)
+			return -1;
+	return vtr_os_text(os, "/etc/resolv.conf", vtr_resolv_parse, err) < 0 ? -1 : 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Interfaces of the network, as the files of its several managers describe them. */
+#ifndef VTR_INSPECT_NETWORK_H
+#define VTR_INSPECT_NETWORK_H
+
+#include "inspect/records.h"
+
+/* One interface that is being put together. */
+struct vtr_interface {
+	struct vtr_span name;
+	const char *method, *method6; /* static strings; NULL: not said */
+	struct vtr_str addresses, gateways, dns;
+	struct vtr_span mac;
+};
+
+/* Make it a record unless it has no name, and empty it. */
+int vtr_interface_add(struct vtr_interface *i, struct vtr_os *os, const char *manager, const char *path,
+		      struct vtr_error *err);
+void vtr_interface_done(struct vtr_interface *i);
+
+/* "ADDRESS" and "255.255.255.0" or "24" as ADDRESS/24; what is no mask is left out. */
+void vtr_interface_address(struct vtr_interface *i, struct vtr_span address, struct vtr_span mask);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a system has many of, and what is read beside it: the store of records, and the families that fill it. A family
+ * is one file: a function that finds its files in the system's tree, and one for each of their formats that takes any
+ * bytes and makes records and facts of them.
+ */
+#ifndef VTR_INSPECT_RECORDS_H
+#define VTR_INSPECT_RECORDS_H
+
+#include "inspect/inspect.h"
+
+/* --- pieces of a text ----------------------------------------------------------------------------------------------- */
+
+/* Bytes within a text. They may be any. */
+struct vtr_span {
+	const char *p;
+	size_t len;
+};
+
+struct vtr_span vtr_span_of(const char *text);
+bool vtr_span_is(struct vtr_span s, const char *text);
+bool vtr_span_starts(struct vtr_span s, const char *text);
+bool vtr_span_ends(struct vtr_span s, const char *text);
+bool vtr_span_is_icase(struct vtr_span s, const char *text); /* ASCII */
+struct vtr_span vtr_span_skip(struct vtr_span s, size_t n);  /* n is at most its length */
+struct vtr_span vtr_span_trim(struct vtr_span s);	     /* blanks at both ends */
+struct vtr_span vtr_span_unquote(struct vtr_span s);	     /* one pair of '…' or "…" around all of it */
+/* Where the first c is; s.len: nowhere. */
+size_t vtr_span_find(struct vtr_span s, char c);
+
+/* Taking from the front of *rest. False: there is nothing left. */
+bool vtr_span_line(struct vtr_span *out, struct vtr_span *rest);
+bool vtr_span_word(struct vtr_span *out, struct vtr_span *rest);	    /* between blanks */
+bool vtr_span_field(struct vtr_span *out, struct vtr_span *rest, char sep); /* "" has no field, "a:" has two */
+
+/* All of it as a decimal number of at most max. */
+bool vtr_span_u64(uint64_t *out, struct vtr_span s, uint64_t max);
+
+/*
+ * Files of sections, as systemd.syntax(7), desktop files and keyfiles have them: [section], key=value, # and ;
+ * comments, a backslash at a line's end that goes on in the next: a value over several lines is given as it lies there,
+ * and vtr_span_join() appends it as one line. fn as vtr_assign_fn.
+ */
+struct vtr_setting {
+	struct vtr_span section, key, value;
+};
+typedef int vtr_setting_fn(void *arg, const struct vtr_setting *s, struct vtr_error *err);
+int vtr_settings(const char *text, size_t len, vtr_setting_fn *fn, void *arg, struct vtr_error *err);
+void vtr_span_join(struct vtr_str *out, struct vtr_span s);
+
+/* --- making a record ------------------------------------------------------------------------------------------------ */
+
+#define VTR_DRAFT_MEMBERS 24u
+
+/*
+ * A record that is being made. Members are given one after the other; an empty text is no member. What goes wrong is
+ * remembered, and vtr_draft_end() tells.
+ */
+struct vtr_draft {
+	struct vtr_os *os;
+	struct vtr_error *err;
+	struct vtr_record r;
+	struct vtr_member members[VTR_DRAFT_MEMBERS];
+	bool failed;
+};
+
+/* path: the file that it comes from, a path in the system's tree. kind is one of vtr_record_kind(). */
+void vtr_draft_begin(struct vtr_draft *d, struct vtr_os *os, const char *kind, const char *path, struct vtr_error *err);
+/* As it is for a symlink itself, and for what lies elsewhere than the path alone says. */
+void vtr_draft_begin_on(struct vtr_draft *d, struct vtr_os *os, const char *kind, const char *path,
+			const struct vtr_fs *fs, struct vtr_error *err);
+void vtr_draft_span(struct vtr_draft *d, const char *key, struct vtr_span s);
+void vtr_draft_words(struct vtr_draft *d, const char *key, struct vtr_span s); /* one blank between words */
+void vtr_draft_text(struct vtr_draft *d, const char *key, const char *text);   /* NULL: none */
+void vtr_draft_number(struct vtr_draft *d, const char *key, uint64_t n);
+void vtr_draft_bool(struct vtr_draft *d, const char *key, bool yes);
+void vtr_draft_time(struct vtr_draft *d, const char *key, int64_t sec, uint32_t nsec); /* 0: none */
+/* A list, which vtr_list_put() filled; it may be empty. */
+void vtr_draft_list(struct vtr_draft *d, const char *key, const struct vtr_str *list);
+int vtr_draft_end(struct vtr_draft *d);
+
+/* One more in a list: escaped, and set off by a newline, which no escaped text has. Empty ones are left out. */
+void vtr_list_put(struct vtr_str *list, struct vtr_span s);
+/* Words between blanks or sep, each put. */
+void vtr_list_put_words(struct vtr_str *list, struct vtr_span words, char sep);
+
+/* --- finding files -------------------------------------------------------------------------------------------------- */
+
+/* What takes a file's text apart. It ends with a NUL after len bytes. */
+typedef int vtr_text_fn(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err);
+
+/* Read a file and hand it to fn. 1: it was there, 0: not, or damaged and warned of; -1. */
+int vtr_os_text(struct vtr_os *os, const char *path, vtr_text_fn *fn, struct vtr_error *err);
+
+/* As vtr_os_slurp() with limits.text_file, and counted: a system's files may not make us read without end. */
+int vtr_os_text_slurp(char **out, size_t *len, struct vtr_os *os, const char *path, struct vtr_error *err);
+
+/* A file, up to max bytes of it from off. The count; 0 also when it is not there or damaged, which was warned of. */
+ssize_t vtr_os_peek(void *buf, size_t max, uint64_t off, uint64_t *size, struct vtr_os *os, const char *path,
+		    struct vtr_error *err);
+
+/* What is in a directory, sorted by bytes; symlinks are not followed. fn returns 0 to go on, -1 to stop. */
+struct vtr_os_entry {
+	const char *path, *name;
+	int type; /* enum vtr_type */
+	const struct vtr_fs *fs;
+	const struct vtr_stat *st;
+};
+typedef int vtr_os_entry_fn(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err);
+int vtr_os_list(struct vtr_os *os, const char *dir, vtr_os_entry_fn *fn, void *arg, struct vtr_error *err);
+
+/* Each file of a directory whose name ends so, to fn; names that start with a dot are left out. */
+int vtr_os_texts(struct vtr_os *os, const char *dir, const char *suffix, vtr_text_fn *fn, struct vtr_error *err);
+
+/* Whether something is there: 1, 0, -1. */
+int vtr_os_there(struct vtr_os *os, const char *path, struct vtr_error *err);
+/* The first of these that is there, NULL: none. paths ends with NULL. */
+int vtr_os_there_any(const char **out, struct vtr_os *os, const char *const *paths, struct vtr_error *err);
+
+/* A fact of a text that is no literal: as vtr_os_add_fact(). */
+int vtr_os_add_text(struct vtr_os *os, const char *key, const char *value, const char *path, struct vtr_error *err);
+
+/* --- families: each makes the records that it finds. -1: the work cannot go on, or a limit was reached -------------- */
+
+int vtr_users_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_services_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_kernels_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_cron_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_network_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_ssh_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_bundles_read(struct vtr_os *os, struct vtr_error *err); /* images of containers, snaps, flatpaks */
+int vtr_repositories_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_logins_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_boot_read(struct vtr_os *os, struct vtr_error *err);   /* facts alone */
+int vtr_system_read(struct vtr_os *os, struct vtr_error *err); /* the same; after the services */
+
+/* --- their formats: any bytes make records and facts of os, which may have no tree ---------------------------------- */
+
+int vtr_passwd_parse(struct vtr_os *os, const char *path, const char *text, size_t len, const char *shadow,
+		     size_t shadow_len, struct vtr_error *err);
+vtr_text_fn vtr_group_parse, vtr_sudoers_parse;
+/*
+ * The architecture of a kernel by its first bytes, 1 KiB of them, as uname -m has it; NULL: not known. *version_at: where
+ * the text lies in the file that starts with its version; 0: nowhere.
+ */
+const char *vtr_kernel_arch(const uint8_t *p, size_t len, uint64_t *version_at);
+/* crontab(5) with a column of users, and one user's own: the last part of path. */
+vtr_text_fn vtr_crontab_parse, vtr_crontab_user_parse, vtr_anacrontab_parse;
+vtr_text_fn vtr_ifupdown_parse, vtr_netplan_parse, vtr_keyfile_parse, vtr_networkd_parse, vtr_ifcfg_parse,
+	vtr_resolv_parse;
+vtr_text_fn vtr_grub_parse, vtr_loader_conf_parse;
+vtr_text_fn vtr_datasource_parse, vtr_cloud_cfg_parse;
+vtr_text_fn vtr_ssh_key_parse, vtr_sshd_config_parse;
+vtr_text_fn vtr_docker_repositories_parse, vtr_storage_images_parse;
+vtr_text_fn vtr_sources_list_parse, vtr_deb822_sources_parse, vtr_yum_repo_parse, vtr_zypp_repo_parse,
+	vtr_apk_repositories_parse, vtr_pacman_conf_parse;
+/* The last records of wtmp, or all of it; and the head of a journal's file: their times are facts. */
+vtr_text_fn vtr_wtmp_parse, vtr_journal_parse;
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pieces of a text: lines, words, fields; and files of sections. */
+#include <strings.h>
+
+#include "base/checked.h"
+#include "inspect/records.h"
+
+static bool span_blank_is(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+}
+
+struct vtr_span vtr_span_of(const char *text)
+{
+	return (struct vtr_span){ text, strlen(text) };
+}
+
+bool vtr_span_is(struct vtr_span s, const char *text)
+{
+	return s.len == strlen(text) && memcmp(s.p, text, s.len) == 0;
+}
+
+bool vtr_span_starts(struct vtr_span s, const char *text)
+{
+	return s.len >= strlen(text) && memcmp(s.p, text, strlen(text)) == 0;
+}
+
+bool vtr_span_ends(struct vtr_span s, const char *text)
+{
+	size_t len = strlen(text);
+
+	return s.len >= len && memcmp(s.p + s.len - len, text, len) == 0;
+}
+
+bool vtr_span_is_icase(struct vtr_span s, const char *text)
+{
+	return s.len == strlen(text) && strncasecmp(s.p, text, s.len) == 0;
+}
+
+struct vtr_span vtr_span_skip(struct vtr_span s, size_t n)
+{
+	return (struct vtr_span){ s.p + n, s.len - n };
+}
+
+struct vtr_span vtr_span_trim(struct vtr_span s)
+{
+	while (s.len > 0 && span_blank_is(*s.p))
+		s = vtr_span_skip(s, 1);
+	while (s.len > 0 && span_blank_is(s.p[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+struct vtr_span vtr_span_unquote(struct vtr_span s)
+{
+	if (s.len >= 2 && (*s.p == '"' || *s.p == '\'') && s.p[s.len - 1] == *s.p)
+		return (struct vtr_span){ s.p + 1, s.len - 2 };
+	return s;
+}
+
+size_t vtr_span_find(struct vtr_span s, char c)
+{
+	const char *at = s.len > 0 ? memchr(s.p, c, s.len) : NULL;
+
+	return at ? (size_t)(at - s.p) : s.len;
+}
+
+bool vtr_span_line(struct vtr_span *out, struct vtr_span *rest)
+{
+	struct vtr_lines lines;
+
+	if (rest->len == 0)
+		return false;
+	lines = (struct vtr_lines){ rest->p, rest->p + rest->len };
+	vtr_lines_next(&lines, &out->p, &out->len);
+	*rest = (struct vtr_span){ lines.p, (size_t)(lines.end - lines.p) };
+	return true;
+}
+
+bool vtr_span_word(struct vtr_span *out, struct vtr_span *rest)
+{
+	size_t n = 0;
+
+	while (rest->len > 0 && span_blank_is(*rest->p))
+		*rest = vtr_span_skip(*rest, 1);
+	while (n < rest->len && !span_blank_is(rest->p[n]))
+		n++;
+	if (n == 0)
+		return false;
+	*out = (struct vtr_span){ rest->p, n };
+	*rest = vtr_span_skip(*rest, n);
+	return true;
+}
+
+bool vtr_span_field(struct vtr_span *out, struct vtr_span *rest, char sep)
+{
+	size_t n;
+
+	if (!rest->p)
+		return false;
+	n = vtr_span_find(*rest, sep);
+	*out = (struct vtr_span){ rest->p, n };
+	*rest = n < rest->len ? vtr_span_skip(*rest, n + 1) : (struct vtr_span){ NULL, 0 };
+	return true;
+}
+
+bool vtr_span_u64(uint64_t *out, struct vtr_span s, uint64_t max)
+{
+	uint64_t n = 0;
+
+	if (s.len == 0)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9' || vtr_mul_over(n, 10u, &n) ||
+		    vtr_add_over(n, (uint64_t)(s.p[i] - '0'), &n) || n > max)
+			return false;
+	}
+	*out = n;
+	return true;
+}
+
+/* ------------------------------------------------------------------------------------------------------- sections */
+
+/* The value that starts in this line, as it lies in the text: over the lines that a backslash joins to it. */
+static struct vtr_span settings_value(struct vtr_span value, struct vtr_span *rest)
+{
+	const char *end = value.p + value.len;
+	struct vtr_span line = value;
+
+	while (vtr_span_ends(line, "\\") && vtr_span_line(&line, rest)) {
+		line = vtr_span_trim(line);
+		end = line.p + line.len;
+	}
+	return vtr_span_trim((struct vtr_span){ value.p, (size_t)(end - value.p) });
+}
+
+int vtr_settings(const char *text, size_t len, vtr_setting_fn *fn, void *arg, struct vtr_error *err)
+{
+	struct vtr_span rest = { text, len }, line;
+	struct vtr_setting s = { .section = { "", 0 } };
+	int rc = 0;
+
+	while (rc == 0 && vtr_span_line(&line, &rest)) {
+		size_t eq;
+
+		line = vtr_span_trim(line);
+		if (line.len == 0 || *line.p == '#' || *line.p == ';')
+			continue;
+		if (*line.p == '[') {
+			size_t end = vtr_span_find(line, ']');
+
+			if (end < line.len)
+				s.section = (struct vtr_span){ line.p + 1, end - 1 };
+			continue;
+		}
+		eq = vtr_span_find(line, '=');
+		if (eq == line.len)
+			continue;
+		s.key = vtr_span_trim((struct vtr_span){ line.p, eq });
+		s.value = settings_value(vtr_span_skip(line, eq + 1), &rest);
+		if (s.key.len > 0)
+			rc = fn(arg, &s, err);
+	}
+	return rc;
+}
+
+void vtr_span_join(struct vtr_str *out, struct vtr_span s)
+{
+	struct vtr_span line;
+
+	while (vtr_span_line(&line, &s)) {
+		bool more = s.len > 0 && vtr_span_ends(line, "\\");
+
+		line = vtr_span_trim(line);
+		if (out->len > 0 && line.len > 0 && (*line.p == '#' || *line.p == ';'))
+			continue;
+		vtr_str_put(out, line.p, line.len - more);
+		while (more && out->len > 0 && out->p[out->len - 1] == ' ')
+			out->len--;
+		if (more)
+			vtr_str_put(out, " ", 1);
+	}
+}

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Users and groups: passwd(5), shadow(5), group(5), the keys that sshd(8) would let in, lastlog(8); and sudoers(5).
+ *
+ * Of a password it is told whether there is one and whether it is locked, as passwd(1) -S tells it. The hash is never
+ * kept.
+ */
+#include <stdlib.h>
+
+#include "base/checked.h"
+#include "fs/fs.h"
+#include "inspect/records.h"
+
+#define USERS_DAY 86400
+#define SUDOERS_FILES 128u /* sudo's own limit of includes */
+
+/* --------------------------------------------------------------------------------------------------------- shadow */
+
+enum { USERS_LOCKED = 1 << 0, USERS_HASH = 1 << 1, USERS_CHANGED = 1 << 2, USERS_EXPIRES = 1 << 3 };
+
+struct users_shadow {
+	struct vtr_span name; /* in the file's text */
+	unsigned what;
+	uint64_t changed, expires; /* days since 1970 */
+};
+
+struct users {
+	struct users_shadow *shadow; /* sorted by name */
+	size_t n, cap;
+	char *shadow_text;
+	uint64_t lastlog_size;
+	unsigned lastlog_record; /* bytes; 0: there is no lastlog */
+};
+
+static int users_compare(const void *pa, const void *pb)
+{
+	const struct users_shadow *a = pa, *b = pb;
+	int c = memcmp(a->name.p, b->name.p, VTR_MIN(a->name.len, b->name.len));
+
+	return c != 0 ? c : (a->name.len > b->name.len) - (a->name.len < b->name.len);
+}
+
+/* What a password field says: "!" and "*" in front lock; what is behind them may be a hash. */
+static unsigned users_password(struct vtr_span field)
+{
+	unsigned what = field.len > 0 && (*field.p == '!' || *field.p == '*') ? USERS_LOCKED : 0;
+
+	while (field.len > 0 && (*field.p == '!' || *field.p == '*'))
+		field = vtr_span_skip(field, 1);
+	/* "!!" is Red Hat's for a password that was never set, and the hashes that crypt(5) knows are longer. */
+	return field.len >= 11 ? what | USERS_HASH : what;
+}
+
+static int users_shadow_parse(struct users *u, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_span rest = { text, len }, line, field;
+
+	while (vtr_span_line(&line, &rest)) {
+		struct users_shadow s = { .what = 0 };
+
+		for (unsigned i = 0; i < 8 && vtr_span_field(&field, &line, ':'); i++) {
+			if (i == 0)
+				s.name = field;
+			else if (i == 1)
+				s.what |= users_password(field);
+			else if (i == 2 && vtr_span_u64(&s.changed, field, INT32_MAX))
+				s.what |= USERS_CHANGED;
+			else if (i == 7 && vtr_span_u64(&s.expires, field, INT32_MAX))
+				s.what |= USERS_EXPIRES;
+		}
+		if (s.name.len == 0)
+			continue;
+		if (!VTR_GROW(u->shadow, u->n, u->cap, err))
+			return -1;
+		u->shadow[u->n++] = s;
+	}
+	if (u->n > 0)
+		qsort(u->shadow, u->n, sizeof(*u->shadow), users_compare);
+	return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- users */
+
+/* Lines of authorized_keys(5) that are keys. */
+static uint64_t users_keys(const char *text, size_t len)
+{
+	struct vtr_span rest = { text, len }, line;
+	uint64_t n = 0;
+
+	while (vtr_span_line(&line, &rest)) {
+		line = vtr_span_trim(line);
+		n += line.len > 0 && *line.p != '#';
+	}
+	return n;
+}
+
+static int users_keys_add(struct vtr_draft *d, struct vtr_span home, struct vtr_error *err)
+{
+	static const char *const names[] = { "/.ssh/authorized_keys", "/.ssh/authorized_keys2" };
+	uint64_t n = 0;
+
+	if (!d->os->tree || home.len == 0 || *home.p != '/' || home.len > d->os->ctx->lim.path_len ||
+	    memchr(home.p, 0, home.len))
+		return 0;
+	for (size_t i = 0; i < VTR_COUNT(names); i++) {
+		VTR_FREE char *path = NULL, *text = NULL;
+		struct vtr_str s = { 0 };
+		size_t len;
+		int there;
+
+		vtr_str_put(&s, home.p, home.len);
+		vtr_str_puts(&s, names[i]);
+		path = vtr_str_take(&s, err);
+		there = path ? vtr_os_text_slurp(&text, &len, d->os, path, err) : -1;
+		if (there < 0)
+			return -1;
+		if (there > 0)
+			n += users_keys(text, len);
+	}
+	vtr_draft_number(d, "authorized_keys", n);
+	return 0;
+}
+
+/*
+ * struct lastlog of lastlog.h: a time, 32 bytes of terminal, 256 of host. The time has 4 bytes, or 8 where the C library
+ * says so (AArch64 and s390x): then the file is made of 296 bytes.
+ */
+static int users_lastlog_open(struct users *u, struct vtr_os *os, struct vtr_error *err)
+{
+	struct vtr_stat st;
+	int there = os->tree ? vtr_os_look(NULL, &st, os, "/var/log/lastlog", 0, err) : 0;
+
+	if (there <= 0 || st.type != VTR_TYPE_FILE || st.size == 0)
+		return there < 0 ? -1 : 0;
+	u->lastlog_size = st.size;
+	u->lastlog_record = st.size % 292 != 0 && st.size % 296 == 0 ? 296 : 292;
+	return 0;
+}
+
+static int users_lastlog_add(const struct users *u, struct vtr_draft *d, uint64_t uid, struct vtr_error *err)
+{
+	uint8_t record[296];
+	uint64_t off = uid * u->lastlog_record; /* uid has 32 bits */
+	const uint8_t *host = record + u->lastlog_record - 256;
+	ssize_t n;
+
+	if (u->lastlog_record == 0 || !vtr_range_in(off, u->lastlog_record, u->lastlog_size))
+		return 0;
+	n = vtr_os_peek(record, u->lastlog_record, off, NULL, d->os, "/var/log/lastlog", err);
+	if (n < (ssize_t)u->lastlog_record)
+		return n < 0 ? -1 : 0;
+	if (vtr_get_le32(record) == 0)
+		return 0;
+	vtr_draft_time(d, "last_login", vtr_get_le32(record), 0);
+	vtr_draft_span(d, "last_login_from", (struct vtr_span){ (const char *)host, strnlen((const char *)host, 256) });
+	return 0;
+}
+
+static int users_add(const struct users *u, struct vtr_os *os, const char *path, const struct vtr_span *field,
+		     struct vtr_error *err)
+{
+	struct users_shadow key = { .name = field[0] };
+	const struct users_shadow *s = u->n > 0 ? bsearch(&key, u->shadow, u->n, sizeof(key), users_compare) : NULL;
+	uint64_t uid, gid;
+	struct vtr_draft d;
+
+	if (!vtr_span_u64(&uid, field[2], UINT32_MAX) || !vtr_span_u64(&gid, field[3], UINT32_MAX))
+		return 0;
+	vtr_draft_begin(&d, os, "users", path, err);
+	vtr_draft_span(&d, "name", field[0]);
+	vtr_draft_number(&d, "uid", uid);
+	vtr_draft_number(&d, "gid", gid);
+	vtr_draft_span(&d, "gecos", field[4]);
+	vtr_draft_span(&d, "home", field[5]);
+	/* passwd(5): an empty one is this. */
+	vtr_draft_span(&d, "shell", field[6].len > 0 ? field[6] : vtr_span_of("/bin/sh"));
+	if (s || !vtr_span_is(field[1], "x")) {
+		unsigned what = s ? s->what : users_password(field[1]);
+
+		vtr_draft_bool(&d, "locked", what & USERS_LOCKED);
+		vtr_draft_bool(&d, "has_password", what & USERS_HASH);
+		if (what & USERS_CHANGED)
+			vtr_draft_time(&d, "password_changed", (int64_t)s->changed * USERS_DAY, 0);
+		if (what & USERS_EXPIRES)
+			vtr_draft_time(&d, "expires", (int64_t)s->expires * USERS_DAY, 0);
+	}
+	if (users_keys_add(&d, field[5], err) < 0 || users_lastlog_add(u, &d, uid, err) < 0)
+		return -1;
+	return vtr_draft_end(&d);
+}
+
+static int users_passwd_each(const struct users *u, struct vtr_os *os, const char *path, const char *text, size_t len,
+			     struct vtr_error *err)
+{
+	struct vtr_span rest = { text, len }, line, field[7];
+
+	while (vtr_span_line(&line, &rest)) {
+		size_t n = 0;
+
+		/* A plus or a minus is for NIS. */
+		if (line.len == 0 || *line.p == '#' || *line.p == '+' || *line.p == '-')
+			continue;
+		while (n < VTR_COUNT(field) && vtr_span_field(&field[n], &line, ':'))
+			n++;
+		if (n == VTR_COUNT(field) && field[0].len > 0 && users_add(u, os, path, field, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int vtr_passwd_parse(struct vtr_os *os, const char *path, const char *text, size_t len, const char *shadow,
+		     size_t shadow_len, struct vtr_error *err)
+{
+	struct users u = { 0 };
+	int rc = users_shadow_parse(&u, shadow, shadow_len, err);
+
+	if (rc == 0)
+		rc = users_lastlog_open(&u, os, err);
+	if (rc == 0)
+		rc = users_passwd_each(&u, os, path, text, len, err);
+	free(u.shadow);
+	return rc;
+}
+
+int vtr_group_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_span rest = { text, len }, line, field[4];
+
+	while (vtr_span_line(&line, &rest)) {
+		struct vtr_str members = { 0 };
+		struct vtr_draft d;
+		size_t n = 0;
+		uint64_t gid;
+		int rc;
+
+		if (line.len == 0 || *line.p == '#' || *line.p == '+' || *line.p == '-')
+			continue;
+		while (n < VTR_COUNT(field) && vtr_span_field(&field[n], &line, ':'))
+			n++;
+		if (n < 3 || field[0].len == 0 || !vtr_span_u64(&gid, field[2], UINT32_MAX))
+			continue;
+		if (n == 4)
+			vtr_list_put_words(&members, field[3], ',');
+		vtr_draft_begin(&d, os, "groups", path, err);
+		vtr_draft_span(&d, "name", field[0]);
+		vtr_draft_number(&d, "gid", gid);
+		vtr_draft_list(&d, "members", &members);
+		rc = vtr_draft_end(&d);
+		vtr_str_done(&members);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* -------------------------------------------------------------------------------------------------------- sudoers */
+
+/* Files that wait to be read, as paths. */
+struct sudoers {
+	char *paths[SUDOERS_FILES];
+	size_t n;
+	struct vtr_str joined; /* a line over several */
+};
+
+static int sudoers_push(struct sudoers *s, struct vtr_os *os, struct vtr_span path, struct vtr_error *err)
+{
+	VTR_FREE char *copy = NULL;
+	struct vtr_str whole = { 0 };
+
+	path = vtr_span_unquote(vtr_span_trim(path));
+	if (path.len == 0 || memchr(path.p, 0, path.len))
+		return 0;
+	if (*path.p != '/')
+		vtr_str_puts(&whole, "/etc/");
+	vtr_str_put(&whole, path.p, path.len);
+	copy = vtr_str_take(&whole, err);
+	if (!copy)
+		return -1;
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->paths[i], copy) == 0)
+			return 0;
+	if (s->n == SUDOERS_FILES) {
+		vtr_warn(os->ctx, VTR_ELIMIT, "%s: %s: more than %u files of sudoers", os->root, copy, SUDOERS_FILES);
+		return 0;
+	}
+	s->paths[s->n++] = vtr_steal(copy);
+	return 0;
+}
+
+static int sudoers_listed(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
+{
+	struct vtr_span name = vtr_span_of(e->name);
+
+	/* sudoers(5): names with a dot or a tilde at the end are not read. */
+	if (memchr(name.p, '.', name.len) || vtr_span_ends(name, "~") || e->type == VTR_TYPE_DIR)
+		return 0;
+	return sudoers_push(arg, os, vtr_span_of(e->path), err);
+}
+
+static const struct {
+	const char *word;
+	bool dir;
+} sudoers_includes[] = {
+	{ "@includedir", true }, { "#includedir", true }, { "@include", false }, { "#include", false }
+};
+
+/* 1: the line was an include, 0: it was not, -1. */
+static int sudoers_include(struct sudoers *s, struct vtr_os *os, struct vtr_span line, struct vtr_error *err)
+{
+	struct vtr_span word, rest = line;
+
+	if (!vtr_span_word(&word, &rest))
+		return 0;
+	for (size_t i = 0; i < VTR_COUNT(sudoers_includes); i++) {
+		VTR_FREE char *dir = NULL;
+
+		if (!vtr_span_is(word, sudoers_includes[i].word))
+			continue;
+		if (!sudoers_includes[i].dir)
+			return sudoers_push(s, os, rest, err) < 0 ? -1 : 1;
+		rest = vtr_span_unquote(vtr_span_trim(rest));
+		if (rest.len == 0 || *rest.p != '/' || memchr(rest.p, 0, rest.len) || !os->tree)
+			return 1;
+		dir = vtr_strndup(rest.p, rest.len, err);
+		return dir && vtr_os_list(os, dir, sudoers_listed, s, err) == 0 ? 1 : -1;
+	}
+	return 0;
+}
+
+static int sudoers_rule_add(struct vtr_os *os, const char *path, struct vtr_span line, struct vtr_error *err)
+{
+	static const char *const aliases[] = { "User_Alias", "Runas_Alias", "Host_Alias", "Cmnd_Alias", "Cmd_Alias" };
+	struct vtr_span rest = line, word;
+	const char *type = "rule";
+	struct vtr_draft d;
+
+	if (!vtr_span_word(&word, &rest))
+		return 0;
+	if (vtr_span_starts(word, "Defaults"))
+		type = "defaults";
+	for (size_t i = 0; i < VTR_COUNT(aliases); i++)
+		if (vtr_span_is(word, aliases[i]))
+			type = "alias";
+	vtr_draft_begin(&d, os, "sudoers", path, err);
+	vtr_draft_text(&d, "type", type);
+	vtr_draft_words(&d, "text", line);
+	if (strcmp(type, "rule") == 0) {
+		vtr_draft_span(&d, "who", word);
+		vtr_draft_bool(&d, "nopasswd", memmem(line.p, line.len, "NOPASSWD:", 9) != NULL);
+	}
+	return vtr_draft_end(&d);
+}
+
+/* A comment starts anywhere, but for a number that is a user's: #1000. */
+static struct vtr_span sudoers_uncomment(struct vtr_span line)
+{
+	for (size_t i = 0; i < line.len; i++) {
+		if (line.p[i] == '\\' && i + 1 < line.len)
+			i++;
+		else if (line.p[i] == '#' && !(i + 1 < line.len && line.p[i + 1] >= '0' && line.p[i + 1] <= '9'))
+			return (struct vtr_span){ line.p, i };
+	}
+	return line;
+}
+
+static int sudoers_parse(struct sudoers *s, struct vtr_os *os, const char *path, const char *text, size_t len,
+			 struct vtr_error *err)
+{
+	struct vtr_span rest = { text, len }, line;
+
+	while (vtr_span_line(&line, &rest)) {
+		int rc = sudoers_include(s, os, line, err);
+
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			continue;
+		s->joined.len = 0;
+		while (vtr_span_ends(line, "\\")) {
+			vtr_str_put(&s->joined, line.p, line.len - 1);
+			if (!vtr_span_line(&line, &rest))
+				line.len = 0;
+		}
+		if (s->joined.len > 0) {
+			vtr_str_put(&s->joined, line.p, line.len);
+			if (s->joined.oom)
+				return vtr_fail(err, VTR_ENOMEM, "a line of %s", path);
+			line = (struct vtr_span){ s->joined.p, s->joined.len };
+		}
+		line = vtr_span_trim(sudoers_uncomment(line));
+		if (line.len > 0 && sudoers_rule_add(os, path, line, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void sudoers_done(struct sudoers *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->paths[i]);
+	vtr_str_done(&s->joined);
+}
+
+int vtr_sudoers_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct sudoers s = { .n = 0 };
+	int rc = sudoers_parse(&s, os, path, text, len, err);
+
+	sudoers_done(&s);
+	return rc;
+}
+
+/* Files that are included come after the one that names them. */
+static int sudoers_read(struct vtr_os *os, struct vtr_error *err)
+{
+	struct sudoers s = { .n = 0 };
+	int rc = sudoers_push(&s, os, vtr_span_of("/etc/sudoers"), err);
+
+	for (size_t i = 0; rc == 0 && i < s.n; i++) {
+		VTR_FREE char *text = NULL;
+		size_t len;
+		int there = vtr_os_text_slurp(&text, &len, os, s.paths[i], err);
+
+		rc = there > 0 ? sudoers_parse(&s, os, s.paths[i], text, len, err) : there;
+	}
+	sudoers_done(&s);
+	return rc;
+}
+
+int vtr_users_read(struct vtr_os *os, struct vtr_error *err)
+{
+	static const char passwd[] = "/etc/passwd";
+	VTR_FREE char *text = NULL, *shadow = NULL;
+	size_t len, shadow_len = 0;
+	int there = vtr_os_text_slurp(&text, &len, os, passwd, err);
+
+	if (there > 0)
+		there = vtr_os_text_slurp(&shadow, &shadow_len, os, "/etc/shadow", err);
+	if (there < 0)
+		return -1;
+	if (text && vtr_passwd_parse(os, passwd, text, len, shadow, shadow_len, err) < 0)
+		return -1;
+	if (vtr_os_text(os, "/etc/group", vtr_group_parse, err) < 0)
+		return -1;
+	return sudoers_read(os, err);
+}
