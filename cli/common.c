@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
 	OPT_FORMAT = CLI_LONG - 16,
@@ -227,18 +228,31 @@ static bool common_option(struct cli *c, int opt, const char *value)
 /* The context that an interrupt cancels; verbs then clean up what they have half done. */
 static struct vtr_ctx *volatile common_running;
 
+/*
+ * The first interrupt asks for an orderly end. One that comes more than a second later, when that has not come, ends the
+ * program; some who interrupt, timeout(1) for one, do it twice at once.
+ */
 static void common_interrupt(int signo)
 {
+	static volatile sig_atomic_t asked;
+	static struct timespec first;
 	struct vtr_ctx *ctx = common_running;
+	struct timespec now;
 
-	(void)signo;
-	if (ctx)
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!asked && ctx) {
+		asked = 1;
+		first = now;
 		vtr_ctx_cancel(ctx);
+	} else if (!ctx || now.tv_sec - first.tv_sec > 1) {
+		signal(signo, SIG_DFL);
+		raise(signo);
+	}
 }
 
 static void common_catch_signals(struct vtr_ctx *ctx)
 {
-	struct sigaction sa = { .sa_handler = common_interrupt, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction sa = { .sa_handler = common_interrupt };
 
 	common_running = ctx;
 	sigemptyset(&sa.sa_mask);
