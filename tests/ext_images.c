@@ -556,8 +556,11 @@ static int ext_said_entry(void *arg, const struct vtr_entry *e, struct vtr_error
 		free(target);
 	} else if (e->st.type == VTR_TYPE_FILE) {
 		s->dumped++;
-		/* Of short inline data debugfs 1.47 dumps all 60 bytes that there is room for. */
-		if ((e->st.flags & VTR_STAT_INLINE) && e->st.size < 60 && truncate(c->path, (off_t)e->st.size) < 0)
+		/*
+		 * Of short inline data debugfs 1.47 dumps all 60 bytes that there is room for, and of a file that is
+		 * longer than what is stored it leaves out the zeros that the kernel reads.
+		 */
+		if ((e->st.flags & VTR_STAT_INLINE) && truncate(c->path, (off_t)e->st.size) < 0)
 			EXT_DIFFERS(c, "not dumped: %s", strerror(errno));
 		fd = open(c->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
