@@ -399,11 +399,11 @@ static int jbd2_revokes(struct jbd2 *j, struct jbd2_transaction *tr, struct vtr_
 }
 
 /*
- * A commit block. 1: the transaction counts, 0: the log ends before it, -1: the log is damaged.
+ * A commit block. Whether the transaction counts; else the log ends before it, and damage is told.
  *   0x0c  1  h_chksum_type	0x10 32  h_chksum
  *   0x0d  1  h_chksum_size	0x30  8  h_commit_sec
  */
-static int jbd2_commit(struct jbd2 *j, struct jbd2_transaction *tr, uint64_t *last_time, struct vtr_error *err)
+static bool jbd2_commit(struct jbd2 *j, struct jbd2_transaction *tr, uint64_t *last_time)
 {
 	uint8_t *b = j->block;
 	uint64_t when = vtr_get_be64(b + 0x30);
@@ -421,18 +421,17 @@ static int jbd2_commit(struct jbd2 *j, struct jbd2_transaction *tr, uint64_t *la
 	}
 	if (good) {
 		*last_time = when;
-		return 1;
+		return true;
 	}
 	/* Blocks of an older log, from before the journal was cleaned, look like this: the log ends here. */
 	if (when < *last_time)
-		return 0;
+		return false;
 	if (!tr->suspicious && (j->s.incompat & JBD2_INCOMPAT_ASYNC))
-		return 0; /* the commit block may reach the disk before the blocks: an interrupted commit */
+		return false; /* the commit block may reach the disk before the blocks: an interrupted commit */
 	vtr_warn(j->ctx, VTR_ECORRUPT,
 		 "journal: transaction %" PRIu32 ": its checksum is wrong: it and what follows is not replayed",
 		 tr->sequence);
-	(void)err;
-	return 0;
+	return false;
 }
 
 static void jbd2_begin(const struct jbd2 *j, struct jbd2_transaction *tr, uint32_t tid)
@@ -468,7 +467,7 @@ static int jbd2_scan(struct jbd2 *j, struct vtr_error *err)
 			r = jbd2_descriptor(j, &tr, &at, err);
 		else if (type == JBD2_REVOKE)
 			r = jbd2_revokes(j, &tr, err);
-		else if (type == JBD2_COMMIT && (r = jbd2_commit(j, &tr, &last_time, err)) > 0)
+		else if (type == JBD2_COMMIT && jbd2_commit(j, &tr, &last_time))
 			jbd2_begin(j, &tr, tr.tid + 1);
 		else
 			break;
