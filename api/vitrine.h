@@ -270,6 +270,8 @@ struct vtr_image_options {
 	 * would give reads as absent; what lies in a data file, or is encrypted, fails to read.
 	 */
 	bool alone;
+	/* A parent that is not the one that the image was made on is read, with a warning. It is refused otherwise. */
+	bool any_parent;
 };
 
 /*
@@ -304,19 +306,44 @@ struct vtr_snapshot {
 	uint64_t vm_clock_ns;
 };
 
+/* A host file that an image keeps a part of itself in. */
+struct vtr_image_file {
+	const char *role; /* "extent", "data file", …. Static */
+	const char *path; /* where it was found */
+	uint64_t size, allocated_size;
+};
+
+enum vtr_match {
+	VTR_MATCH_UNKNOWN = 0, /* there is nothing to compare, or the parent is not opened */
+	VTR_MATCH_YES,
+	VTR_MATCH_NO,
+};
+
+/* Texts are UTF-8 without control characters, but for names of files, which are bytes. */
 struct vtr_image_info {
-	const char *format;	    /* "qcow2" */
-	const char *title;	    /* "QEMU copy-on-write v2/v3" */
-	const char *path;	    /* as opened; NULL when it came from elsewhere */
-	uint64_t virtual_size;	    /* bytes */
-	uint64_t file_size;	    /* bytes of the host file */
-	uint64_t allocated_size;    /* bytes that the host file takes on its disk */
-	uint64_t cluster_size;	    /* bytes; 0: the format has none */
-	const char *data_path;	    /* where its data file was found; NULL: it has none, or it is not opened */
-	const char *backing;	    /* as written in the image; NULL: none */
+	const char *format;	 /* "qcow2" */
+	const char *title;	 /* "QEMU copy-on-write v2/v3" */
+	const char *subformat;	 /* "streamOptimized", "dynamic", …, as the format's own tools say; NULL: has none */
+	const char *path;	 /* as opened; NULL when it came from elsewhere */
+	uint64_t virtual_size;	 /* bytes */
+	uint64_t file_size;	 /* bytes of the host file */
+	uint64_t allocated_size; /* bytes that all its files take on their disk */
+	uint64_t cluster_size; /* bytes that are allocated at once: clusters, blocks, grains; 0: the format has none */
+	uint32_t logical_sector;    /* bytes; 0: the format does not say */
+	uint32_t physical_sector;   /* bytes; 0: the format does not say */
+	const char *id;		    /* the disk's identifier; NULL: none */
+	const char *content_id;	    /* changes when the contents do: what a child remembers of its parent; NULL: none */
+	const char *creator;	    /* the program that wrote it; NULL: not said */
+	const char *compression;    /* "zlib", …; NULL: nothing is compressed */
+	const char *backing;	    /* the parent, as written in the image; NULL: none */
 	const char *backing_path;   /* where it was found; NULL: not opened */
 	const char *backing_format; /* as written in the image; NULL: not said */
+	const char *parent_id;	    /* the content_id that the parent should have; NULL: not said */
+	int parent_match;	    /* enum vtr_match: whether it has that */
 	bool dirty, corrupt, encrypted;
+	const struct vtr_image_file *files; /* the other files of the image itself, as far as they are opened */
+	size_t n_files;
+	const struct vtr_image_info *outer; /* what the image lies in (an archive, a compressed file); NULL: nothing */
 	const struct vtr_prop *props;
 	size_t n_props;
 	const struct vtr_snapshot *snapshots;

@@ -163,6 +163,7 @@ good:
 		.dev = (uint64_t)st.st_dev,
 		.ino = (uint64_t)st.st_ino,
 		.allocated = S_ISREG(st.st_mode) ? (uint64_t)st.st_blocks * 512 : size,
+		.mtime_s = st.st_mtim.tv_sec,
 	};
 	h->holes = S_ISREG(st.st_mode);
 	hostfile_warn_writer(ctx, fd, path);

@@ -9,6 +9,7 @@
 struct vtr_hostfile_id {
 	uint64_t dev, ino;
 	uint64_t allocated; /* bytes that it takes on its disk */
+	int64_t mtime_s;    /* last written, seconds since 1970 UTC */
 };
 
 /*

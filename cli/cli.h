@@ -78,6 +78,9 @@ bool cli_open_guest(struct cli *c);
 /* The tree that paths are resolved in: of --device, of the only system, or of the only filesystem. NULL: said why. */
 struct vtr_tree *cli_tree(struct cli *c);
 
+/* The k-th host file of one image: its own, then the others that it keeps a part in. NULL: it has no path. */
+bool cli_image_file(const char **path, const struct vtr_image_info *i, size_t k);
+
 /* --- text */
 
 /* Print guest bytes escaped. */

@@ -413,6 +413,14 @@ static void common_say_choices(struct cli *c, int systems)
 	cli_error(c, &err);
 }
 
+bool cli_image_file(const char **path, const struct vtr_image_info *i, size_t k)
+{
+	if (k > i->n_files)
+		return false;
+	*path = k == 0 ? i->path : i->files[k - 1].path;
+	return true;
+}
+
 struct vtr_tree *cli_tree(struct cli *c)
 {
 	struct vtr_error err = { 0 };

@@ -46,12 +46,10 @@ static bool export_is_source(struct vtr_blk *image, const char *path)
 	if (stat(path, &to) < 0)
 		return false;
 	for (struct vtr_blk *b = image; b && vtr_image_info(b); b = vtr_image_backing(b)) {
-		const struct vtr_image_info *i = vtr_image_info(b);
-		const char *files[] = { i->path, i->data_path };
+		const char *file;
 
-		for (size_t k = 0; k < 2; k++)
-			if (files[k] && stat(files[k], &from) == 0 && from.st_dev == to.st_dev &&
-			    from.st_ino == to.st_ino)
+		for (size_t k = 0; cli_image_file(&file, vtr_image_info(b), k); k++)
+			if (file && stat(file, &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
 				return true;
 	}
 	return false;

@@ -27,6 +27,11 @@ struct vtr_format {
 	const char *title; /* "QEMU copy-on-write v2/v3" */
 	/* How many bits of the format's own signs were found; 0: not ours. Looks at the given bytes only. */
 	int (*probe)(const struct vtr_probe *p);
+	/*
+	 * Of an image that was recognised: it is laid around a raw disk, so that the signs of a raw disk in it are no other
+	 * reading. NULL: never.
+	 */
+	bool (*raw_inside)(const struct vtr_probe *p);
 	/* NULL: recognised, and refused by name. */
 	int (*open)(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err);
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The table of container formats, and deciding which one an image is. */
-#include "formats/format.h"
+#include "formats/image.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,7 @@ static const struct vtr_format *formats_recognise(struct vtr_open *o, struct vtr
 	}
 	if (best == &vtr_format_raw)
 		return best;
-	if (o->raw_content)
+	if (o->raw_content && !(best->raw_inside && best->raw_inside(&p)))
 		raw = o->raw_content(&p, &raw_bits);
 	if (second) {
 		vtr_error_set(err, VTR_EAMBIGUOUS, "it has the signs of %s and of %s: name one with --format",
@@ -106,6 +106,8 @@ int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s (%s) is recognised, and not read", f->name, f->title);
 	if (f->open(&b, o, err) < 0)
 		return vtr_at(err, "%s", f->name);
+	vtr_image_of(b)->info.format = f->name;
+	vtr_image_of(b)->info.title = f->title;
 	*out = b;
 	return 0;
 }
@@ -141,7 +143,7 @@ int vtr_format_open_named(struct vtr_blk **out, char **path, struct vtr_open *o,
 {
 	VTR_UNREF struct vtr_blk *file = NULL;
 	VTR_FREE char *found = NULL;
-	struct vtr_image_options opt = { .format = formats_spelling(format) };
+	struct vtr_image_options opt = { .format = formats_spelling(format), .any_parent = o->opt->any_parent };
 	struct vtr_open below = {
 		.ctx = o->ctx,
 		.opt = &opt,
