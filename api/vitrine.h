@@ -360,7 +360,8 @@ VTR_API struct vtr_blk *vtr_image_backing(struct vtr_blk *b);
 
 /*
  * What an image itself stores of its disk, its parents aside. Data that lies in the image's files as it is may lie in
- * fragments: stretches that follow each other on the disk, and in a file at the same distance.
+ * fragments: stretches whose parts follow each other in a file in the order of the disk. What is left out of a disk of a
+ * format without clusters is left out of its file, too, and parts no fragment.
  */
 struct vtr_image_usage {
 	uint64_t data;	     /* bytes of the disk that are stored; compressed ones count by what they decode to */

@@ -272,7 +272,7 @@ static int write_counts(uint64_t *table, uint64_t *clusters, struct vtr_qcow2_wr
 
 int vtr_qcow2_writer_finish(struct vtr_qcow2_writer *w, struct vtr_error *err)
 {
-	uint64_t l1_len = vtr_div_up(VTR_MAX(w->l1_entries, (size_t)1) * 8, w->cluster), l1, table, table_len;
+	uint64_t l1_len = vtr_div_up(w->l1_entries * 8, w->cluster), l1, table, table_len;
 	uint8_t h[WRITE_HEADER + 8] = { 0 }; /* and the extension that ends them */
 	char text[128];
 
@@ -429,7 +429,7 @@ int vtr_qcow2_writer_new(struct vtr_qcow2_writer **out, struct vtr_ctx *ctx, int
 	if (cluster < VTR_QCOW2_MIN_CLUSTER || cluster > VTR_QCOW2_MAX_CLUSTER || (cluster & (cluster - 1)) != 0)
 		return vtr_fail(err, VTR_EUSAGE, "cluster size %zu: a power of two, %u to %u", cluster,
 				VTR_QCOW2_MIN_CLUSTER, VTR_QCOW2_MAX_CLUSTER);
-	entries = vtr_div_up(size, (uint64_t)cluster * (cluster / 8));
+	entries = VTR_MAX(vtr_div_up(size, (uint64_t)cluster * (cluster / 8)), (uint64_t)1); /* never no table */
 	if (size > INT64_MAX - 511 || entries > WRITE_MAX_L1 / 8)
 		return vtr_fail(err, VTR_ELIMIT, "a disk of %" PRIu64 " bytes is too large for clusters of %zu", size,
 				cluster);
@@ -445,7 +445,7 @@ int vtr_qcow2_writer_new(struct vtr_qcow2_writer **out, struct vtr_ctx *ctx, int
 	w->l1_entries = (size_t)entries;
 	if (write_method(w, compression, level, err) < 0)
 		return -1;
-	w->l1 = vtr_calloc(VTR_MAX(entries, (uint64_t)1), 8, err);
+	w->l1 = vtr_calloc(entries, 8, err);
 	w->l2 = vtr_calloc(1, cluster, err);
 	w->refs = vtr_calloc(1, cluster, err);
 	if (!w->l1 || !w->l2 || !w->refs || write_alloc(&first, w, 1, err) < 0) /* the header's */
