@@ -203,8 +203,10 @@ static int desc_extent(struct vmdk_descriptor *d, int access, char *p, struct vt
 	for (int i = 0; i < VMDK_TYPES; i++)
 		if (desc_is(p, n, vtr_vmdk_types[i]))
 			line.type = i;
+	/* A line that ends here was cut. */
 	if (line.type == VMDK_TYPES)
-		return vtr_fail(err, VTR_EUNSUPPORTED, "the type \"%.*s\" is unknown", (int)VTR_MIN(n, (size_t)80), p);
+		return vtr_fail(err, p[n] ? VTR_EUNSUPPORTED : VTR_ECORRUPT, "the type \"%.*s\" is unknown",
+				(int)VTR_MIN(n, (size_t)80), p);
 	p += n;
 	while (desc_blank(*p))
 		p++;
