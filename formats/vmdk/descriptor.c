@@ -378,7 +378,7 @@ static const char *desc_charset(const char *name)
 		{ "windows932", "CP932" },
 		{ "windows932j", "CP932" },
 		{ "eucjp", "EUC-JP" },
-		{ "euckr", "EUC-KR" },
+		{ "euckr", "UHC" },
 		{ "cp949", "UHC" },
 		{ "windows949", "UHC" },
 		{ "ms949", "UHC" },

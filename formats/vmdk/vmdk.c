@@ -90,9 +90,14 @@ static int vmdk_open_file(struct vtr_blk **out, struct vmdk *v, struct vtr_open 
 
 /* --------------------------------------------------------------------------------------------------------- extents */
 
-/* A sparse extent covers len bytes by its descriptor; what its header says is the truth of what it has. */
+/*
+ * A sparse extent covers len bytes by its descriptor. VirtualBox rounds what the header has up to a grain; where they
+ * differ by more, the header says what there is.
+ */
 static void vmdk_check_capacity(struct vmdk *v, struct vmdk_extent *e, bool only)
 {
+	if (e->s.capacity / e->s.grain == vtr_div_up(e->len, e->s.grain) && e->s.capacity % e->s.grain == 0)
+		return;
 	if (e->s.capacity == e->len)
 		return;
 	vtr_vmdk_warn(v, e->name, e->s.capacity < e->len && !only ? VTR_ECORRUPT : VTR_OK,
@@ -211,22 +216,27 @@ static int vmdk_open_lines(struct vmdk *v, struct vtr_open *o, bool embedded, st
 	return 0;
 }
 
-/* The file itself, an extent whose descriptor is elsewhere. */
-static int vmdk_open_lone(struct vmdk *v, struct vtr_error *err)
+/* The file itself, an extent that no descriptor describes. */
+static int vmdk_open_lone(struct vmdk *v, bool embedded, struct vtr_error *err)
 {
 	struct vmdk_extent *e = v->extents = vtr_calloc(1, sizeof(*e), err);
 
 	if (!e)
 		return -1;
 	v->n_extents = 1;
-	v->lone = true;
+	v->lone = !embedded;
 	e->file = v->im.file;
 	if (vmdk_open_sparse(v, e, err) < 0)
 		return -1;
 	e->len = v->im.blk.size = e->s.capacity;
-	vtr_vmdk_warn(v, NULL, VTR_OK,
-		      "an extent without its descriptor: it is read as a disk, and what it does not hold as zeros, "
-		      "which may be a part of a disk, and a parent's");
+	if (embedded)
+		vtr_vmdk_warn(
+			v, NULL, VTR_ECORRUPT,
+			"the descriptor in it does not name the extent that it lies in: that is read as the disk");
+	else
+		vtr_vmdk_warn(v, NULL, VTR_OK,
+			      "an extent without its descriptor: it is read as a disk, and what it does not hold as "
+			      "zeros, which may be a part of a disk, and a parent's");
 	return 0;
 }
 
@@ -322,7 +332,7 @@ static int vmdk_sparse_facts(struct vmdk *v, struct vtr_error *err)
 	     vtr_image_prop_bool(im, "zeroed_grains", "zeroed grains", s->zeroed, err) < 0 ||
 	     vtr_image_prop_bool(im, "markers", "markers", s->markers, err) < 0))
 		return -1;
-	if (s->parent[0] && v->lone && vmdk_prop(v, "cowd_parent", "parent of old", s->parent, err) < 0)
+	if (s->parent[0] && v->lone && vmdk_prop(v, "named_parent", "named parent", s->parent, err) < 0)
 		return -1;
 	return rebuilt ? vtr_image_prop_bool(im, "rebuilt", "rebuilt", true, err) : 0;
 }
@@ -531,8 +541,8 @@ static int vmdk_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error 
 		if (vtr_image_prop_text(im, "encryption", "encryption", encryption, err) < 0)
 			return -1;
 	}
-	if (own && v->d.n_lines == 0) {
-		if (vmdk_open_lone(v, err) < 0)
+	if (own && vmdk_own_line(v) == SIZE_MAX) {
+		if (vmdk_open_lone(v, v->d.text != NULL, err) < 0)
 			return -1;
 	} else if (v->d.n_lines == 0 && !encryption) {
 		return vtr_fail(err, VTR_ECORRUPT, "descriptor: it names no extents");
