@@ -447,6 +447,149 @@ static void a_sesparse_extent_with_a_journal_is_refused(void **state)
 	free(image);
 }
 
+/* Old redo logs name what they lie on. */
+static void the_parent_of_a_cowd_extent_is_named(void **state)
+{
+	struct qcow2_opened o;
+	size_t len;
+	uint8_t *image = vmdk_build(&len, VMDK_BUILD_COWD, NULL, 1);
+
+	(void)state;
+	image[8] = 2; /* no root */
+	memcpy(image + 32, "base.vmdk", 10);
+	qcow2_start(&o, NULL, false);
+	qcow2_open_bytes(&o, image, len, NULL);
+	expect_disk(&o, VMDK_BUILD_COWD, 1, NULL);
+	assert_string_equal("base.vmdk", prop(o.disk, "named_parent")->text);
+	qcow2_done(&o);
+	free(image);
+}
+
+/* Compressed grains need no markers. */
+static void a_stream_without_markers_is_read(void **state)
+{
+	struct qcow2_opened o;
+	size_t len, at = 4 * 512;
+	uint8_t *image = vmdk_build(&len, VMDK_BUILD_STREAM, NULL, 2);
+
+	(void)state;
+	while (at + 1536 < len) {
+		size_t size = image[at + 8] | (size_t)image[at + 9] << 8;
+
+		if (size > 0) {
+			memmove(image + at, image + at + 12, size);
+			at += (12 + size + 511) / 512 * 512;
+		} else {
+			at += 1024; /* a marker, and the table or directory behind it */
+		}
+	}
+	vmdk_put(image + 8, 4, 0x10001);
+	vmdk_put(image + len - 1024 + 8, 4, 0x10001);
+	qcow2_start(&o, NULL, false);
+	qcow2_open_bytes(&o, image, len, NULL);
+	expect_disk(&o, VMDK_BUILD_STREAM, 2, NULL);
+	qcow2_expect_quiet(&o);
+	qcow2_done(&o);
+	free(image);
+}
+
+/* A zeroed table hides the parent, as a zeroed grain does; one that is not there does not. */
+static void zeroed_tables_hide_the_parent(void **state)
+{
+	static const char text[] =
+		"CID=1\nparentCID=12345678\nparentFileNameHint=\"p.vmdk\"\nRW 89 SPARSE \"i.vmdk\"\n";
+	char *dir = part_temp();
+
+	(void)state;
+	for (int zeroed = 0; zeroed < 2; zeroed++) {
+		struct qcow2_opened o;
+		size_t len;
+		uint64_t n;
+		uint8_t *image, *parent, *disk;
+
+		/* A parent that has all of its sectors. */
+		n = 89 * 512;
+		parent = malloc(n);
+		assert_non_null(parent);
+		memset(parent, 0x5a, n);
+		qcow2_write_file(in(dir, "flat"), parent, n);
+		write_text(in(dir, "p.vmdk"), vmdk_text("CID=12345678\nparentCID=ffffffff\nRW 89 FLAT \"flat\" 0\n"));
+		image = vmdk_build(&len, VMDK_BUILD_SPARSE, text, 1);
+		disk = vmdk_build_disk(&n, VMDK_BUILD_SPARSE, 1, parent);
+		if (zeroed) {
+			vmdk_put(image + VMDK_BUILD_GD + 4, 4, 1);
+			vmdk_put(image + VMDK_BUILD_GD2 + 4, 4, 1);
+			memset(disk + 4 * 4096, 0, 4 * 4096);
+		}
+		qcow2_write_file(in(dir, "i.vmdk"), image, len);
+		qcow2_open_good(&o, path, NULL);
+		qcow2_expect_quiet(&o);
+		for (uint64_t off = 0; off < n; off += 512) {
+			uint8_t buf[512];
+
+			assert_int_equal(0, vtr_blk_pread(o.disk, off, buf, 512, NULL));
+			assert_memory_equal(disk + off, buf, 512);
+		}
+		qcow2_done(&o);
+		free(image);
+		free(parent);
+		free(disk);
+	}
+	part_temp_done(dir);
+}
+
+/* Parts of one file, in any order. */
+static void extents_share_a_file(void **state)
+{
+	uint8_t bytes[4096], disk[5 * 512];
+	struct qcow2_opened o;
+	char *dir = part_temp();
+
+	(void)state;
+	qcow2_noise(bytes, sizeof(bytes), 3);
+	memcpy(disk, bytes + 3 * 512, 2 * 512);
+	memcpy(disk + 2 * 512, bytes, 3 * 512);
+	qcow2_write_file(in(dir, "a"), bytes, sizeof(bytes));
+	write_text(in(dir, "i.vmdk"), vmdk_text("RW 2 FLAT \"a\" 3\nRW 3 FLAT \"a\" 0\n"));
+	qcow2_open_good(&o, path, NULL);
+	qcow2_expect_bytes(o.disk, disk, sizeof(disk));
+	assert_int_equal(1, vtr_image_info(o.disk)->n_files);
+	qcow2_done(&o);
+	part_temp_done(dir);
+}
+
+static void odd_parents_are_told(void **state)
+{
+	struct vtr_image_options snapshot = { .snapshot = "one" };
+	struct qcow2_opened o;
+	char *dir = part_temp();
+
+	(void)state;
+	write_text(in(dir, "p"), vmdk_text("CID=1\nRW 1 ZERO\n"));
+	write_text(in(dir, "i"),
+		   vmdk_text("CID=what\nparentCID=ffffffff\nparentFileNameHint=\"D:\\x\\p\"\nRW 1 ZERO\n"));
+	qcow2_open_good(&o, path, NULL);
+	qcow2_expect_said(&o, "it names a parent, and has no parentCID to know it by");
+	qcow2_expect_said(&o, "CID \"what\" is no number of 8 hexadecimal digits");
+	assert_non_null(vtr_image_backing(o.disk));
+	assert_null(vtr_image_info(o.disk)->content_id);
+	assert_int_equal(VTR_MATCH_UNKNOWN, vtr_image_info(o.disk)->parent_match);
+	qcow2_done(&o);
+	qcow2_start(&o, NULL, true);
+	qcow2_open(&o, in(dir, "i"), &snapshot);
+	qcow2_expect_error(&o, VTR_ENOTFOUND, "no snapshot \"one\": each is a disk of its own");
+	/* A parent of the image itself. */
+	write_text(in(dir, "i"), vmdk_text("CID=1\nparentCID=1\nparentFileNameHint=\"i\"\nRW 1 ZERO\n"));
+	qcow2_open(&o, path, NULL);
+	qcow2_expect_error(&o, VTR_ECORRUPT, "a cycle");
+	/* An encrypted configuration of VMware's is none of a disk. */
+	write_text(in(dir, "i"), ".encoding = \"UTF-8\"\nencryption.keySafe = \"x\"\nencryption.data = \"y\"\n");
+	qcow2_open(&o, path, NULL);
+	qcow2_expect_error(&o, VTR_EUNSUPPORTED, "encrypted, by encryption.keySafe");
+	qcow2_done(&o);
+	part_temp_done(dir);
+}
+
 /* ----------------------------------------------------------------------------------------------------- descriptors */
 
 /* Spellings of a descriptor of the same disk: "a" from its second sector, two sectors of zeros, "b". */
@@ -1235,6 +1378,11 @@ int main(void)
 		cmocka_unit_test(an_unclean_shutdown_is_told),
 		cmocka_unit_test(an_extent_by_itself_is_read),
 		cmocka_unit_test(a_sesparse_extent_with_a_journal_is_refused),
+		cmocka_unit_test(the_parent_of_a_cowd_extent_is_named),
+		cmocka_unit_test(a_stream_without_markers_is_read),
+		cmocka_unit_test(zeroed_tables_hide_the_parent),
+		cmocka_unit_test(extents_share_a_file),
+		cmocka_unit_test(odd_parents_are_told),
 		cmocka_unit_test(odd_spellings_are_read),
 		cmocka_unit_test(names_in_other_encodings_are_found),
 		cmocka_unit_test(descriptors_that_are_wrong_are_refused),
