@@ -731,6 +731,8 @@ static void descriptors_that_are_wrong_are_refused(void **state)
 		{ "RW 1 FLAT \"i.vmdk\" 0\n", VTR_ECORRUPT, "is an image of its own chain: a cycle" },
 		{ "RW 1 FLAT \"missing\" 0\n", VTR_ENOTFOUND, "missing" },
 		{ "RW 1 ZERO\nparentCID=12345678\n", VTR_ENOTFOUND, "it does not name its parent" },
+		{ "RW 1 ZERO\nparentCID=12345678\nddb.uuid.parent=\"b0a7\"\n", VTR_ENOTFOUND,
+		  "it names its parent by the id b0a7 alone, and no file" },
 		{ "RW 1 ZERO\nparentCID=1\nparentFileNameHint=\"a\"\n", VTR_ECORRUPT, "does not start with" },
 		{ "RW 1 ZERO\nencryption.keySafe = \"vmware:key/list/x\"\nencryption.data=\"x\"\n", VTR_EUNSUPPORTED,
 		  "encrypted, by encryption.keySafe: not read" },

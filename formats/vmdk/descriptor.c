@@ -302,7 +302,7 @@ static int desc_line(struct vmdk_descriptor *d, char *p, size_t number, struct v
 
 int vtr_vmdk_parse(struct vmdk_descriptor *out, const uint8_t *p, size_t len, struct vtr_error *err)
 {
-	struct vmdk_descriptor d = { NULL };
+	struct vmdk_descriptor d = { .text = NULL };
 	size_t number = 0;
 	char *line, *next;
 

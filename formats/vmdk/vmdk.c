@@ -510,6 +510,10 @@ static int vmdk_open_parent(struct vmdk *v, struct vtr_open *o, struct vtr_error
 		return 0;
 	if (v->im.info.backing && !v->im.info.parent_id)
 		vtr_vmdk_warn(v, NULL, VTR_OK, "it names a parent, and has no parentCID to know it by");
+	/* VirtualBox finds it by its list of all disks. */
+	if (!v->im.info.backing && v->d.uuid_parent && !o->opt->alone)
+		return vtr_fail(err, VTR_ENOTFOUND, "it names its parent by the id %.80s alone, and no file",
+				v->d.uuid_parent);
 	if (v->im.info.backing && (n = vmdk_names(names, v, v->im.info.backing, err)) < 0)
 		return -1;
 	return vtr_image_open_parent(&v->im, o, names, (size_t)n, "vmdk", err);
