@@ -160,14 +160,13 @@ static char *split_name(const char *path, const char *first, const char *suffix,
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
 	size_t n = (size_t)(first - base);
-	char *name = vtr_calloc(1, 2 + n + strlen(suffix) + 1, err);
+	const char *before = memchr(base, ':', n) ? "./" : ""; /* or it would be a protocol */
+	char *name = vtr_calloc(1, strlen(before) + n + strlen(suffix) + 1, err);
 
 	if (!name)
 		return NULL;
-	/* A colon in front of any slash would be a protocol. */
-	memcpy(name, "./", 2);
-	memcpy(name + 2, base, n);
-	strcpy(name + 2 + n, suffix);
+	memcpy(stpcpy(name, before), base, n);
+	strcat(name, suffix);
 	return name;
 }
 
@@ -182,7 +181,7 @@ static bool split_named(const struct vtr_open *o)
 		return false;
 	strcpy(suffix, first);
 	return split_count(suffix) && (name = split_name(o->path, first, suffix, NULL)) &&
-	       vtr_hostfile_beside(o->path, name + 2);
+	       vtr_hostfile_beside(o->path, name);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ open */
@@ -235,13 +234,10 @@ static bool split_is_later(const char *suffix, const char *than, const char *fir
 static int split_check_end(struct vtr_open *o, const char *first, const char *missing, struct vtr_error *err)
 {
 	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { NULL };
-	VTR_FREE char *stem = split_name(o->path, first, "", err);
+	const char *slash = strrchr(o->path, '/'), *base = slash ? slash + 1 : o->path;
+	int n = (int)(first - base); /* less than a path has */
 	struct vtr_error e = { 0 };
-	size_t n;
 
-	if (!stem)
-		return -1;
-	n = strlen(stem);
 	if (vtr_hostfile_list(&names, o->ctx, o->path, ".", "pieces", &e) < 0) {
 		/* A resolver may give pieces where no directory is allowed. */
 		if (e.code == VTR_EPOLICY)
@@ -250,10 +246,13 @@ static int split_check_end(struct vtr_open *o, const char *first, const char *mi
 			*err = e;
 		return -1;
 	}
-	for (size_t i = 0; i < names.n; i++)
-		if (strncmp(names.name[i], stem, n) == 0 && split_is_later(names.name[i] + n, missing, first))
-			return vtr_fail(err, VTR_ENOTFOUND, "piece \"%s%s\" is missing, \"%s\" is there", stem + 2,
-					missing, names.name[i] + 2);
+	for (size_t i = 0; i < names.n; i++) {
+		const char *name = names.name[i] + 2; /* "./" */
+
+		if (strncmp(name, base, (size_t)n) == 0 && split_is_later(name + n, missing, first))
+			return vtr_fail(err, VTR_ENOTFOUND, "piece \"%.*s%s\" is missing, \"%s\" is there", n, base,
+					missing, name);
+	}
 	return 0;
 }
 

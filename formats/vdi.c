@@ -210,34 +210,45 @@ static void vdi_uuid_text(char out[37], const uint8_t uuid[16])
 
 enum { VDI_OTHER, VDI_PARENT, VDI_PARENT_AS_IT_WAS };
 
-/* Whether the file of that name is the parent; one that cannot be read or is no VDI is not. */
-static int vdi_look_at(int *out, const struct vdi *v, struct vtr_open *o, const char *name, struct vtr_error *err)
+struct vdi_search {
+	const char *best; /* a copy that was written to since this image was made */
+	uint64_t files;
+	struct vtr_error failed; /* the first file that could not be read; code VTR_OK: none */
+};
+
+/* Whether the file of that name is the parent; one that cannot be read is remembered. */
+static int vdi_look_at(int *out, struct vdi_search *s, const struct vdi *v, struct vtr_open *o, const char *name,
+		       struct vtr_error *err)
 {
 	VTR_UNREF struct vtr_blk *file = NULL;
 	uint8_t head[VDI_MAGIC_AT + 8 + VDI_V1_HEADER] = { 0 };
 	struct vdi_header h;
 	struct vtr_error e = { 0 };
 	struct vtr_cur c;
-	size_t n;
+	size_t n = 0;
+	int r = vtr_hostfile_open_named(&file, NULL, o->ctx, o->path, name, "parent", &e);
 
 	*out = VDI_OTHER;
-	if (vtr_hostfile_open_named(&file, NULL, o->ctx, o->path, name, "parent", &e) < 0)
-		goto failed;
-	n = (size_t)VTR_MIN(file->size, (uint64_t)sizeof(head));
-	if (vtr_blk_pread(file, 0, head, n, &e) < 0)
-		goto failed;
+	if (r == 0) {
+		n = (size_t)VTR_MIN(file->size, (uint64_t)sizeof(head));
+		r = vtr_blk_pread(file, 0, head, n, &e);
+	}
+	if (r < 0 && (e.code == VTR_ECANCELLED || e.code == VTR_ENOMEM)) {
+		if (err)
+			*err = e;
+		return -1;
+	}
+	if (r < 0) {
+		if (s->failed.code == VTR_OK && e.code == VTR_EIO)
+			s->failed = e;
+		return 0;
+	}
 	c = vtr_cur_of(head, n, 0);
 	if (vdi_parse_header(&h, &c, NULL) == 0 && memcmp(h.id, v->h.parent, 16) == 0)
 		*out = !vdi_uuid_is(v->h.parent_modified) || memcmp(h.modified, v->h.parent_modified, 16) == 0
 			       ? VDI_PARENT_AS_IT_WAS
 			       : VDI_PARENT;
 	return 0;
-failed:
-	if (e.code != VTR_ECANCELLED && e.code != VTR_ENOMEM)
-		return 0;
-	if (err)
-		*err = e;
-	return -1;
 }
 
 static bool vdi_name_is(const char *name)
@@ -246,11 +257,6 @@ static bool vdi_name_is(const char *name)
 
 	return n > 4 && strcasecmp(name + n - 4, ".vdi") == 0;
 }
-
-struct vdi_search {
-	const char *best; /* a copy that was written to since, or cut off from its children */
-	uint64_t files;
-};
 
 /* The files of one directory: those whose names end as VirtualBox ends them first. *found stays NULL when none is it. */
 static int vdi_search_dir(const char **found, struct vdi_search *s, struct vdi *v, struct vtr_open *o, const char *sub,
@@ -268,7 +274,7 @@ static int vdi_search_dir(const char **found, struct vdi_search *s, struct vdi *
 
 			if (vdi_name_is(name) != (pass == 0))
 				continue;
-			if (vdi_look_at(&what, v, o, name, err) < 0)
+			if (vdi_look_at(&what, s, v, o, name, err) < 0)
 				return -1;
 			if (what == VDI_OTHER || (what == VDI_PARENT && s->best))
 				continue;
@@ -289,12 +295,12 @@ static int vdi_search_dir(const char **found, struct vdi_search *s, struct vdi *
  */
 static int vdi_find_parent(const char **out, struct vdi *v, struct vtr_open *o, const char *uuid, struct vtr_error *err)
 {
-	struct vdi_search s = { 0 };
+	struct vdi_search s = { NULL };
 	struct vtr_error e = { 0 };
 	const char *found = NULL, *guess;
 	int what;
 
-	if (!(guess = vtr_image_textf(&v->im, err, "{%s}.vdi", uuid)) || vdi_look_at(&what, v, o, guess, err) < 0)
+	if (!(guess = vtr_image_textf(&v->im, err, "{%s}.vdi", uuid)) || vdi_look_at(&what, &s, v, o, guess, err) < 0)
 		return -1;
 	if (what == VDI_PARENT_AS_IT_WAS)
 		found = guess;
@@ -320,7 +326,9 @@ static int vdi_find_parent(const char **out, struct vdi *v, struct vtr_open *o, 
 	*out = found ? found : s.best;
 	if (*out)
 		return 0;
-	if (e.code)
+	if (s.failed.code != VTR_OK)
+		e = s.failed;
+	if (e.code != VTR_OK)
 		return vtr_fail(err, e.code, "its parent is the disk with the UUID %s: %s", uuid, e.text);
 	if (!o->path)
 		return vtr_fail(err, VTR_EPOLICY,
