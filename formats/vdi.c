@@ -350,7 +350,7 @@ static int vdi_open_parent(struct vdi *v, struct vtr_open *o, struct vtr_error *
 	if (v->h.type != VDI_UNDO && v->h.type != VDI_DIFF)
 		return 0;
 	if (!vdi_uuid_is(v->h.parent))
-		return vtr_fail(err, VTR_ECORRUPT, "header: the UUID of the parent is missing in a %s image",
+		return vtr_fail(err, VTR_ECORRUPT, "header: the parent's UUID is missing, the image type is %s",
 				vdi_types[v->h.type]);
 	vdi_uuid_text(uuid, v->h.parent);
 	if (!(im->info.backing = vtr_image_textf(im, err, "{%s}", uuid)))

@@ -2,7 +2,9 @@
 #include "tests/small_images.h"
 
 #include <setjmp.h>
+#include <inttypes.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,4 +236,94 @@ void small_sparse(struct small_image *s)
 		small_be(index + 56 + 4 * i, 4, node[i]);
 		small_piece(s, SMALL_SPARSE_NODE + 4096 + i * 512, (node[i] - 1) * 512u, 512, node[i]);
 	}
+}
+
+/* --------------------------------------------------------------------------------------------------------- checking */
+
+void small_expect(const char *format, const struct small_image *s)
+{
+	struct vtr_image_options named = { .format = format };
+	struct qcow2_opened o;
+
+	for (unsigned pass = 0; pass < 2; pass++) {
+		qcow2_start(&o, NULL, false);
+		qcow2_open_bytes(&o, s->bytes, s->len, pass ? &named : NULL);
+		if (o.rc < 0)
+			print_error("%s: %s\n", format, o.err.text);
+		assert_int_equal(0, o.rc);
+		assert_string_equal(format, vtr_image_info(o.disk)->format);
+		qcow2_expect_bytes(o.disk, s->disk, s->disk_len);
+		qcow2_expect_quiet(&o);
+		qcow2_done(&o);
+	}
+}
+
+/* The first failure while all of it is read, in pieces of a sector. */
+static int small_read(struct vtr_blk *disk, struct vtr_error *err)
+{
+	uint8_t buf[512];
+
+	for (uint64_t off = 0; off < vtr_blk_size(disk) && off < 1 << 20; off += sizeof(buf)) {
+		uint64_t left = vtr_blk_size(disk) - off;
+
+		if (vtr_blk_pread(disk, off, buf, left < sizeof(buf) ? (size_t)left : sizeof(buf), err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void small_expect_damage(const char *format, const struct small_image *s, bool big, const struct small_damage *d,
+			 size_t n)
+{
+	struct vtr_image_options named = { .format = format };
+	uint8_t *bytes = malloc(s->len);
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < n; i++) {
+		struct qcow2_opened o;
+		char said[1100];
+		const char *text;
+		int r;
+
+		memcpy(bytes, s->bytes, s->len);
+		assert_true(d[i].at + d[i].width <= s->len);
+		(big ? small_be : small_le)(bytes + d[i].at, d[i].width, d[i].value);
+		qcow2_start(&o, NULL, false);
+		qcow2_open_bytes(&o, bytes, s->len, &named);
+		r = o.rc < 0 ? -1 : small_read(o.disk, &o.err);
+		text = o.err.text;
+		if (r == 0) {
+			snprintf(said, sizeof(said), "%s: ", d[i].code == VTR_OK ? "note" : vtr_code_name(d[i].code));
+			if (!strstr(o.said, said))
+				print_error("%s, damage %zu: not a %s\n", format, i, said);
+			assert_non_null(strstr(o.said, said));
+			text = o.said;
+		} else if (d[i].code != o.err.code) {
+			print_error("%s, damage %zu: %s\n", format, i, o.err.text);
+			assert_string_equal(vtr_code_name(d[i].code), vtr_code_name(o.err.code));
+		}
+		if (!strstr(text, d[i].words))
+			fail_msg("%s, damage %zu: \"%s\" is not in: %s", format, i, d[i].words, text);
+		qcow2_done(&o);
+	}
+	free(bytes);
+}
+
+const char *small_prop(struct vtr_blk *disk, const char *key)
+{
+	const struct vtr_image_info *info = vtr_image_info(disk);
+	static char text[1024];
+
+	for (size_t i = 0; i < info->n_props; i++) {
+		const struct vtr_prop *p = &info->props[i];
+
+		if (strcmp(p->key, key) != 0)
+			continue;
+		if (p->kind == VTR_PROP_TEXT)
+			snprintf(text, sizeof(text), "%s", p->text);
+		else
+			snprintf(text, sizeof(text), "%" PRIu64, p->number);
+		return text;
+	}
+	return "";
 }

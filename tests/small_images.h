@@ -3,6 +3,7 @@
 #ifndef TESTS_SMALL_IMAGES_H
 #define TESTS_SMALL_IMAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,5 +55,26 @@ void small_bochs(struct small_image *s, unsigned version);
 /* A sparse image, bands of a sector: of 12, the header has 5, 6 and 1, an index node 12 and 9 (counted from 1). */
 void small_sparse(struct small_image *s);
 #define SMALL_SPARSE_NODE (4096u + 4 * 512)
+
+/* Open it, and fail unless it has its disk's bytes and nothing is warned of. */
+void small_expect(const char *format, const struct small_image *s);
+
+/*
+ * A table of damage: width bytes at a place (little or big endian) are changed, the image is opened and all of it is
+ * read. What fails, or is warned of, has the code and the words. VTR_OK: it is odd, and said.
+ */
+struct small_damage {
+	size_t at;
+	unsigned width;
+	uint64_t value;
+	int code;
+	const char *words;
+};
+void small_expect_damage(const char *format, const struct small_image *s, bool big, const struct small_damage *d,
+			 size_t n);
+
+/* A fact as text: "" when there is none; until the next call. */
+struct vtr_blk;
+const char *small_prop(struct vtr_blk *disk, const char *key);
 
 #endif
