@@ -181,7 +181,7 @@ static bool split_named(const struct vtr_open *o)
 		return false;
 	strcpy(suffix, first);
 	return split_count(suffix) && (name = split_name(o->path, first, suffix, NULL)) &&
-	       vtr_hostfile_beside(o->path, name);
+	       vtr_hostfile_beside(o->path, strncmp(name, "./", 2) == 0 ? name + 2 : name);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ open */
