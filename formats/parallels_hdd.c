@@ -717,7 +717,7 @@ static int hdd_list_snapshots(struct hdd *h, const uint8_t top[16], struct vtr_e
 		hdd_guid_text(guid, d->shots[i].guid);
 		if (!(s->id = vtr_image_text(&h->im, guid, 38, err)))
 			return -1;
-		s->name = s->id;
+		s->name = "";
 		s->size = d->size * 512;
 		h->n_snapshots++;
 	}
