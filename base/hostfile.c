@@ -451,7 +451,7 @@ void vtr_hostfile_names_done(struct vtr_hostfile_names *names)
 	for (size_t i = 0; i < names->n; i++)
 		free(names->name[i]);
 	free(names->name);
-	*names = (struct vtr_hostfile_names){ NULL };
+	*names = (struct vtr_hostfile_names){ .n = 0 };
 }
 
 static int hostfile_by_name(const void *a, const void *b)
@@ -507,7 +507,7 @@ static int hostfile_read_dir(struct vtr_hostfile_names *out, struct vtr_ctx *ctx
 int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const char *image, const char *sub,
 		      const char *what, struct vtr_error *err)
 {
-	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { NULL };
+	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { .n = 0 };
 	VTR_FREE char *own = NULL, *dir = NULL;
 	int ownfd = -1, fd = -1, e = 0, r;
 	bool allowed = false;
@@ -554,7 +554,7 @@ int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const
 	if (r < 0)
 		return -1;
 	*out = names;
-	names = (struct vtr_hostfile_names){ NULL };
+	names = (struct vtr_hostfile_names){ .n = 0 };
 	return 0;
 }
 

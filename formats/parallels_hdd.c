@@ -657,6 +657,32 @@ static const struct hdd_image *hdd_image_of(const struct hdd *h, const struct hd
 	return NULL;
 }
 
+/* The name as it is written; where that leads elsewhere, as it does in a bundle that was moved, its last component. */
+static int hdd_open_file(struct vtr_blk **out, struct hdd *h, const struct hdd_image *image, struct vtr_open *o,
+			 struct vtr_error *err)
+{
+	const char *names[3] = { image->file };
+	struct vtr_error first = { 0 }, e = { 0 };
+	int more = vtr_image_windows_names(names + 1, &h->im, image->file, err);
+
+	if (more < 0)
+		return -1;
+	for (int i = 0; i <= more; i++) {
+		if (vtr_image_open_part(out, &h->im, o, names[i], image->compressed ? "parallels" : "raw", "image",
+					&e) == 0)
+			return 0;
+		if (i == 0)
+			first = e;
+		if (e.code != VTR_ENOTFOUND && e.code != VTR_EPOLICY && e.code != VTR_EUNSUPPORTED) {
+			first = e;
+			break;
+		}
+	}
+	if (err)
+		*err = first;
+	return -1;
+}
+
 static int hdd_open_level(struct hdd *h, struct hdd_storage *s, size_t level, size_t levels, struct vtr_open *o,
 			  struct vtr_error *err)
 {
@@ -669,8 +695,7 @@ static int hdd_open_level(struct hdd *h, struct hdd_storage *s, size_t level, si
 	}
 	if (!image->compressed && level + 1 < levels)
 		return vtr_fail(err, VTR_ECORRUPT, "image \"%s\" is plain, and has a parent", image->file);
-	return vtr_image_open_part(&s->levels[level], &h->im, o, image->file, image->compressed ? "parallels" : "raw",
-				   "image", err);
+	return hdd_open_file(&s->levels[level], h, image, o, err);
 }
 
 static int hdd_open_images(struct hdd *h, const struct vtr_open *o, struct vtr_error *err)

@@ -233,7 +233,7 @@ static bool split_is_later(const char *suffix, const char *than, const char *fir
 /* No piece has the suffix: then no later one may be there. */
 static int split_check_end(struct vtr_open *o, const char *first, const char *missing, struct vtr_error *err)
 {
-	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { NULL };
+	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { .n = 0 };
 	const char *slash = strrchr(o->path, '/'), *base = slash ? slash + 1 : o->path;
 	int n = (int)(first - base); /* less than a path has */
 	struct vtr_error e = { 0 };

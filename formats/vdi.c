@@ -262,7 +262,7 @@ static bool vdi_name_is(const char *name)
 static int vdi_search_dir(const char **found, struct vdi_search *s, struct vdi *v, struct vtr_open *o, const char *sub,
 			  struct vtr_error *err)
 {
-	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { NULL };
+	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { .n = 0 };
 
 	if (vtr_hostfile_list(&names, o->ctx, o->path, sub, "the parent", err) < 0)
 		return -1;
@@ -295,7 +295,7 @@ static int vdi_search_dir(const char **found, struct vdi_search *s, struct vdi *
  */
 static int vdi_find_parent(const char **out, struct vdi *v, struct vtr_open *o, const char *uuid, struct vtr_error *err)
 {
-	struct vdi_search s = { NULL };
+	struct vdi_search s = { .files = 0 };
 	struct vtr_error e = { 0 };
 	const char *found = NULL, *guess;
 	int what;
@@ -347,8 +347,12 @@ static int vdi_open_parent(struct vdi *v, struct vtr_open *o, struct vtr_error *
 	const char *name;
 	char uuid[37];
 
-	if (v->h.type != VDI_UNDO && v->h.type != VDI_DIFF)
+	if (v->h.type != VDI_UNDO && v->h.type != VDI_DIFF) {
+		if (vdi_uuid_is(v->h.parent))
+			vtr_image_warn(im, VTR_OK, "it has the UUID of a parent, of which a %s image makes no use",
+				       vdi_types[v->h.type]);
 		return 0;
+	}
 	if (!vdi_uuid_is(v->h.parent))
 		return vtr_fail(err, VTR_ECORRUPT, "header: the parent's UUID is missing, the image type is %s",
 				vdi_types[v->h.type]);

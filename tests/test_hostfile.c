@@ -421,7 +421,7 @@ static void old_kernels_follow_the_same_policy(void **state)
 
 static void list_is(struct vtr_ctx *ctx, const char *image, const char *sub, const char *expected)
 {
-	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { NULL };
+	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { .n = 0 };
 	struct vtr_error err = { 0 };
 	char got[1000] = "";
 
@@ -434,7 +434,7 @@ static void list_is(struct vtr_ctx *ctx, const char *image, const char *sub, con
 
 static void list_fails(struct vtr_ctx *ctx, const char *image, const char *sub, int code, const char *words)
 {
-	struct vtr_hostfile_names names = { NULL };
+	struct vtr_hostfile_names names = { .n = 0 };
 	struct vtr_error err = { 0 };
 
 	assert_int_equal(-1, vtr_hostfile_list(&names, ctx, image, sub, "a parent", &err));

@@ -297,6 +297,27 @@ static void bundles_with_snapshots_are_read(void **state)
 	part_temp_done(dir);
 }
 
+/* Absolute names are those of the machine that it was made on. */
+static void bundles_that_were_moved_are_read(void **state)
+{
+	static const char *const names[] = { "/home/u/vms/d.hdd/raw", "C:\\vms\\d.hdd\\raw", "d.hdd/raw" };
+	char *dir = part_temp(), raw[8 * 512] = "raw", text[1200];
+	struct qcow2_opened o;
+
+	(void)state;
+	qcow2_write_file(in(dir, "raw"), raw, sizeof(raw));
+	for (size_t i = 0; i < VTR_COUNT(names); i++) {
+		snprintf(text, sizeof(text), DOC(8, STORAGE(0, 8, IMAGE(TOP, "Plain", "%s")), ""), names[i]);
+		put_text(in(dir, "d.xml"), text);
+		qcow2_open_good(&o, path, NULL);
+		qcow2_expect_bytes(o.disk, (uint8_t *)raw, sizeof(raw));
+		qcow2_expect_quiet(&o);
+		assert_string_equal("plain", vtr_image_info(o.disk)->subformat);
+		qcow2_done(&o);
+	}
+	part_temp_done(dir);
+}
+
 static void split_bundles_are_read(void **state)
 {
 	static const char text[] = DOC(9216,
@@ -455,6 +476,7 @@ int main(void)
 		cmocka_unit_test(damage_is_named),
 		cmocka_unit_test(format_extensions_are_told),
 		cmocka_unit_test(bundles_with_snapshots_are_read),
+		cmocka_unit_test(bundles_that_were_moved_are_read),
 		cmocka_unit_test(split_bundles_are_read),
 		cmocka_unit_test(damaged_documents_are_named),
 	};

@@ -153,6 +153,7 @@ static const struct small_damage damages[] = {
 	{ 0x4c, 4, 5, VTR_EUNSUPPORTED, "image type 5 is unknown" },
 	{ 0x4c, 4, 4, VTR_ECORRUPT, "the parent's UUID is missing, the image type is differencing" },
 	{ 0x4c, 4, 3, VTR_ECORRUPT, "the parent's UUID is missing, the image type is undo" },
+	{ 0x1a8, 4, 7, VTR_OK, "it has the UUID of a parent, of which a dynamic image makes no use" },
 	{ 0x154, 4, 0x40, VTR_ECORRUPT, "the block table at 0x40 lies in the header" },
 	{ 0x154, 4, 0xfffffff0, VTR_ECORRUPT, "run into the block table" },
 	{ 0x158, 4, 0x210, VTR_ECORRUPT, "blocks from 0x210 on run into the block table, 9 entries at 0x200" },
