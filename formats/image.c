@@ -232,7 +232,7 @@ int vtr_image_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, st
 
 int vtr_image_extent_own(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
 {
-	if (b->ops->extent != vtr_image_extent) /* of its own, which knows no parent */
+	if (!image_ops(vtr_image_of(b))->map) /* the file is the disk */
 		return vtr_blk_extent(out, b, off, err);
 	return image_extent(out, vtr_image_of(b), off, false, err);
 }
