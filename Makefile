@@ -40,7 +40,7 @@ FLAGS.lint-clang := -O0 -Werror
 FLAGS := $(FLAGS.$(VARIANT))
 
 # The library's packages; the command's; the tests'.
-PKG := ext2fs com_err libdeflate libzstd zlib liblzma liblz4 libcrypto sqlite3
+PKG := ext2fs expat com_err libdeflate libzstd zlib liblzma liblz4 libcrypto sqlite3
 PKG_CLI := jansson libcrypto zlib
 PKG_TEST := cmocka
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_CLI) 2>/dev/null)

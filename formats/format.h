@@ -14,6 +14,7 @@ struct vtr_open {
 	const char *path;		     /* its path on the host; NULL: it has none, and names no neighbours */
 	const struct vtr_image_options *opt; /* never NULL; its format is decided already */
 	unsigned depth;			     /* images above this one in the chain */
+	unsigned beside;		     /* images that are opened beside this one, and share its cache */
 	const struct vtr_open *above;	     /* the image that named this one; NULL: the caller did */
 	/*
 	 * What a raw disk of these bytes would hold (a partition table, a filesystem) and how many bits say so; NULL:
@@ -32,6 +33,8 @@ struct vtr_format {
 	 * reading. NULL: never.
 	 */
 	bool (*raw_inside)(const struct vtr_probe *p);
+	/* Of an image whose bytes have no format's signs: its path says that it is ours. NULL: never. */
+	bool (*named)(const struct vtr_open *o);
 	/* NULL: recognised, and refused by name. */
 	int (*open)(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err);
 };

@@ -342,15 +342,15 @@ int vtr_image_prop_bool(struct vtr_image *im, const char *key, const char *title
 
 /* ------------------------------------------------------------------------------------------------------ other files */
 
-int vtr_image_open_file(struct vtr_blk **out, struct vtr_image *im, struct vtr_open *o, const char *name,
-			const char *role, struct vtr_error *err)
+int vtr_image_open_part(struct vtr_blk **out, struct vtr_image *im, struct vtr_open *o, const char *name,
+			const char *format, const char *role, struct vtr_error *err)
 {
 	VTR_UNREF struct vtr_blk *b = NULL;
 	VTR_FREE char *path = NULL;
 	struct vtr_hostfile_id id;
 	const char *kept;
 
-	if (vtr_format_open_named(&b, &path, o, name, "raw", role, err) < 0 || vtr_blk_stack(&im->blk, b, err) < 0)
+	if (vtr_format_open_named(&b, &path, o, name, format, role, err) < 0 || vtr_blk_stack(&im->blk, b, err) < 0)
 		return -1;
 	if (!VTR_GROW(im->files, im->n_files, im->files_cap, err) ||
 	    !VTR_GROW(im->file_refs, im->n_files, im->refs_cap, err))
@@ -364,6 +364,12 @@ int vtr_image_open_file(struct vtr_blk **out, struct vtr_image *im, struct vtr_o
 	im->info.n_files = im->n_files + 1;
 	*out = im->file_refs[im->n_files++] = vtr_steal(b);
 	return 0;
+}
+
+int vtr_image_open_file(struct vtr_blk **out, struct vtr_image *im, struct vtr_open *o, const char *name,
+			const char *role, struct vtr_error *err)
+{
+	return vtr_image_open_part(out, im, o, name, "raw", role, err);
 }
 
 /* Whether the parent is the one that the image was made on. */
@@ -514,7 +520,7 @@ struct vtr_image *vtr_image_new(const struct vtr_image_ops *ops, size_t bytes, s
 	if (o->path && !(im->path = vtr_strndup(o->path, strlen(o->path), err)))
 		return NULL;
 	/* A quarter of the cache for tables, the rest for decoded units. */
-	im->pages = vtr_pages_new(o->file, o->ctx->lim.cache / (o->depth + 1) / 4, err);
+	im->pages = vtr_pages_new(o->file, o->ctx->lim.cache / (o->depth + 1) / (o->beside + 1) / 4, err);
 	if (!im->pages)
 		return NULL;
 	im->info.path = im->path;
@@ -525,7 +531,7 @@ struct vtr_image *vtr_image_new(const struct vtr_image_ops *ops, size_t bytes, s
 
 int vtr_image_finish(struct vtr_blk **out, struct vtr_image **im, struct vtr_open *o, struct vtr_error *err)
 {
-	uint64_t cache = o->ctx->lim.cache / (o->depth + 1) / 4 * 3;
+	uint64_t cache = o->ctx->lim.cache / (o->depth + 1) / (o->beside + 1) / 4 * 3;
 	struct vtr_image *m = *im;
 
 	m->info.virtual_size = m->blk.size;

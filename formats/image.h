@@ -113,9 +113,12 @@ int vtr_image_prop_bytes(struct vtr_image *im, const char *key, const char *titl
 int vtr_image_prop_bool(struct vtr_image *im, const char *key, const char *title, bool yes, struct vtr_error *err);
 
 /*
- * Open another file that the image keeps its bytes in (an extent, a data file), as raw, by the policy. It is listed in
- * the facts, and counted in the allocated size. *out is borrowed from the image. role: "extent", static.
+ * Open another file that the image keeps its bytes in (an extent, a data file), by the policy: as raw, or as the format
+ * that is named. It is listed in the facts, and counted in the allocated size. *out is borrowed from the image. role:
+ * "extent", static.
  */
+int vtr_image_open_part(struct vtr_blk **out, struct vtr_image *im, struct vtr_open *o, const char *name,
+			const char *format, const char *role, struct vtr_error *err);
 int vtr_image_open_file(struct vtr_blk **out, struct vtr_image *im, struct vtr_open *o, const char *name,
 			const char *role, struct vtr_error *err);
 
