@@ -264,7 +264,7 @@ truncate -s 1M unread.img
 expect 1 "$V" info unread.img
 has out "bochs (Bochs disk)"
 has out "1 MiB (1048576 bytes)"
-has err "recognised, and not read"
+has err "unread.img: bochs"
 expect 2 "$V" info --any-parent frag.qcow2
 
 # --- a parent that is another, and one that was changed

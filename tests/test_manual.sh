@@ -196,6 +196,9 @@ def below_chain(documents):
     out = []
     for d in documents:
         out += [d] + [dict(c, chain=[{}]) for c in d.get("chain", [])]
+        for image in out:
+            if image["format"] != "qcow2":  # the page names those of qcow2 alone
+                image["format_specific"] = {}
         d["chain"] = [{} for c in d.get("chain", [])]
     return out
 
