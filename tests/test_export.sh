@@ -92,6 +92,11 @@ for from in a.qcow2 odd.raw zero.raw empty.raw; do
 	printf before >behind
 	"$V" export $from - >>behind
 	{ printf before; cat "$disk"; } | cmp - behind
+	: >behind
+	"$V" export $from - >>behind
+	cmp behind "$disk"
+	"$V" export $from - >behind
+	cmp behind "$disk"
 done
 expect 1 "$V" export -O qcow2 a.raw copy.raw
 has err "--force replaces it"
