@@ -201,7 +201,7 @@ static int image_extent(struct vtr_extent *out, struct vtr_image *im, uint64_t o
 		break;
 	case VTR_RUN_PLAIN:
 		e.kind = VTR_EXTENT_DATA;
-		e.has_host_off = !run.locked;
+		e.has_host_off = !run.locked && !im->outer; /* the bytes of what it lies in are no file's */
 		e.host_off = run.host;
 		e.host_file = image_file_path(im, run.src);
 		if (whole && !run.locked && run.len >= IMAGE_HOLE)
