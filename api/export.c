@@ -8,6 +8,7 @@
  * where the next clusters of a qcow2 image go.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -333,7 +334,9 @@ static int export_begin(struct export *x, const struct vtr_export_options *opt, 
 	bool qcow2 = opt->format && strcmp(opt->format, "qcow2") == 0;
 	struct stat st;
 	off_t base;
-	bool file = fstat(x->fd, &st) == 0 && S_ISREG(st.st_mode);
+	int flags = fcntl(x->fd, F_GETFL);
+	/* Where each write goes to the end there is no other place to write to. */
+	bool file = fstat(x->fd, &st) == 0 && S_ISREG(st.st_mode) && flags >= 0 && !(flags & O_APPEND);
 
 	if (opt->format && !qcow2 && strcmp(opt->format, "raw") != 0)
 		return vtr_fail(err, VTR_EUSAGE, "format \"%s\": written are raw and qcow2", opt->format);

@@ -290,13 +290,13 @@ static json_t *info_json(const struct vtr_image_info *i, const struct info_facts
 	return o;
 }
 
-/* A format that is recognised and not read is named all the same. */
+/* What is recognised and not read, a format or a feature of one, is named all the same. */
 static void info_recognise(struct cli *c, const char *path, json_t *images)
 {
 	struct vtr_image_sign sign;
 	json_t *o;
 
-	if (c->image.format || vtr_image_recognise(&sign, c->ctx, path, NULL) < 0 || sign.read)
+	if (c->image.format || vtr_image_recognise(&sign, c->ctx, path, NULL) < 0)
 		return;
 	if (!images) {
 		cli_puts(stdout, path);

@@ -201,7 +201,7 @@ static int image_extent(struct vtr_extent *out, struct vtr_image *im, uint64_t o
 		break;
 	case VTR_RUN_PLAIN:
 		e.kind = VTR_EXTENT_DATA;
-		e.has_host_off = !run.locked;
+		e.has_host_off = !run.locked && !im->outer; /* the bytes of what it lies in are no file's */
 		e.host_off = run.host;
 		e.host_file = image_file_path(im, run.src);
 		if (whole && !run.locked && run.len >= IMAGE_HOLE)
@@ -232,7 +232,7 @@ int vtr_image_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, st
 
 int vtr_image_extent_own(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
 {
-	if (b->ops->extent != vtr_image_extent) /* of its own, which knows no parent */
+	if (!image_ops(vtr_image_of(b))->map) /* the file is the disk */
 		return vtr_blk_extent(out, b, off, err);
 	return image_extent(out, vtr_image_of(b), off, false, err);
 }

@@ -41,7 +41,7 @@ static inline void fuzz_check_piece(struct vtr_blk *b, struct vtr_blk *file, con
 	FUZZ_CHECK(vtr_blk_pread(b, off, two, half, NULL) == 0);
 	FUZZ_CHECK(vtr_blk_pread(b, off + half, two + half, len - half, NULL) == 0);
 	FUZZ_CHECK(memcmp(one, two, len) == 0);
-	if (e->kind != VTR_EXTENT_DATA)
+	if (e->kind != VTR_EXTENT_DATA || e->zero)
 		FUZZ_CHECK(fuzz_is_zero(one, len));
 	if (e->has_host_off && e->depth == 0 && file) {
 		uint64_t at = e->host_off + (off - start);
@@ -58,6 +58,7 @@ static inline void fuzz_check_disk(struct vtr_blk *b, struct vtr_blk *file, size
 {
 	uint64_t off = 0, step = 512;
 	const struct vtr_image_info *info = vtr_image_info(b);
+	struct vtr_image_usage u;
 	struct vtr_error err = { 0 };
 	uint8_t byte;
 
@@ -87,6 +88,13 @@ static inline void fuzz_check_disk(struct vtr_blk *b, struct vtr_blk *file, size
 		*budget -= VTR_MIN(*budget, e.compressed ? VTR_MAX((size_t)info->cluster_size, len) : len);
 		off += e.len;
 	}
+	if (vtr_image_measure(&u, b, FUZZ_EXTENTS, &err) < 0) {
+		fuzz_check_error(&err);
+		return;
+	}
+	FUZZ_CHECK(u.data + u.zero + u.absent <= b->size && u.whole == (u.data + u.zero + u.absent == b->size));
+	FUZZ_CHECK(u.compressed + u.plain <= u.data && u.unaligned <= u.plain && u.fragments <= u.extents);
+	FUZZ_CHECK(u.plain == 0 || (u.fragments > 0 && u.blocks > 0));
 }
 
 #endif

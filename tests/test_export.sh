@@ -92,6 +92,11 @@ for from in a.qcow2 odd.raw zero.raw empty.raw; do
 	printf before >behind
 	"$V" export $from - >>behind
 	{ printf before; cat "$disk"; } | cmp - behind
+	: >behind
+	"$V" export $from - >>behind
+	cmp behind "$disk"
+	"$V" export $from - >behind
+	cmp behind "$disk"
 done
 expect 1 "$V" export -O qcow2 a.raw copy.raw
 has err "--force replaces it"
@@ -264,8 +269,36 @@ truncate -s 1M unread.img
 expect 1 "$V" info unread.img
 has out "bochs (Bochs disk)"
 has out "1 MiB (1048576 bytes)"
-has err "recognised, and not read"
+has err "unread.img: bochs"
 expect 2 "$V" info --any-parent frag.qcow2
+
+# --- a parent that is another, and one that was changed
+qemu-img create -q -f vmdk below.vmdk 4M
+qemu-io -f vmdk -c "write -P 5 0 1M" below.vmdk >/dev/null
+qemu-img create -q -f vmdk -b below.vmdk -F vmdk above.vmdk
+qemu-io -f vmdk -c "write -P 6 1M 64k" above.vmdk >/dev/null
+expect 0 "$V" info --follow above.vmdk
+has out "parent matches    yes"
+expect 0 "$V" info --json --follow above.vmdk
+python3 - <<'X' >out2 2>err || die "info of a VMDK chain"
+import json
+d = json.load(open("out"))
+assert d["parent_matches"] and d["parent_id"] == d["chain"][0]["content_id"], d
+assert d["usage"]["data"] == 65536 and d["usage"]["absent"] == (4 << 20) - 65536, d["usage"]
+assert d["chain"][0]["usage"]["data"] == 1 << 20, d["chain"]
+X
+expect 0 "$V" export -f -O qcow2 --compress zlib --follow above.vmdk flat.qcow2
+qemu-img compare -q above.vmdk flat.qcow2
+ok
+qemu-io -f vmdk -c "write -P 7 2M 1M" below.vmdk >/dev/null
+expect 3 "$V" info --follow above.vmdk
+has out "parent matches    no"
+expect 1 "$V" map --follow above.vmdk
+has err "--any-parent reads it all the same"
+expect 3 "$V" map --follow --any-parent above.vmdk
+expect 2 "$V" compare --follow above.vmdk a.raw
+expect 3 "$V" export -f --follow --any-parent above.vmdk copy.raw
+[ "$(tail -c +2097153 copy.raw | head -c 4 | od -An -tx1)" = " 07 07 07 07" ] || die "the other parent is not read"
 
 # --- an image of 60 TiB costs what is in it
 qemu-img create -q -f qcow2 huge.qcow2 60T

@@ -445,28 +445,6 @@ int vtr_vmdk_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint64
 	return 0;
 }
 
-/* What the host knows of holes in flat extents is told, too. */
-int vtr_vmdk_extent_at(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
-{
-	struct vmdk *v = (struct vmdk *)b;
-	const struct vmdk_extent *e = map_extent(v, off);
-	struct vtr_extent x = { 0 }, below = { 0 };
-
-	if (vtr_image_extent(&x, b, off, err) < 0)
-		return -1;
-	if (e->kind == VMDK_IS_FLAT) {
-		if (vtr_blk_extent(&below, e->file, x.host_off, err) < 0)
-			return vtr_at(err, "extent \"%s\"", e->name);
-		x.len = VTR_MIN(x.len, below.len);
-		if (below.kind != VTR_EXTENT_DATA) {
-			x.kind = VTR_EXTENT_ZERO;
-			x.has_host_off = false;
-		}
-	}
-	*out = x;
-	return 0;
-}
-
 /* ---------------------------------------------------------------------------------------------------------- unpack */
 
 /* The place of a grain whose marker has another LBA: table and marker do not agree. Said once. */

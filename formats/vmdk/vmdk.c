@@ -426,14 +426,7 @@ static void vmdk_close(struct vtr_image *im)
 }
 
 static const struct vtr_image_ops vmdk_ops = {
-	.blk = {
-		.kind = "vmdk",
-		.pread = vtr_image_pread,
-		.extent = vtr_vmdk_extent_at,
-		.close = vtr_image_close,
-		.info = vtr_image_get_info,
-		.backing = vtr_image_get_parent,
-	},
+	.blk = VTR_IMAGE_BLK_OPS("vmdk"),
 	.map = vtr_vmdk_map,
 	.unpack = vtr_vmdk_unpack,
 	.close = vmdk_close,

@@ -189,7 +189,6 @@ void vtr_vmdk_warn(struct vmdk *v, const char *name, int code, const char *fmt, 
 int vtr_vmdk_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint64_t max, struct vtr_error *err);
 int vtr_vmdk_unpack(struct vtr_image *im, const struct vtr_run *run, struct vtr_codec *c, uint8_t *out,
 		    struct vtr_error *err);
-int vtr_vmdk_extent_at(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err);
 
 /* The cache of the extents' tables: for vtr_cache_new(). */
 int vtr_vmdk_page_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err);
