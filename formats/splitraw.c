@@ -170,10 +170,13 @@ static char *split_name(const char *path, const char *first, const char *suffix,
 	return name;
 }
 
-/* Whether the next piece lies beside the first. Its name follows from the one that the caller gave. */
+/*
+ * Whether the next piece lies beside the first. Its name follows from the one that the caller gave: a name that an image
+ * gave is none to look around at.
+ */
 static bool split_named(const struct vtr_open *o)
 {
-	const char *first = o->path ? split_first(o->path) : NULL;
+	const char *first = o->path && !o->above ? split_first(o->path) : NULL;
 	VTR_FREE char *name = NULL;
 	char suffix[SPLIT_SUFFIX];
 

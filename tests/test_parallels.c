@@ -87,6 +87,26 @@ static void both_magics_are_read(void **state)
 	}
 }
 
+/* 63 sectors were the first writers' clusters; here, three. */
+static void clusters_of_any_number_of_sectors_are_read(void **state)
+{
+	struct small_image s;
+
+	(void)state;
+	small_parallels(&s, 0, 1);
+	memset(s.bytes + 64, 0, 4 * SMALL_PARALLELS_CLUSTERS);
+	small_le(s.bytes + 28, 4, 3);
+	small_le(s.bytes + 36, 4, 8);
+	small_le(s.bytes + 64, 4, 2);
+	small_le(s.bytes + 64 + 8, 4, 7);
+	memset(s.disk, 0, s.disk_len);
+	memcpy(s.disk, s.bytes + 2 * 512, 3 * 512);
+	memcpy(s.disk + 6 * 512, s.bytes + 7 * 512, 2 * 512);
+	s.disk_len = 8 * 512;
+	small_expect("parallels", &s);
+	small_done(&s);
+}
+
 static const struct small_damage damages[] = {
 	{ 0, 1, 'w', VTR_ECORRUPT, "no header: it starts neither with" },
 	{ 16, 4, 3, VTR_EUNSUPPORTED, "version 3, read is 2" },
@@ -473,6 +493,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_qemu_writes_is_read_as_qemu_reads_it),
 		cmocka_unit_test(both_magics_are_read),
+		cmocka_unit_test(clusters_of_any_number_of_sectors_are_read),
 		cmocka_unit_test(damage_is_named),
 		cmocka_unit_test(format_extensions_are_told),
 		cmocka_unit_test(bundles_with_snapshots_are_read),
