@@ -31,6 +31,9 @@ struct hostfile {
 	int fd;
 	struct vtr_hostfile_id id;
 	bool holes; /* SEEK_DATA works */
+	pthread_mutex_t lock;
+	uint64_t data,
+		data_end; /* a stretch of data that was found last: finding its end may cost as much as it has bytes */
 };
 
 static int hostfile_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
@@ -63,6 +66,7 @@ static int hostfile_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len
 static int hostfile_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
 {
 	struct hostfile *h = (struct hostfile *)b;
+	bool known;
 	off_t at;
 
 	(void)err;
@@ -71,6 +75,13 @@ static int hostfile_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t o
 	out->host_off = off;
 	out->len = b->size - off;
 	if (!h->holes)
+		return 0;
+	pthread_mutex_lock(&h->lock);
+	known = h->data <= off && off < h->data_end;
+	if (known)
+		out->len = h->data_end - off;
+	pthread_mutex_unlock(&h->lock);
+	if (known)
 		return 0;
 	at = lseek(h->fd, (off_t)off, SEEK_DATA);
 	if (at < 0) {
@@ -86,7 +97,11 @@ static int hostfile_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t o
 	}
 	at = lseek(h->fd, (off_t)off, SEEK_HOLE);
 	if (at > (off_t)off)
-		out->len = (uint64_t)at - off;
+		out->len = VTR_MIN((uint64_t)at, b->size) - off;
+	pthread_mutex_lock(&h->lock);
+	h->data = off;
+	h->data_end = off + out->len;
+	pthread_mutex_unlock(&h->lock);
 	return 0;
 }
 
@@ -96,6 +111,7 @@ static void hostfile_close(struct vtr_blk *b)
 
 	if (h->fd >= 0)
 		close(h->fd);
+	pthread_mutex_destroy(&h->lock);
 }
 
 static const struct vtr_blk_ops hostfile_ops = {
@@ -160,6 +176,7 @@ good:
 	}
 	h = (struct hostfile *)b;
 	h->fd = fd;
+	pthread_mutex_init(&h->lock, NULL);
 	h->id = (struct vtr_hostfile_id){
 		.dev = (uint64_t)st.st_dev,
 		.ino = (uint64_t)st.st_ino,

@@ -43,6 +43,12 @@ extern const struct vtr_format *const vtr_formats[]; /* ends with NULL; raw, whi
 
 const struct vtr_format *vtr_format_find(const char *name);
 
+/*
+ * The format that the bytes have the signs of; raw when there are none. Every sign counts: a disk that a guest has made
+ * look like a container too is ambiguous, and the caller must name what it is. NULL and *err.
+ */
+const struct vtr_format *vtr_format_recognise(struct vtr_open *o, struct vtr_error *err);
+
 /* Decode o->file; decides its format first unless o->opt names it. */
 int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err);
 

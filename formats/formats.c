@@ -48,11 +48,7 @@ const struct vtr_format *vtr_format_find(const char *name)
 	return NULL;
 }
 
-/*
- * The format that the bytes have the signs of. Every sign counts: a disk that a guest has made look like a container
- * too is ambiguous, and the caller must name what it is.
- */
-static const struct vtr_format *formats_recognise(struct vtr_open *o, struct vtr_error *err)
+const struct vtr_format *vtr_format_recognise(struct vtr_open *o, struct vtr_error *err)
 {
 	const struct vtr_format *best = &vtr_format_raw, *second = NULL;
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
@@ -101,7 +97,7 @@ int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 		if (!f)
 			return vtr_fail(err, VTR_EUSAGE, "no format is named \"%s\"", o->opt->format);
 	} else {
-		f = formats_recognise(o, err);
+		f = vtr_format_recognise(o, err);
 		if (!f)
 			return -1;
 	}

@@ -73,6 +73,8 @@ static inline struct vtr_image *vtr_image_of(struct vtr_blk *b)
 
 int vtr_image_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err);
 int vtr_image_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err);
+/* The same of the image alone, as if it had no parent. b may be any image. */
+int vtr_image_extent_own(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err);
 void vtr_image_close(struct vtr_blk *b);
 const struct vtr_image_info *vtr_image_get_info(struct vtr_blk *b);
 struct vtr_blk *vtr_image_get_parent(struct vtr_blk *b);

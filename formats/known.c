@@ -31,7 +31,6 @@ static bool known_at(const uint8_t *bytes, size_t len, size_t at, const char *ma
 		.name = (text), .title = (title_text), .probe = id##_probe, .named = (by_name)                         \
 	}
 
-KNOWN(vmdk, "vmdk", "VMware disk", HEAD(0, "KDMV") | HEAD(0, "COWD") | HEAD(0, "# Disk DescriptorFile"));
 KNOWN(vhdx, "vhdx", "Hyper-V disk v2", HEAD(0, "vhdxfile"));
 KNOWN(vhd, "vhd", "Virtual PC and Hyper-V disk", HEAD(0, "conectix") | TAIL(512, "conectix") | TAIL(511, "conectix"));
 KNOWN(dmg, "dmg", "Apple disk image (UDIF)", TAIL(512, "koly\0\0\0\x04"));

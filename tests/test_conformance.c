@@ -16,6 +16,7 @@
 #include "base/checked.h"
 #include "formats/format.h"
 #include "tests/qcow2_images.h"
+#include "tests/vmdk_images.h"
 #include "tests/small_images.h"
 
 /* -------------------------------------------------------------------------------------------------------- the table */
@@ -72,6 +73,51 @@ static void sample_chain(struct sample *s)
 	qcow2_build_backing(s->image, "parent", 6, "raw");
 	memcpy(s->disk, s->parent, 512);
 	memcpy(s->disk + 2048, s->parent + 2048, s->parent_len - 2048);
+}
+
+static void sample_vmdk(struct sample *s)
+{
+	s->image = vmdk_build(&s->image_len, VMDK_BUILD_SPARSE, NULL, 1);
+	s->disk = vmdk_build_disk(&s->disk_len, VMDK_BUILD_SPARSE, 1, NULL);
+}
+
+static void sample_vmdk_stream(struct sample *s)
+{
+	s->image = vmdk_build(&s->image_len, VMDK_BUILD_STREAM, NULL, 1);
+	s->disk = vmdk_build_disk(&s->disk_len, VMDK_BUILD_STREAM, 1, NULL);
+}
+
+/* On a parent of the same kind with other contents. */
+static void sample_vmdk_chain(struct sample *s)
+{
+	uint8_t *parent = vmdk_build_disk(&s->disk_len, VMDK_BUILD_STREAM, 2, NULL);
+
+	s->image = vmdk_build(&s->image_len, VMDK_BUILD_SPARSE,
+			      "CID=1\nparentCID=12345678\nparentFileNameHint=\"p\"\nRW 89 SPARSE \"c\"\n", 1);
+	s->parent = vmdk_build(&s->parent_len, VMDK_BUILD_STREAM, NULL, 2);
+	s->disk = vmdk_build_disk(&s->disk_len, VMDK_BUILD_SPARSE, 1, parent);
+	free(parent);
+}
+
+/* A descriptor, and its extent. */
+static void sample_vmdk_extent(struct sample *s, int kind, const char *text)
+{
+	s->image_len = strlen(text);
+	s->image = malloc(s->image_len + 1);
+	assert_non_null(s->image);
+	memcpy(s->image, text, s->image_len + 1);
+	s->parent = vmdk_build(&s->parent_len, kind, NULL, 3);
+	s->disk = vmdk_build_disk(&s->disk_len, kind, 3, NULL);
+}
+
+static void sample_vmdk_cowd(struct sample *s)
+{
+	sample_vmdk_extent(s, VMDK_BUILD_COWD, vmdk_text("createType=\"vmfsSparse\"\nRW 10 VMFSSPARSE \"x\"\n"));
+}
+
+static void sample_vmdk_sesparse(struct sample *s)
+{
+	sample_vmdk_extent(s, VMDK_BUILD_SESPARSE, vmdk_text("createType=\"seSparse\"\nRW 41 SESPARSE \"x\"\n"));
 }
 
 static void sample_take(struct sample *s, struct small_image *from)
@@ -176,6 +222,16 @@ static const struct conform {
 	void (*make)(struct sample *s); /* s is zeroed; sample_done() releases what it makes */
 	const char *snapshot;		/* an internal snapshot of it with the same bytes; NULL: none */
 } rows[] = {
+	{ "qcow2", sample_qcow2, NULL },
+	{ "qcow2", sample_qcow2, "snap" },
+	{ "qcow2", sample_zstd, NULL },
+	{ "qcow2", sample_chain, NULL },
+	{ "raw", sample_raw, NULL },
+	{ "vmdk", sample_vmdk, NULL },
+	{ "vmdk", sample_vmdk_stream, NULL },
+	{ "vmdk", sample_vmdk_chain, NULL },
+	{ "vmdk", sample_vmdk_cowd, NULL },
+	{ "vmdk", sample_vmdk_sesparse, NULL },
 	{ "qcow2", sample_qcow2, NULL },
 	{ "qcow2", sample_qcow2, "snap" },
 	{ "qcow2", sample_zstd, NULL },
