@@ -65,7 +65,11 @@ static int split_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off,
 {
 	const struct split_piece *p = split_at((struct split *)b, off);
 
-	return vtr_blk_extent(out, p->src, off - p->start, err);
+	if (vtr_blk_extent(out, p->src, off - p->start, err) < 0)
+		return -1;
+	if (out->has_host_off && p->start == 0)
+		out->host_file = vtr_image_of(b)->path;
+	return 0;
 }
 
 static void split_close(struct vtr_image *im)

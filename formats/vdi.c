@@ -209,6 +209,17 @@ static void vdi_uuid_text(char out[37], const uint8_t uuid[16])
 		out[i] = (char)tolower((unsigned char)out[i]);
 }
 
+/* *out stays NULL for none. */
+static int vdi_keep_uuid(const char **out, struct vdi *v, const uint8_t uuid[16], struct vtr_error *err)
+{
+	char text[37];
+
+	if (!vdi_uuid_is(uuid))
+		return 0;
+	vdi_uuid_text(text, uuid);
+	return (*out = vtr_image_text(&v->im, text, 36, err)) ? 0 : -1;
+}
+
 enum { VDI_OTHER, VDI_PARENT, VDI_PARENT_AS_IT_WAS };
 
 struct vdi_search {
@@ -360,13 +371,8 @@ static int vdi_open_parent(struct vdi *v, struct vtr_open *o, struct vtr_error *
 	vdi_uuid_text(uuid, v->h.parent);
 	if (!(im->info.backing = vtr_image_textf(im, err, "{%s}", uuid)))
 		return -1;
-	if (vdi_uuid_is(v->h.parent_modified)) {
-		char text[37];
-
-		vdi_uuid_text(text, v->h.parent_modified);
-		if (!(im->info.parent_id = vtr_image_text(im, text, 36, err)))
-			return -1;
-	}
+	if (vdi_keep_uuid(&im->info.parent_id, v, v->h.parent_modified, err) < 0)
+		return -1;
 	if (o->opt->alone)
 		return 0;
 	if (vdi_find_parent(&name, v, o, uuid, err) < 0)
@@ -375,19 +381,6 @@ static int vdi_open_parent(struct vdi *v, struct vtr_open *o, struct vtr_error *
 }
 
 /* ------------------------------------------------------------------------------------------------------------ open */
-
-static int vdi_uuid_prop(const char **out, struct vdi *v, const char *key, const char *title, const uint8_t uuid[16],
-			 struct vtr_error *err)
-{
-	char text[37];
-
-	if (!vdi_uuid_is(uuid))
-		return 0;
-	vdi_uuid_text(text, uuid);
-	if (!(*out = vtr_image_text(&v->im, text, 36, err)))
-		return -1;
-	return vtr_image_prop_text(&v->im, key, title, *out, err);
-}
 
 static int vdi_geometry_prop(struct vdi *v, const char *key, const char *title, const uint32_t g[4],
 			     struct vtr_error *err)
@@ -421,18 +414,14 @@ static int vdi_make_info(struct vdi *v, struct vtr_error *err)
 	struct vtr_image *im = &v->im;
 	const struct vdi_header *h = &v->h;
 	size_t comment = strnlen((const char *)h->comment, sizeof(h->comment));
-	const char *unused = NULL;
 
 	im->info.subformat = vdi_types[h->type];
 	im->info.cluster_size = h->block;
 	im->info.logical_sector = 512;
-	if (vdi_creator(v, err) < 0 ||
+	if (vdi_creator(v, err) < 0 || vdi_keep_uuid(&im->info.id, v, h->id, err) < 0 ||
+	    vdi_keep_uuid(&im->info.content_id, v, h->modified, err) < 0 ||
 	    vtr_image_prop_text(im, "version", "version", vtr_image_textf(im, err, "%u.%u", h->major, h->minor), err) <
 		    0 ||
-	    vdi_uuid_prop(&im->info.id, v, "uuid", "UUID", h->id, err) < 0 ||
-	    vdi_uuid_prop(&im->info.content_id, v, "modification_uuid", "modification", h->modified, err) < 0 ||
-	    vdi_uuid_prop(&unused, v, "parent_uuid", "parent's UUID", h->parent, err) < 0 ||
-	    vdi_uuid_prop(&unused, v, "parent_modification_uuid", "parent's modif.", h->parent_modified, err) < 0 ||
 	    vtr_image_prop_number(im, "blocks", "blocks", h->blocks, err) < 0 ||
 	    vtr_image_prop_number(im, "blocks_allocated", "blocks in use", h->allocated, err) < 0 ||
 	    vtr_image_prop_text(im, "image_flags", "image flags", vtr_image_textf(im, err, "%#" PRIx32, h->flags),

@@ -283,6 +283,17 @@ static void bundles_with_snapshots_are_read(void **state)
 	assert_int_equal(1 << 20, i->cluster_size);
 	assert_int_equal(3, i->n_files);
 	assert_string_equal("image", i->files[0].role);
+	{
+		struct vtr_extent e;
+
+		/* Where the bytes of the overlay lie. */
+		assert_int_equal(0, vtr_blk_extent(&e, o.disk, 3 << 20, NULL));
+		assert_true(e.has_host_off && e.kind == VTR_EXTENT_DATA);
+		assert_non_null(strstr(e.host_file, "/top.hds"));
+		assert_int_equal(0, vtr_blk_extent(&e, o.disk, 0, NULL));
+		assert_true(e.has_host_off && e.host_off == 0);
+		assert_non_null(strstr(e.host_file, "/root.hds"));
+	}
 	assert_int_equal(2, i->n_snapshots);
 	assert_string_equal(ONE, i->snapshots[0].id);
 	assert_string_equal("{22222222-2222-2222-2222-22222222222a}", i->snapshots[1].id);
