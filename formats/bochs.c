@@ -151,13 +151,14 @@ static int bochs_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, ui
 				"catalog: entry %" PRIu64 " is extent %" PRIu32 " at %#" PRIx64
 				", which has sectors past the end of the file (%#" PRIx64 ")",
 				i, e, at, im->file->size);
+	/* What is there of a run that the file's end cuts is read; what is not, is asked for again and named. */
+	out->len = VTR_MIN(out->len, im->file->size - out->host);
 	return 0;
 }
 
 static const struct vtr_image_ops bochs_ops = {
 	.blk = VTR_IMAGE_BLK_OPS("bochs"),
 	.map = bochs_map,
-	.short_tail = true,
 };
 
 static int bochs_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err)

@@ -38,7 +38,7 @@ void vtr_codecs_done(struct vtr_codecs *all)
 
 void vtr_codecs_get(struct vtr_codec *out, struct vtr_codecs *all)
 {
-	*out = (struct vtr_codec){ NULL };
+	*out = (struct vtr_codec){ .deflate = NULL };
 	pthread_mutex_lock(&all->lock);
 	if (all->n > 0)
 		*out = all->idle[--all->n];

@@ -164,13 +164,13 @@ int vtr_image_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, stru
 	return image_do_jobs(&jobs, err);
 }
 
-/* The path of the file that a block source of the image is. */
+/* The path of the file that a block source of the image is, or that a part of it lies in. */
 static const char *image_file_path(const struct vtr_image *im, const struct vtr_blk *src)
 {
 	if (src == im->file)
 		return im->path;
 	for (size_t i = 0; i < im->n_files; i++)
-		if (src == im->file_refs[i])
+		if (src == im->file_refs[i] || src == vtr_image_of(im->file_refs[i])->file)
 			return im->files[i].path;
 	return NULL;
 }

@@ -223,7 +223,6 @@ static int parallels_make_info(struct parallels *p, struct vtr_error *err)
 	im->info.logical_sector = 512;
 	im->info.dirty = p->h.in_use == PARALLELS_OPEN;
 	if (vtr_image_prop_number(im, "version", "version", 2, err) < 0 ||
-	    vtr_image_prop_text(im, "magic", "magic", im->info.subformat, err) < 0 ||
 	    vtr_image_prop_text(im, "geometry", "geometry (CH)",
 				vtr_image_textf(im, err, "%" PRIu32 "/%" PRIu32, p->h.cylinders, p->h.heads),
 				err) < 0 ||

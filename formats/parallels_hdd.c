@@ -781,8 +781,7 @@ static int hdd_make_info(struct hdd *h, const uint8_t top[16], struct vtr_error 
 		images += d->storages[i].n_images;
 	if (d->has_uid && hdd_guid_is(d->uid)) {
 		hdd_guid_text(guid, d->uid);
-		if (!(im->info.id = vtr_image_text(im, guid, 38, err)) ||
-		    vtr_image_prop_text(im, "uid", "UID", im->info.id, err) < 0)
+		if (!(im->info.id = vtr_image_text(im, guid, 38, err)))
 			return -1;
 	}
 	hdd_guid_text(guid, top);

@@ -65,7 +65,11 @@ static int split_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off,
 {
 	const struct split_piece *p = split_at((struct split *)b, off);
 
-	return vtr_blk_extent(out, p->src, off - p->start, err);
+	if (vtr_blk_extent(out, p->src, off - p->start, err) < 0)
+		return -1;
+	if (out->has_host_off && p->start == 0)
+		out->host_file = vtr_image_of(b)->path;
+	return 0;
 }
 
 static void split_close(struct vtr_image *im)
@@ -170,10 +174,13 @@ static char *split_name(const char *path, const char *first, const char *suffix,
 	return name;
 }
 
-/* Whether the next piece lies beside the first. Its name follows from the one that the caller gave. */
+/*
+ * Whether the next piece lies beside the first. Its name follows from the one that the caller gave: a name that an image
+ * gave is none to look around at.
+ */
 static bool split_named(const struct vtr_open *o)
 {
-	const char *first = o->path ? split_first(o->path) : NULL;
+	const char *first = o->path && !o->above ? split_first(o->path) : NULL;
 	VTR_FREE char *name = NULL;
 	char suffix[SPLIT_SUFFIX];
 

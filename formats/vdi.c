@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * VDI, VirtualBox' disks, versions 1.1 and 0.1, little endian. There is no specification: the layout is what VirtualBox
+ * VDI, VirtualBox' disks, versions 1.1 and those before 1, little endian. There is no specification: the layout is what VirtualBox
  * writes (its header VDICore.h names the fields), and what QEMU's driver documents of it.
  *
  * One table has a 32-bit entry for each block of the disk: the number of the block in the file, or a mark for a block
@@ -15,7 +15,7 @@
 
 #define VDI_MAGIC_AT 0x40u
 #define VDI_MAGIC 0xbeda107fu
-#define VDI_V0_HEADER 420u /* the file header of version 0.1: the block table follows at once */
+#define VDI_V0_HEADER 420u /* the file header of versions before 1: the block table follows at once */
 #define VDI_V1_HEADER 384u /* from 0x48 on: the least that cbHeader may say */
 #define VDI_MIN_BLOCK 512u
 #define VDI_MAX_BLOCK (256u << 20)
@@ -61,7 +61,7 @@ struct vdi {
  *  0x15c  16  geometry			0x1c8 16  logical geometry, when the header's size has it
  *  0x16c   4  unused
  *
- * Version 0.1 has no header's size, no offsets, no extra bytes and no last UUID: what is left follows each other, then
+ * The versions before 1 (VirtualBox reads 0.2) have no header's size, no offsets, no extra bytes and no last UUID: what is left follows each other, then
  * comes the table, then the blocks.
  */
 static void vdi_parse_fields(struct vdi_header *h, struct vtr_cur *c)
@@ -114,8 +114,9 @@ static int vdi_parse_header(struct vdi_header *out, struct vtr_cur *c, struct vt
 				VDI_MAGIC_AT);
 	h.major = (uint16_t)(version >> 16);
 	h.minor = (uint16_t)version;
-	if (h.major > 1 || h.minor != 1)
-		return vtr_fail(err, VTR_EUNSUPPORTED, "header: version %u.%u, read are 1.1 and 0.1", h.major, h.minor);
+	if (h.major > 1 || h.minor == 0 || h.minor > (h.major == 0 ? 2 : 1))
+		return vtr_fail(err, VTR_EUNSUPPORTED, "header: version %u.%u, read are 1.1, 0.2 and 0.1", h.major,
+				h.minor);
 	if (h.major == 1 && vtr_cur_left(c) >= 4)
 		header_len = vtr_get_le32(c->p);
 	vdi_parse_fields(&h, c);
@@ -206,6 +207,17 @@ static void vdi_uuid_text(char out[37], const uint8_t uuid[16])
 	vtr_guid_text(out, uuid);
 	for (unsigned i = 0; out[i]; i++)
 		out[i] = (char)tolower((unsigned char)out[i]);
+}
+
+/* *out stays NULL for none. */
+static int vdi_keep_uuid(const char **out, struct vdi *v, const uint8_t uuid[16], struct vtr_error *err)
+{
+	char text[37];
+
+	if (!vdi_uuid_is(uuid))
+		return 0;
+	vdi_uuid_text(text, uuid);
+	return (*out = vtr_image_text(&v->im, text, 36, err)) ? 0 : -1;
 }
 
 enum { VDI_OTHER, VDI_PARENT, VDI_PARENT_AS_IT_WAS };
@@ -359,13 +371,8 @@ static int vdi_open_parent(struct vdi *v, struct vtr_open *o, struct vtr_error *
 	vdi_uuid_text(uuid, v->h.parent);
 	if (!(im->info.backing = vtr_image_textf(im, err, "{%s}", uuid)))
 		return -1;
-	if (vdi_uuid_is(v->h.parent_modified)) {
-		char text[37];
-
-		vdi_uuid_text(text, v->h.parent_modified);
-		if (!(im->info.parent_id = vtr_image_text(im, text, 36, err)))
-			return -1;
-	}
+	if (vdi_keep_uuid(&im->info.parent_id, v, v->h.parent_modified, err) < 0)
+		return -1;
 	if (o->opt->alone)
 		return 0;
 	if (vdi_find_parent(&name, v, o, uuid, err) < 0)
@@ -374,19 +381,6 @@ static int vdi_open_parent(struct vdi *v, struct vtr_open *o, struct vtr_error *
 }
 
 /* ------------------------------------------------------------------------------------------------------------ open */
-
-static int vdi_uuid_prop(const char **out, struct vdi *v, const char *key, const char *title, const uint8_t uuid[16],
-			 struct vtr_error *err)
-{
-	char text[37];
-
-	if (!vdi_uuid_is(uuid))
-		return 0;
-	vdi_uuid_text(text, uuid);
-	if (!(*out = vtr_image_text(&v->im, text, 36, err)))
-		return -1;
-	return vtr_image_prop_text(&v->im, key, title, *out, err);
-}
 
 static int vdi_geometry_prop(struct vdi *v, const char *key, const char *title, const uint32_t g[4],
 			     struct vtr_error *err)
@@ -420,17 +414,14 @@ static int vdi_make_info(struct vdi *v, struct vtr_error *err)
 	struct vtr_image *im = &v->im;
 	const struct vdi_header *h = &v->h;
 	size_t comment = strnlen((const char *)h->comment, sizeof(h->comment));
-	const char *unused = NULL;
 
 	im->info.subformat = vdi_types[h->type];
 	im->info.cluster_size = h->block;
 	im->info.logical_sector = 512;
-	if (vdi_creator(v, err) < 0 ||
-	    vtr_image_prop_text(im, "version", "version", h->major == 1 ? "1.1" : "0.1", err) < 0 ||
-	    vdi_uuid_prop(&im->info.id, v, "uuid", "UUID", h->id, err) < 0 ||
-	    vdi_uuid_prop(&im->info.content_id, v, "modification_uuid", "modification", h->modified, err) < 0 ||
-	    vdi_uuid_prop(&unused, v, "parent_uuid", "parent's UUID", h->parent, err) < 0 ||
-	    vdi_uuid_prop(&unused, v, "parent_modification_uuid", "parent's modif.", h->parent_modified, err) < 0 ||
+	if (vdi_creator(v, err) < 0 || vdi_keep_uuid(&im->info.id, v, h->id, err) < 0 ||
+	    vdi_keep_uuid(&im->info.content_id, v, h->modified, err) < 0 ||
+	    vtr_image_prop_text(im, "version", "version", vtr_image_textf(im, err, "%u.%u", h->major, h->minor), err) <
+		    0 ||
 	    vtr_image_prop_number(im, "blocks", "blocks", h->blocks, err) < 0 ||
 	    vtr_image_prop_number(im, "blocks_allocated", "blocks in use", h->allocated, err) < 0 ||
 	    vtr_image_prop_text(im, "image_flags", "image flags", vtr_image_textf(im, err, "%#" PRIx32, h->flags),

@@ -65,7 +65,7 @@ void small_vdi(struct small_image *s, const struct small_vdi *how)
 	small_new(s, data + stored * (512 + how->extra), SMALL_VDI_SIZE);
 	memcpy(s->bytes, "<<< Oracle VM VirtualBox Disk Image >>>\n", 40);
 	small_le(s->bytes + 0x40, 4, 0xbeda107f);
-	small_le(s->bytes + 0x44, 4, how->major << 16 | 1);
+	small_le(s->bytes + 0x44, 4, how->major ? 0x10001 : 2);
 	p = s->bytes + 0x48;
 	if (how->major) {
 		small_le(p, 4, how->header_len);

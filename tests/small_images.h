@@ -23,9 +23,9 @@ void small_be(uint8_t *p, unsigned width, uint64_t value);
  */
 struct small_vdi {
 	unsigned type;	      /* 1 dynamic, 2 fixed (all is stored, in order), 3 undo, 4 differencing */
-	unsigned major;	      /* 1, or 0 for version 0.1 */
+	unsigned major;	      /* 1, or 0 for version 0.2 */
 	unsigned header_len;  /* 384, 400 */
-	unsigned table, data; /* offsets; version 0.1 has none */
+	unsigned table, data; /* offsets; version 0.2 has none */
 	unsigned extra;
 	uint8_t id, modified, parent, parent_modified; /* each UUID is 16 of these bytes */
 	uint32_t seed;				       /* of the bytes */

@@ -130,7 +130,7 @@ static void sample_take(struct sample *s, struct small_image *from)
 
 static void sample_vdi(struct sample *s)
 {
-	struct small_image v = { NULL };
+	struct small_image v = { .len = 0 };
 
 	small_vdi(&v, &small_vdi_plain);
 	sample_take(s, &v);
@@ -140,7 +140,7 @@ static void sample_vdi(struct sample *s)
 static void sample_vdi_chain(struct sample *s)
 {
 	struct small_vdi how = small_vdi_plain;
-	struct small_image v = { NULL }, parent = { NULL };
+	struct small_image v = { .len = 0 }, parent = { .len = 0 };
 
 	small_vdi(&parent, &how);
 	how.type = 4;
@@ -159,7 +159,7 @@ static void sample_vdi_chain(struct sample *s)
 
 static void sample_parallels(struct sample *s)
 {
-	struct small_image p = { NULL };
+	struct small_image p = { .len = 0 };
 
 	small_parallels(&p, 1, 1);
 	sample_take(s, &p);
@@ -172,7 +172,7 @@ static void sample_parallels_hdd(struct sample *s)
 		"<Disk_Parameters><Disk_size>17</Disk_size></Disk_Parameters><StorageData><Storage><Start>0</Start>"
 		"<End>17</End><Blocksize>2</Blocksize><Image><GUID>{5fbaabe3-6958-40ff-92a7-860e329aab41}</GUID>"
 		"<Type>Compressed</Type><File>a.hds</File></Image></Storage></StorageData></Parallels_disk_image>";
-	struct small_image p = { NULL };
+	struct small_image p = { .len = 0 };
 
 	small_parallels(&p, 0, 1);
 	s->parent = p.bytes;
@@ -187,7 +187,7 @@ static void sample_parallels_hdd(struct sample *s)
 
 static void sample_qed(struct sample *s)
 {
-	struct small_image q = { NULL };
+	struct small_image q = { .len = 0 };
 
 	small_qed(&q);
 	sample_take(s, &q);
@@ -195,7 +195,7 @@ static void sample_qed(struct sample *s)
 
 static void sample_qcow1(struct sample *s)
 {
-	struct small_image q = { NULL };
+	struct small_image q = { .len = 0 };
 
 	small_qcow1(&q);
 	sample_take(s, &q);
@@ -203,7 +203,7 @@ static void sample_qcow1(struct sample *s)
 
 static void sample_bochs(struct sample *s)
 {
-	struct small_image b = { NULL };
+	struct small_image b = { .len = 0 };
 
 	small_bochs(&b, 2);
 	sample_take(s, &b);
@@ -211,7 +211,7 @@ static void sample_bochs(struct sample *s)
 
 static void sample_sparse(struct sample *s)
 {
-	struct small_image i = { NULL };
+	struct small_image i = { .len = 0 };
 
 	small_sparse(&i);
 	sample_take(s, &i);

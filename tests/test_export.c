@@ -360,6 +360,11 @@ static void images_are_measured(void **state)
 	assert_int_equal(0, vtr_image_recognise(&sign, o.ctx, path, NULL));
 	assert_string_equal("raw", sign.format);
 	assert_int_equal(22, sign.file_size);
+	qcow2_write_file(in(dir, "b"), "<?xml?><plist>com.apple.diskimage.sparsebundle</plist>", 54);
+	assert_int_equal(0, vtr_image_recognise(&sign, o.ctx, path, NULL));
+	assert_string_equal("sparsebundle", sign.format);
+	assert_false(sign.read);
+	assert_int_equal(54, sign.file_size);
 	assert_int_equal(-1, vtr_image_recognise(&sign, o.ctx, in(dir, "nosuch"), &err));
 	assert_int_equal(VTR_ENOTFOUND, err.code);
 	qcow2_done(&o);

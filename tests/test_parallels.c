@@ -87,6 +87,26 @@ static void both_magics_are_read(void **state)
 	}
 }
 
+/* 63 sectors were the first writers' clusters; here, three. */
+static void clusters_of_any_number_of_sectors_are_read(void **state)
+{
+	struct small_image s;
+
+	(void)state;
+	small_parallels(&s, 0, 1);
+	memset(s.bytes + 64, 0, 4 * SMALL_PARALLELS_CLUSTERS);
+	small_le(s.bytes + 28, 4, 3);
+	small_le(s.bytes + 36, 4, 8);
+	small_le(s.bytes + 64, 4, 2);
+	small_le(s.bytes + 64 + 8, 4, 7);
+	memset(s.disk, 0, s.disk_len);
+	memcpy(s.disk, s.bytes + 2 * 512, 3 * 512);
+	memcpy(s.disk + 6 * 512, s.bytes + 7 * 512, 2 * 512);
+	s.disk_len = 8 * 512;
+	small_expect("parallels", &s);
+	small_done(&s);
+}
+
 static const struct small_damage damages[] = {
 	{ 0, 1, 'w', VTR_ECORRUPT, "no header: it starts neither with" },
 	{ 16, 4, 3, VTR_EUNSUPPORTED, "version 3, read is 2" },
@@ -263,6 +283,17 @@ static void bundles_with_snapshots_are_read(void **state)
 	assert_int_equal(1 << 20, i->cluster_size);
 	assert_int_equal(3, i->n_files);
 	assert_string_equal("image", i->files[0].role);
+	{
+		struct vtr_extent e;
+
+		/* Where the bytes of the overlay lie. */
+		assert_int_equal(0, vtr_blk_extent(&e, o.disk, 3 << 20, NULL));
+		assert_true(e.has_host_off && e.kind == VTR_EXTENT_DATA);
+		assert_non_null(strstr(e.host_file, "/top.hds"));
+		assert_int_equal(0, vtr_blk_extent(&e, o.disk, 0, NULL));
+		assert_true(e.has_host_off && e.host_off == 0);
+		assert_non_null(strstr(e.host_file, "/root.hds"));
+	}
 	assert_int_equal(2, i->n_snapshots);
 	assert_string_equal(ONE, i->snapshots[0].id);
 	assert_string_equal("{22222222-2222-2222-2222-22222222222a}", i->snapshots[1].id);
@@ -473,6 +504,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_qemu_writes_is_read_as_qemu_reads_it),
 		cmocka_unit_test(both_magics_are_read),
+		cmocka_unit_test(clusters_of_any_number_of_sectors_are_read),
 		cmocka_unit_test(damage_is_named),
 		cmocka_unit_test(format_extensions_are_told),
 		cmocka_unit_test(bundles_with_snapshots_are_read),

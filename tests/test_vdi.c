@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * VDI: images of qemu-img against what it reads, and images laid out by hand from VirtualBox' header (VDICore.h) for
- * what qemu-img neither writes nor reads: version 0.1, differencing, undo, extra bytes, odd offsets and block sizes.
+ * what qemu-img neither writes nor reads: version 0.2, differencing, undo, extra bytes, odd offsets and block sizes.
  */
 #include <limits.h>
 #include <setjmp.h>
@@ -95,7 +95,7 @@ static void layouts_that_virtualbox_may_write_are_read(void **state)
 		{ 1, 1, 400, 0x1001, 0x2003, 24, 1, 2, 0, 0, 3 },
 		{ 2, 1, 400, 0x200, 0x1000, 0, 1, 2, 0, 0, 4 },	  /* fixed */
 		{ 2, 1, 400, 0x200, 0x1000, 512, 1, 2, 0, 0, 5 }, /* fixed, with extra bytes */
-		{ 1, 0, 0, 0, 0, 0, 1, 2, 0, 0, 6 },		  /* version 0.1 */
+		{ 1, 0, 0, 0, 0, 0, 1, 2, 0, 0, 6 },		  /* version 0.2 */
 		{ 2, 0, 0, 0, 0, 0, 1, 2, 0, 0, 7 },
 	};
 
@@ -145,7 +145,9 @@ static void facts_are_told(void **state)
 
 static const struct small_damage damages[] = {
 	{ 0x40, 4, 0, VTR_ECORRUPT, "no header: no signature at 0x40" },
-	{ 0x44, 4, 0x10002, VTR_EUNSUPPORTED, "version 1.2, read are 1.1 and 0.1" },
+	{ 0x44, 4, 0x10002, VTR_EUNSUPPORTED, "version 1.2, read are 1.1, 0.2 and 0.1" },
+	{ 0x44, 4, 0, VTR_EUNSUPPORTED, "version 0.0" },
+	{ 0x44, 4, 3, VTR_EUNSUPPORTED, "version 0.3" },
 	{ 0x44, 4, 0x20001, VTR_EUNSUPPORTED, "version 2.1" },
 	{ 0x48, 4, 383, VTR_ECORRUPT, "its size is 383, expected at least 384" },
 	{ 0x48, 4, 0x1000, VTR_ECORRUPT, "the block table at 0x200 lies in the header" },
