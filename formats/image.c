@@ -178,7 +178,7 @@ int vtr_image_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, st
 		break;
 	case VTR_RUN_PLAIN:
 		e.kind = VTR_EXTENT_DATA;
-		e.has_host_off = !run.locked;
+		e.has_host_off = !run.locked && !run.unplaced;
 		e.host_off = run.host;
 		break;
 	case VTR_RUN_PACKED:
@@ -336,7 +336,9 @@ static int image_check_parent(struct vtr_image *im, const struct vtr_open *o, st
 
 	if (!want || !has)
 		return 0;
-	im->info.parent_match = strcmp(want, has) == 0 ? VTR_MATCH_YES : VTR_MATCH_NO;
+	im->info.parent_match = strcmp(want, has) == 0 || (im->other_parent_id && strcmp(im->other_parent_id, has) == 0)
+					? VTR_MATCH_YES
+					: VTR_MATCH_NO;
 	if (im->info.parent_match == VTR_MATCH_YES)
 		return 0;
 	vtr_error_set(&bad, VTR_ECORRUPT,

@@ -30,8 +30,6 @@ static bool known_at(const uint8_t *bytes, size_t len, size_t at, const char *ma
 
 KNOWN(qcow1, "qcow", "QEMU copy-on-write v1", HEAD(0, "QFI\xfb\0\0\0\x01"));
 KNOWN(vmdk, "vmdk", "VMware disk", HEAD(0, "KDMV") | HEAD(0, "COWD") | HEAD(0, "# Disk DescriptorFile"));
-KNOWN(vhdx, "vhdx", "Hyper-V disk v2", HEAD(0, "vhdxfile"));
-KNOWN(vhd, "vhd", "Virtual PC and Hyper-V disk", HEAD(0, "conectix") | TAIL(512, "conectix") | TAIL(511, "conectix"));
 KNOWN(vdi, "vdi", "VirtualBox disk", HEAD(0x40, "\x7f\x10\xda\xbe"));
 KNOWN(qed, "qed", "QEMU enhanced disk", HEAD(0, "QED\0"));
 KNOWN(parallels, "parallels", "Parallels disk", HEAD(0, "WithoutFreeSpace") | HEAD(0, "WithouFreSpacExt"));
