@@ -267,6 +267,8 @@ static void a_child_reads_as_libvhdi_reads_it(void **state)
 			memset(p + at, 0xff, 16);
 			if (child && k == 1)
 				memcpy(p + at, bits, sizeof(bits));
+			if (!child && k == 2) /* never written: zeros in a dynamic disk */
+				memset(p + at + 3, 0, 5);
 			qcow2_noise(p + at + 512, block, 10 * child + k);
 			for (unsigned s = 0; s < 128; s++)
 				if (p[at + s / 8] << s % 8 & 0x80)
@@ -283,6 +285,51 @@ static void a_child_reads_as_libvhdi_reads_it(void **state)
 	snprintf(images, sizeof(images), "'%s/child.vhd' '%s/parent.vhd'", dir, dir);
 	vhd_expect_peer(images, disk, 3 * block);
 	free(image);
+	free(disk);
+	part_temp_done(dir);
+}
+
+/* What Windows 10 wrote into a child, of which the corpus has no parent: the rest is as a parent of ours has it. */
+static void sectors_that_windows_wrote_are_the_childs(void **state)
+{
+	static const unsigned own[] = { 134, 143, 152, 153, 154, 155, 156, 157, 158,
+					159, 184, 185, 188, 190, 191, 192, 194, 196 };
+	static const uint8_t id[16] = { 0x5f, 0xa2, 0x1a, 0x55, 0xf3, 0x94, 0xaa, 0x4d,
+					0x99, 0x58, 0x19, 0x51, 0xa6, 0x7d, 0x55, 0x40 };
+	const char *corpus = part_corpus();
+	uint8_t *parent, *child, *disk;
+	struct qcow2_opened o;
+	uint64_t len;
+	char *dir;
+
+	(void)state;
+	if (!corpus) {
+		print_message("skipped: VITRINE_CORPUS is not set\n");
+		skip();
+	}
+	dir = part_temp();
+	part_run("xz -dc '%s/container/dfvfs-fat-differential.vhd.xz' >'%s/child.vhd'", corpus, dir);
+	child = qcow2_file(in(dir, "child.vhd"), &len);
+	parent = malloc((4 << 20) + 512);
+	disk = malloc(4 << 20);
+	assert_true(parent && disk && len == 2183168);
+	memset(parent, 'P', 4 << 20);
+	memset(disk, 'P', 4 << 20);
+	vhd_build_footer(parent + (4 << 20), 2, 4 << 20, UINT64_MAX, "win ");
+	memcpy(parent + (4 << 20) + 68, id, 16);
+	vhd_seal_footer(parent + (4 << 20), 512);
+	qcow2_write_file(in(dir, "fat-parent.vhd"), parent, (4 << 20) + 512);
+	/* The only block lies at sector 0x9f. */
+	for (size_t i = 0; i < VTR_COUNT(own); i++)
+		memcpy(disk + 512 * own[i], child + 0xa0 * 512 + 512 * own[i], 512);
+	qcow2_open_good(&o, in(dir, "child.vhd"), NULL);
+	qcow2_expect_bytes(o.disk, disk, 4 << 20);
+	qcow2_expect_quiet(&o);
+	assert_int_equal(VTR_MATCH_YES, vtr_image_info(o.disk)->parent_match);
+	assert_string_equal("Windows (win 10.0)", vtr_image_info(o.disk)->creator);
+	qcow2_done(&o);
+	free(child);
+	free(parent);
 	free(disk);
 	part_temp_done(dir);
 }
@@ -798,6 +845,7 @@ int main(void)
 		cmocka_unit_test(sectors_that_were_never_written_are_zeros),
 		cmocka_unit_test(a_child_has_its_own_sectors_and_its_parents),
 		cmocka_unit_test(a_child_reads_as_libvhdi_reads_it),
+		cmocka_unit_test(sectors_that_windows_wrote_are_the_childs),
 		cmocka_unit_test(bitmaps_of_all_sizes_are_followed),
 		cmocka_unit_test(one_footer_is_enough),
 		cmocka_unit_test(a_footer_of_511_bytes_is_one),
