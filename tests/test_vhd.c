@@ -540,7 +540,8 @@ static void the_parent_is_found_by_each_kind_of_locator(void **state)
 		{ "Wi2r", ".\\p.vhd", "p.vhd" },
 		{ "Wi2k", "C:\\p.vhd", "p.vhd" },
 		{ "MacX", "file://./sub/p.vhd", "sub/p.vhd" }, /* as XenServer writes it */
-		{ "MacX", "file://localhost/Users/a/my%20p.vhd", "my p.vhd" },
+		{ "MacX", "file://localhost/Users/a/my%20p%2Evhd", "my p.vhd" },
+		{ "MacX", "file:%zz/%7/p.vhd", "p.vhd" },
 		{ "MacX", "file:///Users/a/p.vhd", "p.vhd" },
 		{ "Mac ", "p.vhd", "p.vhd" },
 	};
@@ -719,6 +720,42 @@ static void damage_is_named(void **state)
 	}
 }
 
+static void more_damage_is_named(void **state)
+{
+	struct vtr_image_options snapshot = { .format = "vhd", .snapshot = "s" };
+	uint8_t image[VHD_BUILD_LEN], old[1024] = { 0 };
+	struct qcow2_opened o;
+
+	(void)state;
+	memset(image, 1, sizeof(image));
+	open_bytes(&o, image, sizeof(image));
+	qcow2_expect_error(&o, VTR_ECORRUPT, "no footer: neither the end nor the start has \"conectix\"");
+	qcow2_open_bytes(&o, image, sizeof(image), &snapshot);
+	qcow2_expect_error(&o, VTR_ENOTFOUND, "no snapshot \"s\": a VHD has none");
+	qcow2_done(&o);
+	/* The footer of a fixed disk stands at the end, or nowhere. */
+	vhd_build_footer(image, 2, VHD_BUILD_SIZE, UINT64_MAX, "win ");
+	open_bytes(&o, image, sizeof(image));
+	qcow2_expect_error(&o, VTR_ECORRUPT, "no footer");
+	qcow2_done(&o);
+	/* A disk of nothing, by a Macintosh. */
+	vhd_build_footer(old, 2, 0, UINT64_MAX, "vpc ");
+	memcpy(old + 36, "Mac ", 4);
+	vhd_seal_footer(old, 512);
+	open_good_bytes(&o, old, 512);
+	assert_int_equal(0, vtr_blk_size(o.disk));
+	assert_string_equal("Macintosh", prop(o.disk, "creator_host")->text);
+	assert_string_equal("Virtual PC (vpc 6.3)", vtr_image_info(o.disk)->creator);
+	qcow2_done(&o);
+	/* Locators without a name in them. */
+	vhd_build(image, 4);
+	vhd_build_locator(image, 1, "Mac ", VHD_BUILD_LOCATOR + 300, old, 60);
+	vhd_build_locator(image, 2, "W2ku", VHD_BUILD_LOCATOR + 300, old, 0);
+	open_good_bytes(&o, image, sizeof(image));
+	qcow2_expect_quiet(&o);
+	qcow2_done(&o);
+}
+
 /* Of the block that an entry of the BAT misplaces; the others are read. */
 static void a_damaged_entry_costs_its_block(void **state)
 {
@@ -855,6 +892,7 @@ int main(void)
 		cmocka_unit_test(another_parent_is_refused_unless_allowed),
 		cmocka_unit_test(the_footer_is_told),
 		cmocka_unit_test(damage_is_named),
+		cmocka_unit_test(more_damage_is_named),
 		cmocka_unit_test(a_damaged_entry_costs_its_block),
 		cmocka_unit_test(a_file_cut_within_a_block_gives_what_it_has),
 		cmocka_unit_test(odd_locators_are_warned_of),

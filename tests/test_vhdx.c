@@ -498,6 +498,26 @@ static void a_log_wraps_around_its_end(void **state)
 		expect_wrapped(split);
 }
 
+/* From its first sector to its last, the tail in the middle. */
+static void a_log_may_be_full(void **state)
+{
+	uint8_t page[4096];
+	struct vhdx_write w;
+	struct vhdx_built b;
+	uint32_t at = MB / 2;
+
+	(void)state;
+	build_for_log(&b);
+	for (unsigned i = 0; i < 128; i++) {
+		bat_page(page, &b, i == 127 ? 3 : 1 + i % 3);
+		w = (struct vhdx_write){ .off = b.bat_off, .data = page };
+		at = vhdx_log_entry(&b, at, 1000 + i, MB / 2, &w, 1);
+	}
+	assert_int_equal(MB / 2, at);
+	expect_blocks(&b, 3, 128);
+	vhdx_done(&b);
+}
+
 static void zero_descriptors_wipe_what_was_there(void **state)
 {
 	uint8_t page[4096], noise[4096], *disk = calloc(4, MB);
@@ -988,6 +1008,172 @@ static void damage_is_named(void **state)
 	}
 }
 
+/* What lies in another place than the tables of damage reach. */
+static void more_damage_is_named(void **state)
+{
+	struct vhdx_options opt = { .size = 2 * MB, .data_mb = 1 };
+	struct vtr_image_options snapshot = { .format = "vhdx", .snapshot = "s" };
+	struct vhdx_built b, good;
+	struct qcow2_opened o;
+
+	(void)state;
+	vhdx_build(&good, &opt);
+	b = good;
+	b.len = 7;
+	open_built(&o, &b);
+	qcow2_expect_error(&o, VTR_ETRUNCATED, "no file identifier: the file has 7 bytes");
+	qcow2_done(&o);
+	b.len = 100000;
+	open_built(&o, &b);
+	qcow2_expect_error(&o, VTR_ETRUNCATED, "region tables: the file has 100000 bytes");
+	qcow2_done(&o);
+	b.len = 60000;
+	open_built(&o, &b);
+	qcow2_expect_error(&o, VTR_ETRUNCATED, "no header");
+	qcow2_done(&o);
+	b = good;
+	b.p[3] = 'X';
+	open_built(&o, &b);
+	qcow2_expect_error(&o, VTR_ECORRUPT, "does not start with \"vhdxfile\"");
+	b.p[3] = 'x';
+	qcow2_open_bytes(&o, b.p, b.len, &snapshot);
+	qcow2_expect_error(&o, VTR_ENOTFOUND, "no snapshot \"s\": a VHDX has none");
+	qcow2_done(&o);
+
+	/* An empty log that lies nowhere does no harm; one that is to be replayed does. */
+	for (unsigned k = 0; k < 2; k++)
+		vhd_put_le(b.p + 65536 * (k + 1) + 72, 8, 1ull << 40);
+	vhdx_seal(&b);
+	open_good_built(&o, &b);
+	qcow2_expect_said(&o, "truncated: VHDX: log: 0x100000 bytes at 0x10000000000 end past the end of the file");
+	qcow2_done(&o);
+	vhdx_log_use(&b);
+	open_built(&o, &b);
+	qcow2_expect_error(&o, VTR_ETRUNCATED, "log: 0x100000 bytes at 0x10000000000 end past the end");
+	qcow2_done(&o);
+	for (unsigned k = 0; k < 2; k++)
+		vhd_put_le(b.p + 65536 * (k + 1) + 68, 4, 0);
+	vhdx_seal(&b);
+	open_built(&o, &b);
+	qcow2_expect_error(&o, VTR_ECORRUPT, "log: it is to be replayed, and has no bytes");
+	qcow2_done(&o);
+	for (unsigned k = 0; k < 2; k++)
+		vhd_put_le(b.p + 65536 * (k + 1) + 64, 2, 1);
+	vhdx_seal(&b);
+	open_built(&o, &b);
+	qcow2_expect_error(&o, VTR_EUNSUPPORTED, "log version 1, read is 0");
+	qcow2_done(&o);
+	vhdx_done(&b);
+
+	/* Twice the same region. */
+	for (unsigned i = 0; i < 2; i++) {
+		vhdx_build(&b, &opt);
+		for (unsigned k = 0; k < 2; k++)
+			memcpy(b.p + (192 + 64 * k) * 1024 + 16 + 32 * !i, b.p + (192 + 64 * k) * 1024 + 16 + 32 * i,
+			       16);
+		vhdx_seal(&b);
+		open_built(&o, &b);
+		qcow2_expect_error(&o, VTR_ECORRUPT, i ? "it has two metadata regions" : "it has two BATs");
+		qcow2_done(&o);
+		vhdx_done(&b);
+	}
+	/* Twice the same item, and too many. */
+	vhdx_build(&b, &opt);
+	vhdx_item(&b, b.p + b.metadata_off + 32, "12345678", 8, 4);
+	open_built(&o, &b);
+	qcow2_expect_error(&o, VTR_ECORRUPT, "entry 5: a second file parameters");
+	qcow2_done(&o);
+	vhdx_done(&b);
+	vhdx_build(&b, &opt);
+	for (unsigned i = 0; i < 1025; i++) {
+		uint8_t guid[16] = { (uint8_t)i, (uint8_t)(i >> 8) };
+
+		if (i == 1024) {
+			open_good_built(&o, &b);
+			assert_non_null(strstr(prop(o.disk, "user_metadata")->text, " (0 bytes), and 1008 more"));
+			qcow2_done(&o);
+		}
+		vhdx_item(&b, guid, NULL, 0, 1);
+	}
+	open_built(&o, &b);
+	qcow2_expect_error(&o, VTR_ECORRUPT, "metadata table: more than 1024 items of users");
+	qcow2_done(&o);
+	vhdx_done(&b);
+}
+
+static void damage_to_a_locator_is_named(void **state)
+{
+	/* Offsets in the item: type at 0, count at 18, then entries of 12 bytes: key and value, their lengths. */
+	static const struct {
+		unsigned at, width;
+		uint64_t value;
+		int code;
+		const char *text;
+	} rows[] = {
+		{ 0, 1, 0, VTR_EUNSUPPORTED, "parent locator: type B04AEF00-D19E-4A81-B789-25B8E9445913 is unknown" },
+		{ 18, 2, 65535, VTR_ECORRUPT, "parent locator: 65535 entries in" },
+		{ 20, 4, UINT32_MAX, VTR_ECORRUPT, "parent locator: entry 0: it leaves the item" },
+		{ 24, 4, 60000, VTR_ECORRUPT, "parent locator: entry 0: it leaves the item" },
+		{ 28, 2, 60000, VTR_ECORRUPT, "parent locator: entry 0: it leaves the item" },
+		{ 30, 2, 60000, VTR_ECORRUPT, "parent locator: entry 0: it leaves the item" },
+		{ 28, 2, 4, VTR_ECORRUPT, "parent locator: it has no parent_linkage" }, /* "pa": an unknown key */
+	};
+	struct vhdx_options opt = {
+		.size = 2 * MB, .flags = 2, .relative = "p", .linkage = "{33221100-5544-7766-8899-aabbccddeeff}"
+	};
+	struct vhdx_built b;
+	struct qcow2_opened o;
+
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(rows); i++) {
+		vhdx_build(&b, &opt);
+		vhd_put_le(b.p + b.metadata_off + 65536 + 40 + rows[i].at, rows[i].width, rows[i].value);
+		open_built(&o, &b);
+		qcow2_expect_error(&o, rows[i].code, rows[i].text);
+		qcow2_done(&o);
+		vhdx_done(&b);
+	}
+	/* A key twice. */
+	vhdx_build(&b, &opt);
+	memcpy(b.p + b.metadata_off + 65536 + 40 + 32, b.p + b.metadata_off + 65536 + 40 + 20, 12);
+	open_built(&o, &b);
+	qcow2_expect_error(&o, VTR_ECORRUPT, "parent locator: entry 1: a second parent_linkage");
+	qcow2_done(&o);
+	vhdx_done(&b);
+	/* A path of hosts like this one: by the policy. */
+	opt.relative = "/nonexistent/p.vhdx";
+	vhdx_build(&b, &opt);
+	qcow2_start(&o, NULL, true);
+	qcow2_open_bytes(&o, b.p, b.len, NULL);
+	qcow2_expect_error(&o, VTR_EPOLICY, "p.vhdx");
+	qcow2_done(&o);
+	vhdx_done(&b);
+}
+
+static void a_file_cut_within_a_block_gives_what_it_has(void **state)
+{
+	struct vhdx_options opt = { .size = 2 * MB, .data_mb = 2 };
+	struct vtr_error err = { 0 };
+	struct vhdx_built b;
+	struct qcow2_opened o;
+	uint8_t buf[512];
+
+	(void)state;
+	vhdx_build(&b, &opt);
+	qcow2_noise(b.p + b.data_off, 2 * MB, 9);
+	vhdx_bat(&b, 0, 6, b.data_off);
+	vhdx_bat(&b, 1, 6, b.data_off + MB);
+	b.len = b.data_off + MB + 1024;
+	open_good_built(&o, &b);
+	assert_int_equal(0, vtr_blk_pread(o.disk, MB + 512, buf, 512, NULL));
+	assert_memory_equal(b.p + b.data_off + MB + 512, buf, 512);
+	assert_int_equal(-1, vtr_blk_pread(o.disk, MB + 1024, buf, 512, &err));
+	assert_int_equal(VTR_ETRUNCATED, err.code);
+	assert_non_null(strstr(err.text, "BAT: entry 1 has these bytes past the end of the file (0x500400)"));
+	qcow2_done(&o);
+	vhdx_done(&b);
+}
+
 static void a_damaged_entry_costs_its_block(void **state)
 {
 	static const struct {
@@ -1078,6 +1264,7 @@ int main(void)
 		cmocka_unit_test(a_child_has_its_own_sectors_and_its_parents),
 		cmocka_unit_test(a_log_is_replayed_entry_by_entry),
 		cmocka_unit_test(a_log_wraps_around_its_end),
+		cmocka_unit_test(a_log_may_be_full),
 		cmocka_unit_test(zero_descriptors_wipe_what_was_there),
 		cmocka_unit_test(long_entries_and_longer_files_are_replayed),
 		cmocka_unit_test(a_log_may_mend_the_tables),
@@ -1088,6 +1275,9 @@ int main(void)
 		cmocka_unit_test(what_is_unknown_is_told_or_refused),
 		cmocka_unit_test(the_parent_is_found_and_checked),
 		cmocka_unit_test(damage_is_named),
+		cmocka_unit_test(more_damage_is_named),
+		cmocka_unit_test(damage_to_a_locator_is_named),
+		cmocka_unit_test(a_file_cut_within_a_block_gives_what_it_has),
 		cmocka_unit_test(a_damaged_entry_costs_its_block),
 		cmocka_unit_test(a_damaged_bitmap_entry_costs_its_blocks),
 	};

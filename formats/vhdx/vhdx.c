@@ -27,6 +27,7 @@
 #define VHDX_MAX_ITEM (1u << 20) /* bytes of a metadata item */
 #define VHDX_MAX_SIZE (64ull << 40)
 #define VHDX_CHUNK_SECTORS (1u << 23) /* that a sector bitmap block describes */
+#define VHDX_LISTED 16u		      /* GUIDs of one kind in the facts */
 #define VHDX_BATCH 512u		      /* BAT entries looked at in one go */
 
 #define VHDX_ITEM_USER 1u
@@ -59,6 +60,12 @@ struct vhdx_area {
 	uint64_t off, len;
 };
 
+/* GUIDs for the facts. */
+struct vhdx_list {
+	struct vtr_str text;
+	unsigned n;
+};
+
 struct vhdx_item {
 	uint64_t off; /* in the file */
 	uint32_t len;
@@ -85,7 +92,7 @@ struct vhdx {
 	uint64_t block, blocks;
 	uint64_t ratio; /* payload blocks of a chunk */
 	char *keys[VHDX_KEYS];
-	struct vtr_str other_regions, user_items, other_items;
+	struct vhdx_list other_regions, user_items, other_items;
 };
 
 static const char *const vhdx_key_names[VHDX_KEYS] = { "relative_path", "volume_path", "absolute_win32_path",
@@ -114,13 +121,14 @@ static bool vhdx_guid_is(const uint8_t *p, const char *text)
 	return strcmp(own, text) == 0;
 }
 
-/* A list of GUIDs for the facts. */
-static void vhdx_list(struct vtr_str *s, const uint8_t *guid, uint32_t len)
+static void vhdx_list_add(struct vhdx_list *l, const uint8_t *guid, uint32_t len)
 {
 	char text[37];
 
+	if (l->n++ >= VHDX_LISTED)
+		return;
 	vtr_guid_text(text, guid);
-	vtr_str_putf(s, "%s%s (%" PRIu32 " bytes)", s->len ? ", " : "", text, len);
+	vtr_str_putf(&l->text, "%s%s (%" PRIu32 " bytes)", l->n > 1 ? ", " : "", text, len);
 }
 
 /* --------------------------------------------------------------------------------------------------------- headers */
@@ -331,7 +339,7 @@ static int vhdx_parse_region(struct vhdx *v, const uint8_t *p, struct vtr_error 
 	vtr_guid_text(text, p);
 	if (required)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "region %s is required and unknown", text);
-	vhdx_list(&v->other_regions, p, len);
+	vhdx_list_add(&v->other_regions, p, len);
 	if (vhdx_add_area(v, "unknown region", off, len, err) < 0)
 		return vtr_at(err, "%s", text);
 	return 0;
@@ -405,7 +413,7 @@ static int vhdx_parse_item(struct vhdx *v, const uint8_t *p, struct vtr_error *e
 	if (!item) {
 		if (flags & VHDX_ITEM_REQUIRED)
 			return vtr_fail(err, VTR_EUNSUPPORTED, "item %s is required and unknown", text);
-		vhdx_list(flags & VHDX_ITEM_USER ? &v->user_items : &v->other_items, p, len);
+		vhdx_list_add(flags & VHDX_ITEM_USER ? &v->user_items : &v->other_items, p, len);
 		return 0;
 	}
 	if (len > VHDX_MAX_ITEM || off < VHDX_TABLE || !vtr_range_in(off, len, v->metadata_len))
@@ -783,15 +791,16 @@ static int vhdx_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uin
 
 /* ----------------------------------------------------------------------------------------------------------- facts */
 
-/* The text of s, when there is any; cut where there are more than people read. */
-static int vhdx_prop_list(struct vhdx *v, const char *key, const char *title, const struct vtr_str *s,
+static int vhdx_prop_list(struct vhdx *v, const char *key, const char *title, struct vhdx_list *l,
 			  struct vtr_error *err)
 {
-	if (s->oom)
-		return vtr_fail(err, VTR_ENOMEM, "out of memory: %s", title);
-	if (s->len == 0)
+	if (l->n == 0)
 		return 0;
-	return vtr_image_prop_text(&v->im, key, title, vtr_image_text(&v->im, s->p, s->len, err), err);
+	if (l->n > VHDX_LISTED)
+		vtr_str_putf(&l->text, ", and %u more", l->n - VHDX_LISTED);
+	if (l->text.oom)
+		return vtr_fail(err, VTR_ENOMEM, "out of memory: %s", title);
+	return vtr_image_prop_text(&v->im, key, title, vtr_image_text(&v->im, l->text.p, l->text.len, err), err);
 }
 
 static int vhdx_make_info(struct vhdx *v, struct vtr_error *err)
@@ -815,7 +824,7 @@ static int vhdx_make_info(struct vhdx *v, struct vtr_error *err)
 	vtr_guid_text(guid, v->h.file_write);
 	if (vtr_image_prop_text(im, "file_write_guid", "file write id", vtr_image_text(im, guid, 36, err), err) < 0)
 		return -1;
-	/* Readers of all files come here: 520 bytes are in the file. */
+	/* The file has them: it has headers. */
 	if (vtr_blk_pread(im->file, 8, creator, sizeof(creator), err) < 0)
 		return -1;
 	vtr_utf16le_to_utf8(text, sizeof(text), creator, sizeof(creator));
@@ -842,9 +851,9 @@ static void vhdx_close(struct vtr_image *im)
 	for (size_t i = 0; i < VHDX_KEYS; i++)
 		free(v->keys[i]);
 	free(v->areas);
-	vtr_str_done(&v->other_regions);
-	vtr_str_done(&v->user_items);
-	vtr_str_done(&v->other_items);
+	vtr_str_done(&v->other_regions.text);
+	vtr_str_done(&v->user_items.text);
+	vtr_str_done(&v->other_items.text);
 	vtr_blk_unref(v->replayed);
 }
 
