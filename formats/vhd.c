@@ -598,6 +598,8 @@ static int vhd_make_info(struct vhd *v, struct vtr_error *err)
 	    vtr_image_prop_bytes(im, "current_size", "current size", v->f.size, err) < 0 ||
 	    vtr_image_prop_bytes(im, "original_size", "original size", v->f.original, err) < 0 ||
 	    vtr_image_prop_bool(im, "size_by_geometry", "size by geometry", vhd_size_by_geometry(&v->f), err) < 0 ||
+	    vtr_image_prop_text(im, "features", "features", vtr_image_textf(im, err, "%#x", (unsigned)v->f.features),
+				err) < 0 ||
 	    vtr_image_prop_bool(im, "temporary", "temporary", v->f.features & 1, err) < 0 ||
 	    vtr_image_prop_bool(im, "saved_state", "in a saved state", v->f.saved_state, err) < 0)
 		return -1;

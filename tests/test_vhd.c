@@ -666,6 +666,7 @@ static void the_footer_is_told(void **state)
 	assert_string_equal("10 cylinders, 4 heads, 17 sectors", prop(o.disk, "geometry")->text);
 	assert_int_equal(12345678, prop(o.disk, "original_size")->number);
 	assert_true(prop(o.disk, "temporary")->number);
+	assert_string_equal("0x3", prop(o.disk, "features")->text);
 	assert_true(prop(o.disk, "saved_state")->number);
 	assert_int_equal(4096, info->cluster_size);
 	assert_int_equal(512, info->logical_sector);

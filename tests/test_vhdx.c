@@ -243,6 +243,14 @@ static void sectors_of_4096_bytes_are_read(void **state)
 	assert_int_equal(4096, vtr_image_info(o.disk)->logical_sector);
 	assert_int_equal(4096, vtr_image_info(o.disk)->physical_sector);
 	qcow2_done(&o);
+	if (vhd_has_peer()) {
+		char *dir = part_temp(), images[600];
+
+		write_built(&b, in(dir, "i"));
+		snprintf(images, sizeof(images), "'%s/i'", dir);
+		vhd_expect_peer(images, disk, opt.size);
+		part_temp_done(dir);
+	}
 	vhdx_done(&b);
 	free(disk);
 }
@@ -305,9 +313,10 @@ static void a_child_has_its_own_sectors_and_its_parents(void **state)
 	struct qcow2_opened o;
 
 	(void)state;
-	for (unsigned round = 0; round < 3; round++) {
-		uint32_t sector = round == 1 ? 4096 : 512;
-		uint8_t *disk = make_child(dir, sector, round == 2);
+	/* libvhdi 20210425 sees where sectors of the child end when a byte of the bitmap is zero, no finer. */
+	for (unsigned round = 0; round < 4; round++) {
+		uint32_t sector = round % 2 ? 4096 : 512;
+		uint8_t *disk = make_child(dir, sector, round >= 2);
 
 		qcow2_open_good(&o, in(dir, "child.avhdx"), NULL);
 		qcow2_expect_bytes(o.disk, disk, 3 * MB);
@@ -324,7 +333,7 @@ static void a_child_has_its_own_sectors_and_its_parents(void **state)
 		assert_int_equal(0, vtr_blk_extent(&e, o.disk, 2 * MB, NULL));
 		assert_int_equal(0, e.depth);
 		qcow2_done(&o);
-		if (round == 2 && vhd_has_peer()) {
+		if (round >= 2 && vhd_has_peer()) {
 			snprintf(images, sizeof(images), "'%s/child.avhdx' '%s/parent.vhdx'", dir, dir);
 			vhd_expect_peer(images, disk, 3 * MB);
 		}
