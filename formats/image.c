@@ -201,7 +201,8 @@ static int image_extent(struct vtr_extent *out, struct vtr_image *im, uint64_t o
 		break;
 	case VTR_RUN_PLAIN:
 		e.kind = VTR_EXTENT_DATA;
-		e.has_host_off = !run.locked && !im->outer; /* the bytes of what it lies in are no file's */
+		/* The bytes of what it lies in are no file's. */
+		e.has_host_off = !run.locked && !run.unplaced && !im->outer;
 		e.host_off = run.host;
 		e.host_file = image_file_path(im, run.src);
 		if (whole && !run.locked && run.len >= IMAGE_HOLE)
@@ -380,7 +381,9 @@ static int image_check_parent(struct vtr_image *im, const struct vtr_open *o, st
 
 	if (!want || !has)
 		return 0;
-	im->info.parent_match = strcmp(want, has) == 0 ? VTR_MATCH_YES : VTR_MATCH_NO;
+	im->info.parent_match = strcmp(want, has) == 0 || (im->other_parent_id && strcmp(im->other_parent_id, has) == 0)
+					? VTR_MATCH_YES
+					: VTR_MATCH_NO;
 	if (im->info.parent_match == VTR_MATCH_YES)
 		return 0;
 	vtr_error_set(&bad, VTR_ECORRUPT,

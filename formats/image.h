@@ -31,6 +31,7 @@ struct vtr_run {
 	uint64_t unit;	     /* PACKED: offset on the disk of what is decoded in one go */
 	size_t unit_len;     /* PACKED: its bytes, at most the image's unit_max */
 	unsigned method;     /* PACKED: for unpack */
+	bool unplaced;	     /* PLAIN: src is no file, so that host is no place in one */
 	const char *locked;  /* how the bytes are encrypted, so that they cannot be read; NULL: they are not. Static */
 };
 
@@ -56,6 +57,7 @@ struct vtr_image {
 	struct vtr_cache *units; /* decoded; NULL until vtr_image_finish(), and when there are none */
 	size_t unit_max;	 /* bytes of the largest unit; 0: nothing is packed */
 	struct vtr_codecs codecs;
+	const char *other_parent_id; /* the parent may have this content_id as well as info.parent_id; NULL: may not */
 	char *path;
 	struct vtr_image_info info; /* the driver fills what it knows; texts through vtr_image_text() */
 	struct vtr_prop *props;

@@ -349,6 +349,8 @@ static void corpus_check(const char *corpus, const char *name, const char *colum
 		 : strcmp(dot, ".bz2") == 0 ? "bzip2 -dc"
 					    : "cat",
 		 corpus, name, dir);
+	if (strstr(name, "vhd-diff/image-")) /* its parent lies beside it */
+		part_run("xz -dc '%s/container/dfvfs-vhd-diff/image.vhd.xz' >'%s/image.vhd'", corpus, dir);
 	qcow2_start(&o, NULL, true);
 	qcow2_open(&o, in(dir, "image"), NULL);
 	if (o.rc == 0 && !format)
@@ -371,7 +373,10 @@ static void corpus_check(const char *corpus, const char *name, const char *colum
 		assert_int_equal(0, o.rc);
 		assert_string_equal(format, vtr_image_info(o.disk)->format);
 		corpus_expect_bytes(o.disk, truth);
-		qcow2_expect_quiet(&o);
+		if (strstr(name, "vhd-diff/")) /* edited by hand, but for the checksums */
+			qcow2_expect_said(&o, "wrong checksum");
+		else
+			qcow2_expect_quiet(&o);
 	}
 	qcow2_done(&o);
 	part_temp_done(dir);
