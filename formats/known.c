@@ -35,11 +35,9 @@ KNOWN(vhd, "vhd", "Virtual PC and Hyper-V disk", HEAD(0, "conectix") | TAIL(512,
 KNOWN(vdi, "vdi", "VirtualBox disk", HEAD(0x40, "\x7f\x10\xda\xbe"));
 KNOWN(qed, "qed", "QEMU enhanced disk", HEAD(0, "QED\0"));
 KNOWN(parallels, "parallels", "Parallels disk", HEAD(0, "WithoutFreeSpace") | HEAD(0, "WithouFreSpacExt"));
-KNOWN(dmg, "dmg", "Apple disk image (UDIF)", TAIL(512, "koly\0\0\0\x04"));
 KNOWN(ewf, "ewf", "Expert Witness (E01)", HEAD(0, "EVF\x09\x0d\x0a\xff\0") | HEAD(0, "EVF2\x0d\x0a\x81\0"));
 KNOWN(bochs, "bochs", "Bochs disk", HEAD(0, "Bochs Virtual HD Image"));
 KNOWN(sparseimage, "sparseimage", "Apple sparse image", HEAD(0, "sprs\0\0\0\x03"));
-KNOWN(android_sparse, "android-sparse", "Android sparse image", HEAD(0, "\x3a\xff\x26\xed\x01\0"));
 KNOWN(gzip, "gzip", "a file compressed with gzip", HEAD(0, "\x1f\x8b\x08"));
 KNOWN(xz, "xz", "a file compressed with xz", HEAD(0, "\xfd\x37zXZ\0"));
 KNOWN(zstd, "zstd", "a file compressed with zstd", HEAD(0, "\x28\xb5\x2f\xfd"));

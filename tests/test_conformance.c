@@ -15,6 +15,7 @@
 
 #include "base/checked.h"
 #include "formats/format.h"
+#include "tests/packed_images.h"
 #include "tests/qcow2_images.h"
 
 /* -------------------------------------------------------------------------------------------------------- the table */
@@ -73,13 +74,46 @@ static void sample_chain(struct sample *s)
 	memcpy(s->disk + 2048, s->parent + 2048, s->parent_len - 2048);
 }
 
+static void sample_packed(struct sample *s, struct packed_image *i)
+{
+	s->image = i->image.p;
+	s->image_len = i->image.len;
+	s->disk = i->disk.p;
+	s->disk_len = i->disk.len;
+}
+
+static void sample_android(struct sample *s)
+{
+	struct packed_image i;
+
+	packed_android(&i, 0);
+	sample_packed(s, &i);
+}
+
+static void sample_dmg(struct sample *s)
+{
+	struct packed_image i;
+
+	packed_dmg(&i, 0x80000005, PACKED_DMG_XML);
+	sample_packed(s, &i);
+}
+
+static void sample_dmg_fork(struct sample *s)
+{
+	struct packed_image i;
+
+	packed_dmg(&i, 0x80000006, PACKED_DMG_FORK);
+	sample_packed(s, &i);
+}
+
 static const struct conform {
 	const char *format;
 	void (*make)(struct sample *s); /* s is zeroed; sample_done() releases what it makes */
 	const char *snapshot;		/* an internal snapshot of it with the same bytes; NULL: none */
 } rows[] = {
 	{ "qcow2", sample_qcow2, NULL }, { "qcow2", sample_qcow2, "snap" }, { "qcow2", sample_zstd, NULL },
-	{ "qcow2", sample_chain, NULL }, { "raw", sample_raw, NULL },
+	{ "qcow2", sample_chain, NULL }, { "raw", sample_raw, NULL },	    { "android-sparse", sample_android, NULL },
+	{ "dmg", sample_dmg, NULL },	 { "dmg", sample_dmg_fork, NULL },
 };
 
 static void sample_done(struct sample *s)

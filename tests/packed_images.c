@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/packed_images.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bzlib.h>
+#include <cmocka.h>
+#include <lzma.h>
+#include <zlib.h>
+
+#include "base/checked.h"
+
+void packed_bytes(struct packed *b, const void *bytes, size_t len)
+{
+	b->p = realloc(b->p, b->len + len + 1);
+	assert_non_null(b->p);
+	if (bytes)
+		memcpy(b->p + b->len, bytes, len);
+	else
+		memset(b->p + b->len, 0, len);
+	b->len += len;
+}
+
+void packed_zeros(struct packed *b, size_t len)
+{
+	packed_bytes(b, NULL, len);
+}
+
+void packed_set_le(uint8_t *p, unsigned width, uint64_t value)
+{
+	for (unsigned i = 0; i < width; i++)
+		p[i] = (uint8_t)(value >> 8 * i);
+}
+
+void packed_le(struct packed *b, unsigned width, uint64_t value)
+{
+	uint8_t raw[8];
+
+	packed_set_le(raw, width, value);
+	packed_bytes(b, raw, width);
+}
+
+void packed_be(struct packed *b, unsigned width, uint64_t value)
+{
+	uint8_t raw[8];
+
+	qcow2_put(raw, width, value);
+	packed_bytes(b, raw, width);
+}
+
+void packed_image_done(struct packed_image *i)
+{
+	free(i->image.p);
+	free(i->disk.p);
+	memset(i, 0, sizeof(*i));
+}
+
+void packed_expect_good(const struct packed_image *i, const char *format)
+{
+	struct qcow2_opened o;
+
+	qcow2_start(&o, NULL, false);
+	qcow2_open_bytes(&o, i->image.p, i->image.len, NULL);
+	if (o.rc < 0)
+		print_error("%s\n", o.err.text);
+	assert_int_equal(0, o.rc);
+	assert_string_equal(format, vtr_image_info(o.disk)->format);
+	qcow2_expect_bytes(o.disk, i->disk.p, i->disk.len);
+	qcow2_expect_quiet(&o);
+	qcow2_done(&o);
+}
+
+/* What a damaged image says: when it is opened, or read. */
+static void packed_say(struct qcow2_opened *o, const uint8_t *image, size_t len, const char *format)
+{
+	struct vtr_image_options opt = { .format = format };
+	uint8_t buf[512];
+
+	qcow2_start(o, NULL, false);
+	qcow2_open_bytes(o, image, len, &opt);
+	for (uint64_t off = 0; o->rc == 0 && off < VTR_MIN(vtr_blk_size(o->disk), (uint64_t)1 << 20);
+	     off += sizeof(buf)) {
+		size_t n = (size_t)VTR_MIN((uint64_t)sizeof(buf), vtr_blk_size(o->disk) - off);
+
+		o->rc = vtr_blk_pread(o->disk, off, buf, n, &o->err);
+	}
+	if (o->rc < 0) {
+		vtr_blk_unref(o->disk);
+		o->disk = NULL;
+	}
+}
+
+void packed_try_damage(const struct packed_image *i, const char *format, const struct packed_damage *d, size_t n,
+		       bool little)
+{
+	uint8_t *copy = malloc(i->image.len);
+
+	assert_non_null(copy);
+	for (size_t k = 0; k < n; k++) {
+		struct qcow2_opened o;
+
+		assert_true(d[k].at + d[k].width <= i->image.len);
+		memcpy(copy, i->image.p, i->image.len);
+		(little ? packed_set_le : qcow2_put)(copy + d[k].at, d[k].width, d[k].value);
+		packed_say(&o, copy, i->image.len, format);
+		if (d[k].code != VTR_OK) {
+			qcow2_expect_error(&o, d[k].code, d[k].words);
+		} else {
+			if (o.rc < 0)
+				print_error("%#zx: %s\n", d[k].at, o.err.text);
+			assert_int_equal(0, o.rc);
+			if (d[k].words)
+				qcow2_expect_said(&o, d[k].words);
+			else
+				qcow2_expect_quiet(&o);
+		}
+		qcow2_done(&o);
+	}
+	free(copy);
+}
+
+/* -------------------------------------------------------------------------------------------------- Android sparse */
+
+static void android_chunk(struct packed_image *i, unsigned more, unsigned type, unsigned blocks, const void *bytes,
+			  size_t len)
+{
+	packed_le(&i->image, 2, type);
+	packed_le(&i->image, 2, 0);
+	packed_le(&i->image, 4, blocks);
+	packed_le(&i->image, 4, 12 + more + len);
+	packed_zeros(&i->image, more);
+	packed_bytes(&i->image, bytes, len);
+}
+
+void packed_android(struct packed_image *i, unsigned more)
+{
+	static const uint8_t fill[4] = { 0xde, 0xad, 0xbe, 0xef }, zero[4], crc[4] = { 1, 2, 3, 4 };
+	uint8_t raw[1536];
+
+	memset(i, 0, sizeof(*i));
+	qcow2_noise(raw, sizeof(raw), 7);
+	packed_le(&i->image, 4, 0xed26ff3a);
+	packed_le(&i->image, 2, 1);
+	packed_le(&i->image, 2, 0);
+	packed_le(&i->image, 2, 28 + more);
+	packed_le(&i->image, 2, 12 + more);
+	packed_le(&i->image, 4, 512);
+	packed_le(&i->image, 4, 8);
+	packed_le(&i->image, 4, 6);
+	packed_le(&i->image, 4, 0x11223344);
+	packed_zeros(&i->image, more);
+	i->at[0] = i->image.len;
+	android_chunk(i, more, 0xcac1, 2, raw, 1024);
+	i->at[1] = i->image.len;
+	android_chunk(i, more, 0xcac2, 3, fill, 4);
+	i->at[2] = i->image.len;
+	android_chunk(i, more, 0xcac3, 1, NULL, 0);
+	i->at[3] = i->image.len;
+	android_chunk(i, more, 0xcac2, 1, zero, 4);
+	i->at[4] = i->image.len;
+	android_chunk(i, more, 0xcac4, 0, crc, 4);
+	i->at[5] = i->image.len;
+	android_chunk(i, more, 0xcac1, 1, raw + 1024, 512);
+	i->at[6] = i->image.len;
+	packed_bytes(&i->disk, raw, 1024);
+	for (unsigned k = 0; k < 3 * 512 / 4; k++)
+		packed_bytes(&i->disk, fill, 4);
+	packed_zeros(&i->disk, 1024);
+	packed_bytes(&i->disk, raw + 1024, 512);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ UDIF */
+
+/* Literals, and a copy of each kind where the bytes repeat. */
+static void dmg_adc(struct packed *out, const uint8_t *in, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		size_t back = at >= 600 ? 600 : at >= 8 ? 8 : 0, n = 0, lit = 1;
+
+		while (back && at + n < len && n < 67 && in[at + n] == in[at + n - back])
+			n++;
+		if (n >= 4 && n % 2) {
+			packed_be(out, 1, 0x40 | (n - 4));
+			packed_be(out, 2, back - 1);
+			at += n;
+		} else if (n >= 3) {
+			n = VTR_MIN(n, (size_t)18);
+			packed_be(out, 1, (n - 3) << 2 | (back - 1) >> 8);
+			packed_be(out, 1, (back - 1) & 0xff);
+			at += n;
+		} else {
+			lit = VTR_MIN(len - at, (size_t)7);
+			packed_be(out, 1, 0x80 | (lit - 1));
+			packed_bytes(out, in + at, lit);
+			at += lit;
+		}
+	}
+}
+
+static void dmg_pack(struct packed *out, uint32_t type, const uint8_t *in, size_t len)
+{
+	size_t room = len + 1000, n = 0;
+	uint8_t *buf = malloc(room);
+	uLongf z = room;
+	unsigned bz = (unsigned)room;
+
+	assert_non_null(buf);
+	switch (type) {
+	case 1:
+		packed_bytes(out, in, len);
+		break;
+	case 0x80000004:
+		dmg_adc(out, in, len);
+		break;
+	case 0x80000005:
+		assert_int_equal(Z_OK, compress2(buf, &z, in, len, 9));
+		n = z;
+		break;
+	case 0x80000006:
+		assert_int_equal(BZ_OK, BZ2_bzBuffToBuffCompress((char *)buf, &bz, (char *)(uintptr_t)in, (unsigned)len,
+								 1, 0, 0));
+		n = bz;
+		break;
+	case 0x80000008:
+		assert_int_equal(LZMA_OK, lzma_easy_buffer_encode(1, LZMA_CHECK_CRC32, NULL, in, len, buf, &n, room));
+		break;
+	default: /* nothing writes LZFSE here */
+		memcpy(buf, "bvx-", 4);
+		n = len;
+	}
+	packed_bytes(out, buf, n);
+	free(buf);
+}
+
+static void dmg_entry(struct packed *t, uint32_t type, uint64_t first, uint64_t sectors, uint64_t off, uint64_t len)
+{
+	packed_be(t, 4, type);
+	packed_be(t, 4, 0);
+	packed_be(t, 8, first);
+	packed_be(t, 8, sectors);
+	packed_be(t, 8, off);
+	packed_be(t, 8, len);
+}
+
+static void dmg_table(struct packed *t, uint64_t first, uint64_t sectors, uint64_t off, uint32_t sum, uint32_t entries)
+{
+	packed_bytes(t, "mish", 4);
+	packed_be(t, 4, 1);
+	packed_be(t, 8, first);
+	packed_be(t, 8, sectors);
+	packed_be(t, 8, off);
+	packed_be(t, 4, 520);
+	packed_be(t, 4, 0);
+	packed_zeros(t, 24);
+	packed_be(t, 4, 2);
+	packed_be(t, 4, 32);
+	packed_be(t, 4, sum);
+	packed_zeros(t, 124);
+	packed_be(t, 4, entries);
+}
+
+static void dmg_put(struct packed *b, const char *text)
+{
+	packed_bytes(b, text, strlen(text));
+}
+
+static void dmg_base64(struct packed *b, const struct packed *t)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t at = 0; at < t->len; at += 3) {
+		uint32_t v = 0;
+		size_t n = VTR_MIN(t->len - at, (size_t)3);
+
+		for (size_t k = 0; k < 3; k++)
+			v = v << 8 | (k < n ? t->p[at + k] : 0u);
+		for (size_t k = 0; k < 4; k++)
+			packed_bytes(b, k <= n ? &digits[v >> (18 - 6 * k) & 63] : "=", 1);
+		if (at % 33 == 30)
+			dmg_put(b, "\n\t\t\t\t");
+	}
+}
+
+static void dmg_plist(struct packed *b, const struct packed *t)
+{
+	dmg_put(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE plist PUBLIC \"-//Apple Computer//DTD PLIST "
+		   "1.0//EN\" \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n<plist version=\"1.0\">\n<dict>\n"
+		   "<key>resource-fork</key>\n<dict>\n<key>blkx</key>\n<array>\n");
+	for (unsigned k = 0; k < 2; k++) {
+		dmg_put(b, "<dict>\n<key>Attributes</key>\n<string>0x0050</string>\n<key>CFName</key>\n<string>");
+		dmg_put(b, k ? "one &amp; last" : "zero");
+		dmg_put(b, "</string>\n<key>Data</key>\n<data>\n\t\t\t\t");
+		dmg_base64(b, &t[k]);
+		dmg_put(b,
+			"</data>\n<key>ID</key>\n<string>0</string>\n<key>Name</key>\n<string>other</string>\n</dict>\n");
+	}
+	dmg_put(b, "</array>\n<key>plst</key>\n<array>\n<dict>\n<key>Data</key>\n<data>AAAA</data>\n</dict>\n</array>\n"
+		   "</dict>\n</dict>\n</plist>\n");
+}
+
+/* Header, data, map with one type and two references. */
+static void dmg_fork(struct packed_image *i, const struct packed *t)
+{
+	struct packed *b = &i->image;
+	size_t data = 8 + t[0].len + t[1].len;
+
+	packed_be(b, 4, 16);
+	packed_be(b, 4, 16 + data);
+	packed_be(b, 4, data);
+	packed_be(b, 4, 28 + 10 + 24 + 10);
+	for (unsigned k = 0; k < 2; k++) {
+		packed_be(b, 4, t[k].len);
+		i->at[1 + k] = b->len;
+		packed_bytes(b, t[k].p, t[k].len);
+	}
+	packed_zeros(b, 24);
+	packed_be(b, 2, 28);
+	packed_be(b, 2, 28 + 10 + 24);
+	packed_be(b, 2, 0);
+	packed_bytes(b, "blkx", 4);
+	packed_be(b, 2, 1);
+	packed_be(b, 2, 10);
+	for (unsigned k = 0; k < 2; k++) {
+		packed_be(b, 2, k);
+		packed_be(b, 2, k ? 5 : 0);
+		packed_be(b, 4, k ? 4 + t[0].len : 0);
+		packed_be(b, 4, 0);
+	}
+	packed_bytes(b, "\4zero\4last", 10);
+}
+
+void packed_dmg(struct packed_image *i, uint32_t type, enum packed_dmg_how how)
+{
+	struct packed t[2] = { { NULL, 0 }, { NULL, 0 } }, koly = { NULL, 0 }, data = { NULL, 0 };
+	size_t base, packed0, packed1, fork = 0, fork_len = 0, xml = 0, xml_len = 0;
+	uint32_t sum[2];
+	uint8_t sums[8];
+
+	memset(i, 0, sizeof(*i));
+	packed_zeros(&i->disk, 14 * 512);
+	qcow2_noise(i->disk.p, 6 * 512, 3);
+	qcow2_noise(i->disk.p + 9 * 512, 3 * 512, 4);
+	memset(i->disk.p + 9 * 512 + 700, 'x', 300);
+	/* Of what is stored, and of zeros that are told; not of what is ignored. */
+	sum[0] = (uint32_t)crc32(0, i->disk.p, 8 * 512);
+	sum[1] = (uint32_t)crc32(0, i->disk.p + 9 * 512, 3 * 512);
+	qcow2_put(sums, 4, sum[0]);
+	qcow2_put(sums + 4, 4, sum[1]);
+
+	if (how == PACKED_DMG_HEAD)
+		packed_zeros(&i->image, 512);
+	packed_bytes(&i->image, "front", 5);
+	base = i->image.len;
+	packed_bytes(&data, i->disk.p, 1024);
+	i->at[3] = base + data.len;
+	dmg_pack(&data, type, i->disk.p + 1024, 4 * 512);
+	packed0 = data.len - 1024;
+	dmg_pack(&data, type, i->disk.p + 9 * 512, 3 * 512);
+	packed1 = data.len - 1024 - packed0;
+	packed_bytes(&i->image, data.p, data.len);
+
+	dmg_table(&t[0], 0, 8, 0, sum[0], 5);
+	dmg_entry(&t[0], 1, 0, 2, 0, 1024);
+	dmg_entry(&t[0], type, 2, 4, 1024, packed0);
+	dmg_entry(&t[0], 0x7ffffffe, 6, 0, 0, 0);
+	dmg_entry(&t[0], 0, 6, 2, 0, 0);
+	dmg_entry(&t[0], 0xffffffff, 8, 0, 0, 0);
+	if (how == PACKED_DMG_XML) {
+		dmg_table(&t[1], 8, 6, 0, sum[1], 4);
+		dmg_entry(&t[1], 2, 0, 1, 0, 0);
+		dmg_entry(&t[1], type, 1, 3, 1024 + packed0, packed1);
+		dmg_entry(&t[1], 2, 4, 2, 0, 0);
+		dmg_entry(&t[1], 0xffffffff, 6, 0, 0, 0);
+	} else {
+		dmg_table(&t[1], 9, 4, 1024, sum[1], 2);
+		dmg_entry(&t[1], type, 0, 3, packed0, packed1);
+		dmg_entry(&t[1], 2, 3, 1, 0, 0);
+	}
+	if (how == PACKED_DMG_FORK) {
+		fork = i->image.len;
+		dmg_fork(i, t);
+		fork_len = i->image.len - fork;
+	} else {
+		xml = i->image.len;
+		dmg_plist(&i->image, t);
+		xml_len = i->image.len - xml;
+	}
+
+	packed_bytes(&koly, "koly", 4);
+	packed_be(&koly, 4, 4);
+	packed_be(&koly, 4, 512);
+	packed_be(&koly, 4, 1);
+	packed_be(&koly, 8, 0);
+	packed_be(&koly, 8, base);
+	packed_be(&koly, 8, data.len);
+	packed_be(&koly, 8, fork);
+	packed_be(&koly, 8, fork_len);
+	packed_be(&koly, 4, 1);
+	packed_be(&koly, 4, 1);
+	packed_bytes(&koly, "0123456789abcdef", 16);
+	packed_be(&koly, 4, 2);
+	packed_be(&koly, 4, 32);
+	packed_be(&koly, 4, crc32(0, data.p, (uInt)data.len));
+	packed_zeros(&koly, 124);
+	packed_be(&koly, 8, xml);
+	packed_be(&koly, 8, xml_len);
+	packed_zeros(&koly, 120);
+	packed_be(&koly, 4, 2);
+	packed_be(&koly, 4, 32);
+	packed_be(&koly, 4, crc32(0, sums, 8));
+	packed_zeros(&koly, 124);
+	packed_be(&koly, 4, 1);
+	packed_be(&koly, 8, 14);
+	packed_zeros(&koly, 12);
+	assert_int_equal(512, koly.len);
+	if (how == PACKED_DMG_HEAD) {
+		memcpy(i->image.p, koly.p, 512);
+	} else {
+		i->at[0] = i->image.len;
+		packed_bytes(&i->image, koly.p, 512);
+	}
+	free(t[0].p);
+	free(t[1].p);
+	free(koly.p);
+	free(data.p);
+}
