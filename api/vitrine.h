@@ -107,6 +107,7 @@ VTR_API const char *vtr_code_name(int code);
  *	packages	installed packages of one system
  *	records		records of one kind of one system: users, services, …
  *	snapshots	internal snapshots of one image
+ *	spool		bytes of one compressed image that are kept, decompressed, in a temporary file
  *	threads		worker threads of one context; 0: as many as there are processors, at most 8
  */
 #define VTR_LIMITS(X)                                                                                                  \
@@ -130,6 +131,7 @@ VTR_API const char *vtr_code_name(int code);
 	X(packages, 1000000)                                                                                           \
 	X(records, 100000)                                                                                             \
 	X(snapshots, 65536)                                                                                            \
+	X(spool, 16ull << 30)                                                                                          \
 	X(threads, 0)
 
 struct vtr_limits {

@@ -26,6 +26,12 @@ int vtr_hostfile_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *pat
 int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *ctx, const char *image, const char *name,
 			    const char *what, struct vtr_error *err);
 
+/*
+ * A file of our own, for reading and writing, that has no name and goes with its descriptor: in $TMPDIR, /var/tmp or
+ * /tmp. The caller closes *fd. VTR_EIO.
+ */
+int vtr_hostfile_temp(int *fd, struct vtr_error *err);
+
 /* Whose file b is; false when it is no host file. */
 bool vtr_hostfile_id(struct vtr_hostfile_id *out, const struct vtr_blk *b);
 

@@ -52,14 +52,14 @@ const struct vtr_format *vtr_format_find(const char *name)
  * The format that the bytes have the signs of. Every sign counts: a disk that a guest has made look like a container
  * too is ambiguous, and the caller must name what it is.
  */
-static const struct vtr_format *formats_recognise(struct vtr_open *o, struct vtr_error *err)
+static const struct vtr_format *formats_recognise(struct vtr_open *o, bool tail, struct vtr_error *err)
 {
 	const struct vtr_format *best = &vtr_format_raw, *second = NULL;
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
 	const char *raw = NULL;
 	int raw_bits = 0;
 
-	if (vtr_probe_read(&p, o->file, err) < 0)
+	if ((tail ? vtr_probe_read : vtr_probe_read_head)(&p, o->file, err) < 0)
 		return NULL;
 	for (size_t i = 0; vtr_formats[i] != &vtr_format_raw; i++) {
 		if (vtr_formats[i]->probe(&p) < FORMAT_MIN_BITS)
@@ -98,7 +98,10 @@ int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 		if (!f)
 			return vtr_fail(err, VTR_EUSAGE, "no format is named \"%s\"", o->opt->format);
 	} else {
-		f = formats_recognise(o, err);
+		/* Signs at the end are looked for where they cost nothing, or where there are none at the start. */
+		f = formats_recognise(o, !o->file->forward, err);
+		if (f == &vtr_format_raw && o->file->forward)
+			f = formats_recognise(o, true, err);
 		if (!f)
 			return -1;
 	}
@@ -106,8 +109,11 @@ int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s (%s) is recognised, and not read", f->name, f->title);
 	if (f->open(&b, o, err) < 0)
 		return vtr_at(err, "%s", f->name);
-	vtr_image_of(b)->info.format = f->name;
-	vtr_image_of(b)->info.title = f->title;
+	/* What lies in another image has its own name already. */
+	if (!vtr_image_of(b)->info.format) {
+		vtr_image_of(b)->info.format = f->name;
+		vtr_image_of(b)->info.title = f->title;
+	}
 	*out = b;
 	return 0;
 }

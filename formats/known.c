@@ -38,7 +38,3 @@ KNOWN(parallels, "parallels", "Parallels disk", HEAD(0, "WithoutFreeSpace") | HE
 KNOWN(ewf, "ewf", "Expert Witness (E01)", HEAD(0, "EVF\x09\x0d\x0a\xff\0") | HEAD(0, "EVF2\x0d\x0a\x81\0"));
 KNOWN(bochs, "bochs", "Bochs disk", HEAD(0, "Bochs Virtual HD Image"));
 KNOWN(sparseimage, "sparseimage", "Apple sparse image", HEAD(0, "sprs\0\0\0\x03"));
-KNOWN(gzip, "gzip", "a file compressed with gzip", HEAD(0, "\x1f\x8b\x08"));
-KNOWN(xz, "xz", "a file compressed with xz", HEAD(0, "\xfd\x37zXZ\0"));
-KNOWN(zstd, "zstd", "a file compressed with zstd", HEAD(0, "\x28\xb5\x2f\xfd"));
-KNOWN(bzip2, "bzip2", "a file compressed with bzip2", HEAD(0, "BZh") && HEAD(4, "1AY&SY") ? 72 : 0);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <lzma.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "base/checked.h"
 
@@ -426,4 +427,101 @@ void packed_dmg(struct packed_image *i, uint32_t type, enum packed_dmg_how how)
 	free(t[1].p);
 	free(koly.p);
 	free(data.p);
+}
+
+/* --------------------------------------------------------------------------------------------------------- streams */
+
+static void stream_gzip(struct packed *out, const void *bytes, size_t len)
+{
+	z_stream z = { .next_in = (uint8_t *)(uintptr_t)bytes, .avail_in = (uInt)len };
+	size_t room = len + 1000;
+
+	assert_int_equal(Z_OK, deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY));
+	packed_zeros(out, room);
+	z.next_out = out->p + out->len - room;
+	z.avail_out = (uInt)room;
+	assert_int_equal(Z_STREAM_END, deflate(&z, Z_FINISH));
+	out->len -= z.avail_out;
+	deflateEnd(&z);
+}
+
+static void stream_bzip2(struct packed *out, const void *bytes, size_t len)
+{
+	unsigned n = (unsigned)len + 1000;
+
+	packed_zeros(out, n);
+	out->len -= n;
+	assert_int_equal(BZ_OK, BZ2_bzBuffToBuffCompress((char *)out->p + out->len, &n, (char *)(uintptr_t)bytes,
+							 (unsigned)len, 9, 0, 0));
+	out->len += n;
+}
+
+/* A stream of blocks, of block bytes each. */
+static void stream_xz(struct packed *out, const uint8_t *bytes, size_t len, size_t block)
+{
+	lzma_stream z = LZMA_STREAM_INIT;
+	size_t room = len + 1000;
+
+	assert_int_equal(LZMA_OK, lzma_easy_encoder(&z, 0, LZMA_CHECK_CRC64));
+	packed_zeros(out, room);
+	z.next_out = out->p + out->len - room;
+	z.avail_out = room;
+	for (size_t at = 0; at < len; at += block) {
+		lzma_action how = LZMA_FULL_FLUSH;
+
+		z.next_in = bytes + at;
+		z.avail_in = VTR_MIN(block, len - at);
+		assert_int_equal(LZMA_STREAM_END, lzma_code(&z, how));
+	}
+	assert_int_equal(LZMA_STREAM_END, lzma_code(&z, LZMA_FINISH));
+	out->len -= z.avail_out;
+	lzma_end(&z);
+}
+
+static void stream_zstd(struct packed *out, const void *bytes, size_t len, bool size)
+{
+	ZSTD_CCtx *z = ZSTD_createCCtx();
+	size_t room = len + 1000, n;
+
+	assert_non_null(z);
+	ZSTD_CCtx_setParameter(z, ZSTD_c_contentSizeFlag, size);
+	ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
+	packed_zeros(out, room);
+	n = ZSTD_compress2(z, out->p + out->len - room, room, bytes, len);
+	assert_false(ZSTD_isError(n));
+	out->len -= room - n;
+	ZSTD_freeCCtx(z);
+}
+
+void packed_compress(struct packed *out, const char *how, const void *bytes, size_t len)
+{
+	if (strncmp(how, "gzip", 4) == 0)
+		stream_gzip(out, bytes, len);
+	else if (strncmp(how, "bzip2", 5) == 0)
+		stream_bzip2(out, bytes, len);
+	else if (strncmp(how, "xz", 2) == 0)
+		stream_xz(out, bytes, len, strcmp(how, "xz-one") == 0 ? len : len / 2 + 1);
+	else
+		stream_zstd(out, bytes, len, strcmp(how, "zstd-open") != 0);
+}
+
+void packed_stream(struct packed_image *i, const char *how)
+{
+	size_t first = strstr(how, "-one") ? PACKED_STREAM : 5000;
+
+	memset(i, 0, sizeof(*i));
+	packed_zeros(&i->disk, PACKED_STREAM);
+	qcow2_noise(i->disk.p, 3000, 21);
+	qcow2_noise(i->disk.p + 7000, 2000, 22);
+	packed_compress(&i->image, strncmp(how, "xz", 2) == 0 ? "xz-one" : how, i->disk.p, first);
+	if (first == PACKED_STREAM)
+		return;
+	i->at[0] = i->image.len;
+	if (strncmp(how, "xz", 2) == 0)
+		packed_zeros(&i->image, 8);
+	else if (strncmp(how, "zstd", 4) == 0)
+		packed_bytes(&i->image, "\x5a\x2a\x4d\x18\3\0\0\0skp", 11);
+	packed_compress(&i->image, how, i->disk.p + first, PACKED_STREAM - first);
+	if (strncmp(how, "xz", 2) == 0)
+		packed_zeros(&i->image, 4);
 }

@@ -56,4 +56,14 @@ void packed_android(struct packed_image *i, unsigned more);
 enum packed_dmg_how { PACKED_DMG_XML, PACKED_DMG_FORK, PACKED_DMG_HEAD };
 void packed_dmg(struct packed_image *i, uint32_t type, enum packed_dmg_how how);
 
+/*
+ * A disk of PACKED_STREAM bytes, compressed in two halves by themselves: members, streams, frames; for xz the second is two
+ * blocks, with padding before it and behind. "zstd-open": frames that do not say how large they are. "…-one": in one.
+ */
+#define PACKED_STREAM 9000u
+void packed_stream(struct packed_image *i, const char *how);
+
+/* len bytes, compressed by themselves. */
+void packed_compress(struct packed *out, const char *how, const void *bytes, size_t len);
+
 #endif

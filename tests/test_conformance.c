@@ -106,14 +106,40 @@ static void sample_dmg_fork(struct sample *s)
 	sample_packed(s, &i);
 }
 
+#define STREAM(name, how)                                                                                              \
+	static void sample_##name(struct sample *s)                                                                    \
+	{                                                                                                              \
+		struct packed_image i;                                                                                 \
+                                                                                                                       \
+		packed_stream(&i, how);                                                                                \
+		sample_packed(s, &i);                                                                                  \
+	}
+STREAM(gzip, "gzip")
+STREAM(bzip2, "bzip2")
+STREAM(xz, "xz")
+STREAM(xz_one, "xz-one")
+STREAM(zstd_frames, "zstd")
+STREAM(zstd_open, "zstd-open")
+
 static const struct conform {
 	const char *format;
 	void (*make)(struct sample *s); /* s is zeroed; sample_done() releases what it makes */
 	const char *snapshot;		/* an internal snapshot of it with the same bytes; NULL: none */
 } rows[] = {
-	{ "qcow2", sample_qcow2, NULL }, { "qcow2", sample_qcow2, "snap" }, { "qcow2", sample_zstd, NULL },
-	{ "qcow2", sample_chain, NULL }, { "raw", sample_raw, NULL },	    { "android-sparse", sample_android, NULL },
-	{ "dmg", sample_dmg, NULL },	 { "dmg", sample_dmg_fork, NULL },
+	{ "qcow2", sample_qcow2, NULL },
+	{ "qcow2", sample_qcow2, "snap" },
+	{ "qcow2", sample_zstd, NULL },
+	{ "qcow2", sample_chain, NULL },
+	{ "raw", sample_raw, NULL },
+	{ "android-sparse", sample_android, NULL },
+	{ "dmg", sample_dmg, NULL },
+	{ "dmg", sample_dmg_fork, NULL },
+	{ "gzip", sample_gzip, NULL },
+	{ "bzip2", sample_bzip2, NULL },
+	{ "xz", sample_xz, NULL },
+	{ "xz", sample_xz_one, NULL },
+	{ "zstd", sample_zstd_frames, NULL },
+	{ "zstd", sample_zstd_open, NULL },
 };
 
 static void sample_done(struct sample *s)
@@ -278,9 +304,12 @@ static void conform_failing_reads(const struct conform *row, const struct sample
 		assert_int_equal(0, files_open(&file, &f, NULL));
 		vtr_ctx_unref(ctx);
 		r = conform_read(&disk, file, row, s, buf, &err);
-		if (r == 0) { /* it reads less often than that */
-			assert_true(n > 1 && f.reads < n);
-			break;
+		if (r == 0) {
+			assert_true(n > 1);
+			assert_memory_equal(s->disk, buf, s->disk_len);
+			if (f.reads < n) /* it reads less often than that */
+				break;
+			continue; /* who looks for signs in an image inside tries again */
 		}
 		assert_int_equal(VTR_EIO, err.code);
 		assert_non_null(strstr(err.text, "the disk is on fire"));
