@@ -35,6 +35,5 @@ KNOWN(vhd, "vhd", "Virtual PC and Hyper-V disk", HEAD(0, "conectix") | TAIL(512,
 KNOWN(vdi, "vdi", "VirtualBox disk", HEAD(0x40, "\x7f\x10\xda\xbe"));
 KNOWN(qed, "qed", "QEMU enhanced disk", HEAD(0, "QED\0"));
 KNOWN(parallels, "parallels", "Parallels disk", HEAD(0, "WithoutFreeSpace") | HEAD(0, "WithouFreSpacExt"));
-KNOWN(ewf, "ewf", "Expert Witness (E01)", HEAD(0, "EVF\x09\x0d\x0a\xff\0") | HEAD(0, "EVF2\x0d\x0a\x81\0"));
 KNOWN(bochs, "bochs", "Bochs disk", HEAD(0, "Bochs Virtual HD Image"));
 KNOWN(sparseimage, "sparseimage", "Apple sparse image", HEAD(0, "sprs\0\0\0\x03"));

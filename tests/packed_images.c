@@ -525,3 +525,219 @@ void packed_stream(struct packed_image *i, const char *how)
 	if (strncmp(how, "xz", 2) == 0)
 		packed_zeros(&i->image, 4);
 }
+
+/* ------------------------------------------------------------------------------------------------------------- EWF */
+
+#define EWF_CHUNK 1024u
+
+static void ewf_sum(struct packed *b, size_t from)
+{
+	packed_le(b, 4, adler32(1, b->p + from, (uInt)(b->len - from)));
+}
+
+/* Start a section; ewf_end() sets where it ends. The offset of the section. */
+static size_t ewf_begin(struct packed *b, const char *type)
+{
+	size_t at = b->len;
+
+	packed_bytes(b, type, strlen(type));
+	packed_zeros(b, 76 - strlen(type));
+	return at;
+}
+
+static void ewf_end(struct packed *b, size_t at)
+{
+	packed_set_le(b->p + at + 16, 8, b->len);
+	packed_set_le(b->p + at + 24, 8, b->len - at);
+	packed_set_le(b->p + at + 72, 4, adler32(1, b->p + at, 72));
+}
+
+/* "next" and "done" are where they say that they are. */
+static void ewf_last(struct packed *b, const char *type)
+{
+	size_t at = ewf_begin(b, type);
+
+	packed_set_le(b->p + at + 16, 8, at);
+	packed_set_le(b->p + at + 72, 4, adler32(1, b->p + at, 72));
+}
+
+static void ewf_file(struct packed *b, unsigned segment)
+{
+	packed_bytes(b, "EVF\x09\x0d\x0a\xff\0\1", 9);
+	packed_le(b, 2, segment);
+	packed_le(b, 2, 0);
+}
+
+static void ewf_header(struct packed *b)
+{
+	static const char text[] = "3\nmain\na\tc\tn\te\tt\tav\tov\tm\tu\tp\n"
+				   "a disk\tcase 7\tevidence 9\tW. Hopkins\t\t6.19\tWindows\t86400\t951782400\t0\n\n";
+	size_t at = ewf_begin(b, "header2"), n = sizeof(text) - 1;
+	uint8_t wide[2 * sizeof(text)] = { 0xff, 0xfe }, out[1000];
+	uLongf len = sizeof(out);
+
+	for (size_t i = 0; i < n; i++) {
+		wide[2 + 2 * i] = (uint8_t)text[i];
+		wide[3 + 2 * i] = 0;
+	}
+	assert_int_equal(Z_OK, compress2(out, &len, wide, 2 + 2 * n, 9));
+	packed_bytes(b, out, len);
+	ewf_end(b, at);
+}
+
+static void ewf_volume(struct packed_image *i, bool smart)
+{
+	struct packed *b = &i->image;
+	size_t from, len = smart ? 94 : 1052;
+
+	i->at[0] = ewf_begin(b, "volume");
+	from = b->len;
+	packed_zeros(b, len - 4);
+	b->p[from] = 1;
+	packed_set_le(b->p + from + 4, 4, 5);
+	packed_set_le(b->p + from + 8, 4, 2);
+	packed_set_le(b->p + from + 12, 4, 512);
+	packed_set_le(b->p + from + 16, smart ? 4 : 8, 9);
+	if (!smart) {
+		b->p[from + 36] = 3;
+		b->p[from + 52] = 2;
+		packed_set_le(b->p + from + 56, 4, 64);
+		memcpy(b->p + from + 64, "0123456789abcdef", 16);
+	}
+	ewf_sum(b, from);
+	ewf_end(b, i->at[0]);
+}
+
+/* Chunks n from first, of which the odd ones are compressed where that is what `odd` says; their offsets in entry. */
+static void ewf_chunks(struct packed *b, const struct packed *disk, unsigned first, unsigned n, uint32_t *entry,
+		       size_t base)
+{
+	for (unsigned k = 0; k < n; k++) {
+		const uint8_t *p = disk->p + (first + k) * EWF_CHUNK;
+		size_t len = VTR_MIN((size_t)EWF_CHUNK, disk->len - (first + k) * EWF_CHUNK), from = b->len;
+		bool plain = first + k == 1 || first + k == 3;
+
+		entry[k] = (uint32_t)(from - base);
+		if (plain) {
+			packed_bytes(b, p, len);
+			ewf_sum(b, from);
+		} else {
+			uint8_t out[2 * EWF_CHUNK];
+			uLongf z = sizeof(out);
+
+			assert_int_equal(Z_OK, compress2(out, &z, p, len, 9));
+			packed_bytes(b, out, z);
+			entry[k] |= 0x80000000u;
+		}
+	}
+}
+
+static void ewf_table(struct packed *b, const char *type, const uint32_t *entry, unsigned n, uint64_t base,
+		      const struct packed *data)
+{
+	size_t at = ewf_begin(b, type), from = b->len;
+
+	packed_le(b, 4, n);
+	packed_le(b, 4, 0);
+	packed_le(b, 8, base);
+	packed_le(b, 4, 0);
+	ewf_sum(b, from);
+	from = b->len;
+	for (unsigned k = 0; k < n; k++)
+		packed_le(b, 4, entry[k]);
+	if (data)
+		packed_bytes(b, data->p, data->len);
+	else
+		ewf_sum(b, from);
+	ewf_end(b, at);
+}
+
+static void ewf_part(struct packed *b, struct packed_image *i, unsigned first, unsigned n, bool smart)
+{
+	uint32_t entry[4];
+	size_t at, base;
+
+	if (smart) {
+		struct packed data = { NULL, 0 };
+
+		/* The chunks follow the entries of the table. */
+		ewf_chunks(&data, &i->disk, first, n, entry, 0);
+		for (unsigned k = 0; k < n; k++)
+			entry[k] += (uint32_t)(b->len + 76 + 24 + 4 * (size_t)n);
+		i->at[first ? 6 : 2] = b->len;
+		ewf_table(b, "table", entry, n, 0, &data);
+		free(data.p);
+		return;
+	}
+	at = ewf_begin(b, "sectors");
+	base = first ? 0 : 13;
+	ewf_chunks(b, &i->disk, first, n, entry, base);
+	ewf_end(b, at);
+	i->at[1] = first ? i->at[1] : at;
+	i->at[first ? 6 : 2] = b->len;
+	ewf_table(b, "table", entry, n, base, NULL);
+	if (first == 0)
+		i->at[3] = b->len;
+	ewf_table(b, "table2", entry, n, base, NULL);
+}
+
+void packed_ewf(struct packed_ewf *e, bool split, bool smart)
+{
+	struct packed_image *i = &e->first;
+	struct packed *b = &i->image;
+	size_t from;
+
+	memset(e, 0, sizeof(*e));
+	packed_zeros(&i->disk, 4 * EWF_CHUNK + 512);
+	qcow2_noise(i->disk.p, 2500, 31);
+	qcow2_noise(i->disk.p + 3 * EWF_CHUNK, EWF_CHUNK + 512, 32);
+	ewf_file(b, 1);
+	ewf_header(b);
+	ewf_volume(i, smart);
+	ewf_part(b, i, 0, 3, smart);
+	if (split) {
+		ewf_last(b, "next");
+		ewf_file(&e->second, 2);
+		b = &e->second;
+	}
+	ewf_part(b, i, 3, 2, smart);
+	if (!smart) {
+		i->at[4] = ewf_begin(b, "digest");
+		from = b->len;
+		for (unsigned k = 0; k < 36; k++)
+			packed_le(b, 1, k + 1);
+		packed_zeros(b, 40);
+		ewf_sum(b, from);
+		ewf_end(b, i->at[4]);
+		i->at[5] = ewf_begin(b, "hash");
+		from = b->len;
+		for (unsigned k = 0; k < 32; k++)
+			packed_le(b, 1, k + 1);
+		ewf_sum(b, from);
+		ewf_end(b, i->at[5]);
+	}
+	i->at[7] = b->len;
+	ewf_last(b, "done");
+}
+
+void packed_ewf_done(struct packed_ewf *e)
+{
+	packed_image_done(&e->first);
+	free(e->second.p);
+}
+
+void packed_ewf_seal(struct packed_image *i)
+{
+	static const unsigned sections[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	uint8_t *p = i->image.p;
+
+	for (size_t k = 0; k < VTR_COUNT(sections); k++)
+		packed_set_le(p + i->at[k] + 72, 4, adler32(1, p + i->at[k], 72));
+	packed_set_le(p + i->at[0] + 76 + 1048, 4, adler32(1, p + i->at[0] + 76, 1048));
+	for (unsigned k = 2; k <= 6; k += k == 3 ? 3 : 1) {
+		unsigned n = k == 6 ? 2 : 3;
+
+		packed_set_le(p + i->at[k] + 76 + 20, 4, adler32(1, p + i->at[k] + 76, 20));
+		packed_set_le(p + i->at[k] + 100 + 4 * n, 4, adler32(1, p + i->at[k] + 100, 4 * n));
+	}
+}

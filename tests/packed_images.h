@@ -63,6 +63,20 @@ void packed_dmg(struct packed_image *i, uint32_t type, enum packed_dmg_how how);
 #define PACKED_STREAM 9000u
 void packed_stream(struct packed_image *i, const char *how);
 
+/*
+ * E01 of five chunks of 1024 bytes, the last of 512: compressed, plain, compressed, and in a table of their own plain,
+ * compressed. With `split`, the second table is in a second segment, which is `second`. at: 0 volume, 1 and 2 sectors,
+ * table, 3 table2, 4 digest, 5 hash, 6 the second table, 7 the end; of the sections.
+ */
+struct packed_ewf {
+	struct packed_image first;
+	struct packed second;
+};
+void packed_ewf(struct packed_ewf *e, bool split, bool smart);
+void packed_ewf_done(struct packed_ewf *e);
+/* Make the checksums of the first segment's sections, volume and tables fit again. */
+void packed_ewf_seal(struct packed_image *i);
+
 /* len bytes, compressed by themselves. */
 void packed_compress(struct packed *out, const char *how, const void *bytes, size_t len);
 

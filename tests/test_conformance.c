@@ -106,6 +106,25 @@ static void sample_dmg_fork(struct sample *s)
 	sample_packed(s, &i);
 }
 
+static void sample_ewf(struct sample *s)
+{
+	struct packed_ewf e;
+
+	packed_ewf(&e, false, false);
+	sample_packed(s, &e.first);
+}
+
+/* The second segment is what the resolver gives. */
+static void sample_ewf_split(struct sample *s)
+{
+	struct packed_ewf e;
+
+	packed_ewf(&e, true, false);
+	sample_packed(s, &e.first);
+	s->parent = e.second.p;
+	s->parent_len = e.second.len;
+}
+
 #define STREAM(name, how)                                                                                              \
 	static void sample_##name(struct sample *s)                                                                    \
 	{                                                                                                              \
@@ -134,6 +153,8 @@ static const struct conform {
 	{ "android-sparse", sample_android, NULL },
 	{ "dmg", sample_dmg, NULL },
 	{ "dmg", sample_dmg_fork, NULL },
+	{ "ewf", sample_ewf, NULL },
+	{ "ewf", sample_ewf_split, NULL },
 	{ "gzip", sample_gzip, NULL },
 	{ "bzip2", sample_bzip2, NULL },
 	{ "xz", sample_xz, NULL },

@@ -123,8 +123,8 @@ static const struct {
 	{ "xz-one", -20, 0x01, VTR_ECORRUPT, "xz: the index near " },
 	{ "zstd-one", 4, 0x08, VTR_EUNSUPPORTED, "the frame at 0 has a reserved flag" },
 	{ "zstd-one", 4, 0x01, VTR_EUNSUPPORTED, "the frame at 0 needs the dictionary " },
-	{ "zstd-one", 5, 0x01, VTR_ECORRUPT, "zstd: " },
-	{ "zstd-one", -1, 0x01, VTR_ECORRUPT, "zstd: near " },
+	{ "zstd-one", 5, 0x01, VTR_ECORRUPT, "near 0: " },
+	{ "zstd-one", -1, 0x01, VTR_ECORRUPT, "near " },
 	{ "zstd-open", -1, 0x01, VTR_ECORRUPT, "zstd: near " },
 };
 
