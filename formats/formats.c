@@ -11,7 +11,7 @@
 /* clang-format off */
 #define FORMATS(X) \
 	X(qcow2) X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(dmg) X(ewf) X(bochs) X(sparseimage) \
-	X(android_sparse) X(gzip) X(xz) X(zstd) X(bzip2) X(raw)
+	X(android_sparse) X(ova) X(gzip) X(xz) X(zstd) X(bzip2) X(raw)
 /* clang-format on */
 #define X(name) extern const struct vtr_format vtr_format_##name;
 FORMATS(X)
@@ -88,6 +88,14 @@ static const struct vtr_format *formats_recognise(struct vtr_open *o, bool tail,
 	return best;
 }
 
+static bool formats_is_archive(struct vtr_blk *b)
+{
+	for (const struct vtr_image_info *i = vtr_image_info(b); i; i = i->outer)
+		if (i->format == vtr_format_ova.name)
+			return true;
+	return false;
+}
+
 int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err)
 {
 	const struct vtr_format *f;
@@ -113,6 +121,10 @@ int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 	if (!vtr_image_of(b)->info.format) {
 		vtr_image_of(b)->info.format = f->name;
 		vtr_image_of(b)->info.title = f->title;
+	}
+	if (o->opt->member && !o->above && !formats_is_archive(b)) {
+		vtr_blk_unref(b);
+		return vtr_fail(err, VTR_EUSAGE, "member \"%s\": it is %s, no archive", o->opt->member, f->name);
 	}
 	*out = b;
 	return 0;

@@ -741,3 +741,101 @@ void packed_ewf_seal(struct packed_image *i)
 		packed_set_le(p + i->at[k] + 100 + 4 * n, 4, adler32(1, p + i->at[k] + 100, 4 * n));
 	}
 }
+
+/* ------------------------------------------------------------------------------------------------------------- OVA */
+
+void packed_ova_seal(uint8_t *h)
+{
+	unsigned sum = 0;
+	char text[8];
+
+	memset(h + 148, ' ', 8);
+	for (unsigned k = 0; k < 512; k++)
+		sum += h[k];
+	snprintf(text, sizeof(text), "%06o", sum & 0777777);
+	memcpy(h + 148, text, 7);
+}
+
+static void ova_header(struct packed *b, const char *name, char type, size_t size, enum packed_tar kind)
+{
+	size_t at = b->len;
+	char text[16];
+	uint8_t *h;
+
+	packed_zeros(b, 512);
+	h = b->p + at;
+	memcpy(h, name, VTR_MIN(strlen(name), (size_t)100));
+	memcpy(h + 100, "0000644", 7);
+	if (kind == PACKED_GNU) {
+		h[124] = 0x80;
+		qcow2_put(h + 128, 8, size);
+		memcpy(h + 257, "ustar  ", 7);
+	} else {
+		snprintf(text, sizeof(text), "%011zo", size);
+		memcpy(h + 124, text, 11);
+		memcpy(h + 257, "ustar\00000", 8);
+	}
+	h[156] = (uint8_t)type;
+	packed_ova_seal(h);
+}
+
+static void ova_body(struct packed *b, const void *bytes, size_t len)
+{
+	packed_bytes(b, bytes, len);
+	packed_zeros(b, (512 - len % 512) % 512);
+}
+
+/* The offset of the member's own header. */
+static size_t ova_member(struct packed *b, const char *name, const void *bytes, size_t len, enum packed_tar kind)
+{
+	char pax[300];
+	size_t at;
+
+	if (kind == PACKED_GNU && strlen(name) > 40) {
+		ova_header(b, "././@LongLink", 'L', strlen(name) + 1, kind);
+		ova_body(b, name, strlen(name) + 1);
+	} else if (kind == PACKED_PAX) {
+		size_t n = strlen(name) + 9;
+		int w = snprintf(pax, sizeof(pax), "%zu path=%s\n23 size=%014zu\n", n + (n > 98 ? 1 : 0), name, len);
+
+		ova_header(b, "PaxHeaders/x", 'x', (size_t)w, kind);
+		ova_body(b, pax, (size_t)w);
+	}
+	at = b->len;
+	ova_header(b, kind == PACKED_PAX && !strstr(name, ".ovf") ? "short" : name, '0', len, kind);
+	ova_body(b, bytes, len);
+	return at;
+}
+
+void packed_ova(struct packed_image *i, enum packed_tar kind, unsigned disks)
+{
+	static const char one[] = "machine-disk1.img", two[] = "a directory with a long name/machine-disk2.qcow2.gz";
+	uint8_t qcow2[QCOW2_BUILD_CLUSTERS * 512];
+	struct packed *b = &i->image, packed = { NULL, 0 };
+	char ovf[2000];
+
+	memset(i, 0, sizeof(*i));
+	packed_zeros(&i->disk, 3000);
+	qcow2_noise(i->disk.p, 3000, 41);
+	packed_compress(&packed, "gzip", qcow2, qcow2_build(qcow2, 9));
+	snprintf(
+		ovf, sizeof(ovf),
+		"<?xml version=\"1.0\"?>\n<Envelope ovf:version=\"1.0\" xmlns=\"http://schemas.dmtf.org/ovf/envelope/1\" "
+		"xmlns:ovf=\"http://schemas.dmtf.org/ovf/envelope/1\">\n <References>\n"
+		"  <File ovf:href=\"%s\" ovf:id=\"file1\" ovf:size=\"3000\"/>\n%s%s%s </References>\n"
+		" <DiskSection><Info>disks</Info>\n  <Disk ovf:capacity=\"1\" ovf:diskId=\"d1\" ovf:fileRef=\"file1\"/>\n"
+		"  <Disk ovf:capacity=\"1\" ovf:diskId=\"empty\"/>\n%s </DiskSection>\n"
+		" <VirtualSystem ovf:id=\"tiny &amp; old\"><Info>x</Info></VirtualSystem>\n</Envelope>\n",
+		one, disks > 1 ? "  <File ovf:compression=\"gzip\" ovf:href='" : "", disks > 1 ? two : "",
+		disks > 1 ? "' ovf:id='file2'></File>\n" : "",
+		disks > 1 ? "  <Disk ovf:diskId='d2' ovf:fileRef='file2'/>\n" : "");
+	i->at[0] = ova_member(b, "machine.ovf", ovf, strlen(ovf), kind);
+	i->at[1] = i->at[0] + 512;
+	ova_member(b, "machine.mf", "SHA256(x)= 0\n", 13, kind);
+	ova_member(b, "machine.cert", "-\n", 2, kind);
+	i->at[2] = ova_member(b, one, i->disk.p, i->disk.len, kind);
+	if (disks > 1)
+		ova_member(b, two, packed.p, packed.len, kind);
+	packed_zeros(b, 1024);
+	free(packed.p);
+}

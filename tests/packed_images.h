@@ -77,6 +77,14 @@ void packed_ewf_done(struct packed_ewf *e);
 /* Make the checksums of the first segment's sections, volume and tables fit again. */
 void packed_ewf_seal(struct packed_image *i);
 
+/*
+ * An OVA of two disks (raw, and qcow2 compressed with gzip; or the first alone), a manifest and a certificate. kind: how
+ * names and sizes are written. at: 0 the descriptor's header, 1 its bytes, 2 the header of the first disk.
+ */
+enum packed_tar { PACKED_USTAR, PACKED_GNU, PACKED_PAX };
+void packed_ova(struct packed_image *i, enum packed_tar kind, unsigned disks);
+void packed_ova_seal(uint8_t *header);
+
 /* len bytes, compressed by themselves. */
 void packed_compress(struct packed *out, const char *how, const void *bytes, size_t len);
 

@@ -125,6 +125,14 @@ static void sample_ewf_split(struct sample *s)
 	s->parent_len = e.second.len;
 }
 
+static void sample_ova(struct sample *s)
+{
+	struct packed_image i;
+
+	packed_ova(&i, PACKED_PAX, 1);
+	sample_packed(s, &i);
+}
+
 #define STREAM(name, how)                                                                                              \
 	static void sample_##name(struct sample *s)                                                                    \
 	{                                                                                                              \
@@ -145,21 +153,14 @@ static const struct conform {
 	void (*make)(struct sample *s); /* s is zeroed; sample_done() releases what it makes */
 	const char *snapshot;		/* an internal snapshot of it with the same bytes; NULL: none */
 } rows[] = {
-	{ "qcow2", sample_qcow2, NULL },
-	{ "qcow2", sample_qcow2, "snap" },
-	{ "qcow2", sample_zstd, NULL },
-	{ "qcow2", sample_chain, NULL },
-	{ "raw", sample_raw, NULL },
-	{ "android-sparse", sample_android, NULL },
-	{ "dmg", sample_dmg, NULL },
-	{ "dmg", sample_dmg_fork, NULL },
-	{ "ewf", sample_ewf, NULL },
-	{ "ewf", sample_ewf_split, NULL },
-	{ "gzip", sample_gzip, NULL },
-	{ "bzip2", sample_bzip2, NULL },
-	{ "xz", sample_xz, NULL },
-	{ "xz", sample_xz_one, NULL },
-	{ "zstd", sample_zstd_frames, NULL },
+	{ "qcow2", sample_qcow2, NULL },    { "qcow2", sample_qcow2, "snap" },
+	{ "qcow2", sample_zstd, NULL },	    { "qcow2", sample_chain, NULL },
+	{ "raw", sample_raw, NULL },	    { "android-sparse", sample_android, NULL },
+	{ "dmg", sample_dmg, NULL },	    { "dmg", sample_dmg_fork, NULL },
+	{ "ewf", sample_ewf, NULL },	    { "ewf", sample_ewf_split, NULL },
+	{ "ova", sample_ova, NULL },	    { "gzip", sample_gzip, NULL },
+	{ "bzip2", sample_bzip2, NULL },    { "xz", sample_xz, NULL },
+	{ "xz", sample_xz_one, NULL },	    { "zstd", sample_zstd_frames, NULL },
 	{ "zstd", sample_zstd_open, NULL },
 };
 
