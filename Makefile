@@ -40,7 +40,7 @@ FLAGS.lint-clang := -O0 -Werror
 FLAGS := $(FLAGS.$(VARIANT))
 
 # The library's packages; the command's; the tests'.
-PKG := ext2fs com_err libdeflate libzstd zlib liblzma liblz4 libcrypto sqlite3
+PKG := ext2fs expat com_err libdeflate libzstd zlib liblzma liblz4 libcrypto sqlite3
 PKG_CLI := jansson libcrypto zlib
 PKG_TEST := cmocka
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_CLI) 2>/dev/null)
@@ -79,7 +79,7 @@ say = $(if $(V),,@printf '%-6s %s\n' '$(1)' '$(2)')
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all objects examples check check-all lint fuzz fuzz-programs bench install uninstall clean FORCE
+.PHONY: all objects print-packages examples check check-all lint fuzz fuzz-programs bench install uninstall clean FORCE
 all: $(LIB) $(SO) $(CMD)
 
 # Where the source lies is not in what is built.
@@ -173,6 +173,10 @@ fuzz:
 	+@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-programs
 	$(if $(ARCHIVE_LIBS),,@echo 'skipped: fuzz_tar: libarchive is not installed')
 	@scripts/fuzz $(TIME) $(filter-out $(if $(ARCHIVE_LIBS),,tar),$(or $(only),$(FUZZ_SRC:fuzz/fuzz_%.c=%)))
+
+# For programs that link the static library.
+print-packages:
+	@echo $(PKG)
 
 bench: all
 	@VITRINE='$(CURDIR)/$(CMD)' bench/run
