@@ -104,12 +104,17 @@ static int bzip2_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error
 	return vtr_stream_open(out, &im, o, true, err);
 }
 
-/* Magic, level, and that of the first block, or of the end where there is none. */
+extern const struct vtr_format vtr_format_dmg;
+
+/*
+ * Magic, level, and that of the first block, or of the end where there is none. An Apple disk image may start with its
+ * first compressed piece; its trailer tells.
+ */
 static int bzip2_probe(const struct vtr_probe *p)
 {
 	const uint8_t *h = p->head;
 
-	if (p->head_len < 10 || memcmp(h, "BZh", 3) != 0 || h[3] < '1' || h[3] > '9')
+	if (p->head_len < 10 || vtr_format_dmg.probe(p) > 0 || memcmp(h, "BZh", 3) != 0 || h[3] < '1' || h[3] > '9')
 		return 0;
 	return memcmp(h + 4, "1AY&SY", 6) == 0 || memcmp(h + 4, "\x17\x72\x45\x38\x50\x90", 6) == 0 ? 76 : 0;
 }

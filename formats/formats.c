@@ -96,7 +96,9 @@ const struct vtr_format *vtr_format_recognise(struct vtr_open *o, struct vtr_err
 	/* Signs at the end are looked for where they cost nothing, or where there are none at the start. */
 	const struct vtr_format *f = formats_recognise(o, !o->file->forward, err);
 
-	return f == &vtr_format_raw && o->file->forward ? formats_recognise(o, true, err) : f;
+	if (o->file->forward && (f == &vtr_format_raw || f == &vtr_format_bzip2 || f == &vtr_format_xz))
+		f = formats_recognise(o, true, err);
+	return f;
 }
 
 static bool formats_is_archive(struct vtr_blk *b)

@@ -211,10 +211,15 @@ static int xz_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *e
 	return r < 0 ? -1 : vtr_stream_open(out, &im, o, false, err);
 }
 
-/* Magic, and the first of two bytes of flags, which is reserved. */
+extern const struct vtr_format vtr_format_dmg;
+
+/*
+ * Magic, and the first of two bytes of flags, which is reserved. An Apple disk image may start with its first compressed
+ * piece; its trailer tells.
+ */
 static int xz_probe(const struct vtr_probe *p)
 {
-	return p->head_len >= 8 && memcmp(p->head, "\xfd\x37zXZ\0\0", 7) == 0 ? 56 : 0;
+	return p->head_len >= 8 && vtr_format_dmg.probe(p) == 0 && memcmp(p->head, "\xfd\x37zXZ\0\0", 7) == 0 ? 56 : 0;
 }
 
 const struct vtr_format vtr_format_xz = {

@@ -67,6 +67,46 @@ static void bytes_behind_the_trailer_do_not_hide_it(void **state)
 	packed_image_done(&i);
 }
 
+/* As hdiutil writes it, the first compressed piece is the start of the file: it is no compressed file for that. */
+static void its_first_piece_is_no_compressed_file(void **state)
+{
+	static const char *const inner[] = { "bzip2", "xz-one" };
+
+	(void)state;
+	for (size_t k = 0; k < VTR_COUNT(inner); k++) {
+		struct packed_image i = { .image = { NULL, 0 } };
+		struct packed xz = { NULL, 0 };
+		struct qcow2_opened o;
+		uint8_t *koly, *copy;
+		size_t len, n;
+
+		/* Raw pieces will do: what is in front is what counts. */
+		packed_zeros(&i.disk, 1024);
+		packed_compress(&i.image, inner[k], i.disk.p, i.disk.len);
+		len = i.image.len;
+		packed_zeros(&i.image, 1024 - len + 512);
+		memset(i.disk.p, 0, 1024);
+		memcpy(i.disk.p, i.image.p, len);
+		koly = i.image.p + 1024;
+		memcpy(koly, "koly\0\0\0\4\0\0\2\0", 12);
+		qcow2_put(koly + 32, 8, 1024);
+		qcow2_put(koly + 492, 8, 2);
+		packed_expect_good(&i, "dmg");
+		/* Nor within a compressed file. */
+		packed_compress(&xz, "xz-one", i.image.p, i.image.len);
+		n = i.disk.len;
+		copy = i.disk.p;
+		qcow2_start(&o, NULL, false);
+		qcow2_open_bytes(&o, xz.p, xz.len, NULL);
+		assert_int_equal(0, o.rc);
+		assert_string_equal("dmg", vtr_image_info(o.disk)->format);
+		qcow2_expect_bytes(o.disk, copy, n);
+		qcow2_done(&o);
+		free(xz.p);
+		packed_image_done(&i);
+	}
+}
+
 static void without_tables_the_data_fork_is_the_disk(void **state)
 {
 	struct packed_image i = { .image = { NULL, 0 } };
@@ -280,6 +320,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_compression_is_read),
 		cmocka_unit_test(bytes_behind_the_trailer_do_not_hide_it),
+		cmocka_unit_test(its_first_piece_is_no_compressed_file),
 		cmocka_unit_test(without_tables_the_data_fork_is_the_disk),
 		cmocka_unit_test(what_is_not_read_is_refused_by_name),
 		cmocka_unit_test(damage_is_named),
