@@ -259,10 +259,10 @@ assert d["usage"] == dict(d["usage"], data=131072, zero=65536), d["usage"]
 assert d["chain"][0]["usage"]["compressed"] == 131072, d["chain"]
 X
 ok
-printf 'Bochs Virtual HD Image' >unread.img
+printf '<?xml version="1.0"?><plist><string>com.apple.diskimage.sparsebundle</string></plist>' >unread.img
 truncate -s 1M unread.img
 expect 1 "$V" info unread.img
-has out "bochs (Bochs disk)"
+has out "sparsebundle (Apple sparse bundle)"
 has out "1 MiB (1048576 bytes)"
 has err "recognised, and not read"
 expect 2 "$V" info --any-parent frag.qcow2
