@@ -44,7 +44,8 @@ PKG := ext2fs expat com_err libdeflate libzstd zlib liblzma liblz4 libcrypto sql
 PKG_CLI := jansson libcrypto zlib
 PKG_TEST := cmocka
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_CLI) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PKG) 2>/dev/null) -pthread
+# Older distributions have no bzip2.pc.
+PKG_LIBS := $(shell pkg-config --libs $(PKG) 2>/dev/null) -lbz2 -pthread
 CLI_LIBS := $(shell pkg-config --libs $(PKG_CLI) 2>/dev/null)
 TEST_LIBS := $(shell pkg-config --libs $(PKG_TEST) 2>/dev/null)
 # What reads the streams that the command writes, in fuzz_tar alone; empty where it is not installed.
@@ -193,7 +194,7 @@ install: all
 	ln -sf libvitrine.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libvitrine.so'
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' 'Name: vitrine' \
 		'Description: Look inside virtual-machine disk images' 'Version: $(VERSION)' \
-		'Requires.private: $(PKG)' 'Libs: -L$${libdir} -lvitrine' 'Libs.private: -pthread' \
+		'Requires.private: $(PKG)' 'Libs: -L$${libdir} -lvitrine' 'Libs.private: -lbz2 -pthread' \
 		'Cflags: -I$${includedir}' >'$(DESTDIR)$(LIBDIR)/pkgconfig/vitrine.pc'
 	install -m 644 scripts/completion.bash '$(DESTDIR)$(COMPLETIONDIR)/vitrine'
 	$(foreach m,$(MAN),install -m 644 $m '$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/'$(newline))

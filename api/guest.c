@@ -89,13 +89,48 @@ int vtr_guest_add_blk(struct vtr_guest *g, struct vtr_blk *disk, struct vtr_erro
 	return 0;
 }
 
+/* How many disks the archive has that an image lies in; 0: it lies in none. */
+static uint64_t guest_archive_disks(struct vtr_blk *b)
+{
+	for (const struct vtr_image_info *i = vtr_image_info(b); i; i = i->outer)
+		for (size_t k = 0; strcmp(i->format, "ova") == 0 && k < i->n_props; k++)
+			if (strcmp(i->props[k].key, "disks") == 0)
+				return i->props[k].number;
+	return 0;
+}
+
 int vtr_guest_add(struct vtr_guest *g, const char *path, const struct vtr_image_options *opt, struct vtr_error *err)
 {
-	VTR_UNREF struct vtr_blk *b = NULL;
+	struct vtr_image_options one = opt ? *opt : (struct vtr_image_options){ .format = NULL };
+	VTR_UNREF struct vtr_blk *first = NULL;
+	struct vtr_error why = { 0 };
+	uint64_t n;
 
-	if (vtr_image_open(&b, g->ctx, path, opt, err) < 0)
+	if (vtr_image_open(&first, g->ctx, path, opt, &why) == 0)
+		return vtr_guest_add_blk(g, first, err);
+	/* An archive with several disks is one guest: all of them are its disks. */
+	if (why.code == VTR_EAMBIGUOUS && !one.member) {
+		one.member = "1";
+		(void)vtr_image_open(&first, g->ctx, path, &one, NULL);
+	}
+	n = first ? guest_archive_disks(first) : 0;
+	if (n < 2) {
+		if (err)
+			*err = why;
 		return -1;
-	return vtr_guest_add_blk(g, b, err);
+	}
+	if (vtr_guest_add_blk(g, first, err) < 0)
+		return -1;
+	for (uint64_t i = 2; i <= n; i++) {
+		VTR_UNREF struct vtr_blk *b = NULL;
+		char number[24];
+
+		snprintf(number, sizeof(number), "%" PRIu64, i);
+		one.member = number;
+		if (vtr_image_open(&b, g->ctx, path, &one, err) < 0 || vtr_guest_add_blk(g, b, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------------------ scan */

@@ -107,6 +107,7 @@ VTR_API const char *vtr_code_name(int code);
  *	packages	installed packages of one system
  *	records		records of one kind of one system: users, services, …
  *	snapshots	internal snapshots of one image
+ *	spool		bytes of one compressed image that are kept, decompressed, in a temporary file
  *	threads		worker threads of one context; 0: as many as there are processors, at most 8
  */
 #define VTR_LIMITS(X)                                                                                                  \
@@ -130,6 +131,7 @@ VTR_API const char *vtr_code_name(int code);
 	X(packages, 1000000)                                                                                           \
 	X(records, 100000)                                                                                             \
 	X(snapshots, 65536)                                                                                            \
+	X(spool, 17179869184)                                                                                          \
 	X(threads, 0)
 
 struct vtr_limits {
@@ -272,6 +274,8 @@ struct vtr_image_options {
 	 * would give reads as absent; what lies in a data file, or is encrypted, fails to read.
 	 */
 	bool alone;
+	/* Of an archive with several disks (OVA), this one: its name in the archive, or its number from 1. NULL: the only one */
+	const char *member;
 	/* A parent that is not the one that the image was made on is read, with a warning. It is refused otherwise. */
 	bool any_parent;
 };
@@ -679,7 +683,10 @@ struct vtr_os; /* an operating system in a guest */
 VTR_API struct vtr_guest *vtr_guest_new(struct vtr_ctx *ctx, struct vtr_error *err);
 VTR_API void vtr_guest_free(struct vtr_guest *g); /* NULL is fine */
 
-/* Add a disk: an image file (the errors of vtr_image_open()), or any block source. The first is /dev/sda. */
+/*
+ * Add a disk: an image file (the errors of vtr_image_open()), or any block source. The first is /dev/sda. All disks of an
+ * archive with several are added, unless opt->member is one of them.
+ */
 VTR_API int vtr_guest_add(struct vtr_guest *g, const char *path, const struct vtr_image_options *opt,
 			  struct vtr_error *err);
 VTR_API int vtr_guest_add_blk(struct vtr_guest *g, struct vtr_blk *disk, struct vtr_error *err);

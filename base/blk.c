@@ -270,12 +270,12 @@ static int probe_part(struct vtr_blk *b, uint64_t off, uint8_t *buf, size_t len,
 	return 0;
 }
 
-int vtr_probe_read(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *err)
+static int probe_read(struct vtr_probe *out, struct vtr_blk *b, uint64_t tail, struct vtr_error *err)
 {
 	struct vtr_probe p = { .size = b->size };
 
 	p.head_len = (size_t)VTR_MIN(b->size, (uint64_t)VTR_PROBE_HEAD);
-	p.tail_len = (size_t)VTR_MIN(b->size, (uint64_t)VTR_PROBE_TAIL);
+	p.tail_len = (size_t)VTR_MIN(b->size, tail);
 	p.memory = vtr_calloc(1, p.head_len + p.tail_len, err);
 	if (!p.memory)
 		return -1;
@@ -288,6 +288,16 @@ int vtr_probe_read(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *e
 	p.tail = p.memory + p.head_len;
 	*out = p;
 	return 0;
+}
+
+int vtr_probe_read(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *err)
+{
+	return probe_read(out, b, VTR_PROBE_TAIL, err);
+}
+
+int vtr_probe_read_head(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *err)
+{
+	return probe_read(out, b, 0, err);
 }
 
 void vtr_probe_done(struct vtr_probe *p)

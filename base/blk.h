@@ -26,6 +26,7 @@ struct vtr_blk {
 	uint64_t size;	     /* bytes */
 	atomic_uint refs;
 	unsigned layers; /* block sources below this one */
+	bool forward;	 /* to read near the end costs all that is before it */
 };
 
 /* A zeroed object of bytes (of the driver's struct, whose first member is the vtr_blk), with one reference. */
@@ -54,6 +55,7 @@ struct vtr_probe {
 	uint8_t *memory;
 };
 int vtr_probe_read(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *err);
+int vtr_probe_read_head(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *err); /* the tail is empty */
 void vtr_probe_done(struct vtr_probe *p);
 #define VTR_PROBE_DONE VTR_CLEANUP(vtr_probe_done)
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -459,6 +460,46 @@ int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *c
 	if (path)
 		*path = vtr_steal(full);
 	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------- temporary */
+
+static int hostfile_temp_in(const char *dir)
+{
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+	char name[4096];
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+		return fd;
+	/* Not every filesystem has files without a name. */
+	if (snprintf(name, sizeof(name), "%s/vitrine-XXXXXX", dir) >= (int)sizeof(name)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = mkostemp(name, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(name);
+	return fd;
+}
+
+int vtr_hostfile_temp(int *fd, struct vtr_error *err)
+{
+	const char *dirs[] = { secure_getenv("TMPDIR"), "/var/tmp", "/tmp" };
+	char text[128];
+	int first = 0;
+
+	for (size_t i = 0; i < VTR_COUNT(dirs); i++) {
+		int f = dirs[i] && dirs[i][0] ? hostfile_temp_in(dirs[i]) : -1;
+
+		if (f >= 0) {
+			*fd = f;
+			return 0;
+		}
+		if (dirs[i] && first == 0)
+			first = errno;
+	}
+	return vtr_fail(err, VTR_EIO, "a temporary file, in $TMPDIR, /var/tmp or /tmp: %s",
+			vtr_errno_text(first, text));
 }
 
 /* ------------------------------------------------------------------------------------------------------ directories */

@@ -27,6 +27,12 @@ int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *c
 			    const char *what, struct vtr_error *err);
 
 /*
+ * A file of our own, for reading and writing, that has no name and goes with its descriptor: in $TMPDIR, /var/tmp or
+ * /tmp. The caller closes *fd. VTR_EIO.
+ */
+int vtr_hostfile_temp(int *fd, struct vtr_error *err);
+
+/*
  * The regular files of a directory: of the image's own (sub is "."), or of the one above that (".."), by the policy of
  * vtr_hostfile_open_named(), which opens the names as they are given here: "./a", "../b". Sorted; symbolic links are
  * left out. VTR_EPOLICY unless the context allows the directory, VTR_ELIMIT when it has more than limits.dir_entries or

@@ -11,6 +11,7 @@
 enum {
 	OPT_FORMAT = CLI_LONG - 16,
 	OPT_SNAPSHOT,
+	OPT_MEMBER,
 	OPT_FOLLOW,
 	OPT_ALLOW_DIR,
 	OPT_ANY_PARENT,
@@ -26,6 +27,7 @@ static const struct option common_longs[] = {
 	{ "device", required_argument, NULL, 'd' },
 	{ "format", required_argument, NULL, OPT_FORMAT },
 	{ "snapshot", required_argument, NULL, OPT_SNAPSHOT },
+	{ "member", required_argument, NULL, OPT_MEMBER },
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
 	{ "allow-dir", required_argument, NULL, OPT_ALLOW_DIR },
 	{ "any-parent", no_argument, NULL, OPT_ANY_PARENT },
@@ -48,6 +50,7 @@ static const struct {
 	{ "      --json           facts for programs\n", CLI_NO_JSON },
 	{ "      --format NAME    the images are of this format: guess nothing\n", 0 },
 	{ "      --snapshot NAME  the disk as it was in this internal snapshot\n", 0 },
+	{ "      --member NAME    of an archive with several disks (OVA), this one\n", 0 },
 	{ "      --follow         open files that the image names, beneath its directory\n", 0 },
 	{ "      --allow-dir DIR  and beneath DIR\n", 0 },
 	{ "      --any-parent     read a parent that was changed, or is not the one that it was\n", CLI_NO_ANY_PARENT },
@@ -185,6 +188,9 @@ static bool common_option(struct cli *c, int opt, const char *value)
 		return common_format(c, value);
 	case OPT_SNAPSHOT:
 		c->image.snapshot = value;
+		return true;
+	case OPT_MEMBER:
+		c->image.member = value;
 		return true;
 	case OPT_FOLLOW:
 		c->follow = true;

@@ -337,6 +337,40 @@ static struct vtr_blk *info_open(struct cli *c, const char *path, json_t *images
 	return b;
 }
 
+/* How many disks the archive has that an image lies in; 0: it lies in none. */
+static uint64_t info_archive_disks(struct vtr_blk *b)
+{
+	for (const struct vtr_image_info *i = b ? vtr_image_info(b) : NULL; i; i = i->outer)
+		for (size_t k = 0; i->format && strcmp(i->format, "ova") == 0 && k < i->n_props; k++)
+			if (strcmp(i->props[k].key, "disks") == 0)
+				return i->props[k].number;
+	return 0;
+}
+
+/* An archive with several disks, of which none was chosen: how many; 0: it is none. */
+static uint64_t info_count_disks(struct cli *c, const char *path)
+{
+	struct vtr_image_options opt = c->image;
+	struct vtr_error err = { 0 };
+	struct vtr_blk *b = NULL;
+	uint64_t n;
+
+	if (opt.member || (opt.format && strcmp(opt.format, "ova") != 0))
+		return 0;
+	/* Whatever else the image is, this fails at its first bytes. */
+	opt.format = "ova";
+	opt.alone = true;
+	if (vtr_image_open(&b, c->ctx, path, &opt, &err) == 0 || err.code != VTR_EAMBIGUOUS) {
+		vtr_blk_unref(b);
+		return 0;
+	}
+	opt.member = "1";
+	(void)vtr_image_open(&b, c->ctx, path, &opt, NULL);
+	n = info_archive_disks(b);
+	vtr_blk_unref(b);
+	return n;
+}
+
 /* Damaged tables are told, and so is what the facts would have been. */
 static void info_find_facts(struct info_facts *out, struct info_verb *v, struct vtr_blk *b, bool first)
 {
@@ -407,14 +441,25 @@ static int info_run(int argc, char **argv)
 	}
 	images = v.c.json ? json_array() : NULL;
 	for (size_t i = 0; i < v.c.n_images; i++) {
-		struct vtr_blk *b = info_open(&v.c, v.c.images[i], images);
+		uint64_t disks = info_count_disks(&v.c, v.c.images[i]);
 
-		if (b)
-			info_tell(&v, b, images);
-		vtr_blk_unref(b);
+		for (uint64_t k = 1; k <= (disks ? disks : 1); k++) {
+			struct vtr_blk *b;
+			char number[24];
+
+			snprintf(number, sizeof(number), "%" PRIu64, k);
+			if (disks)
+				v.c.image.member = number;
+			b = info_open(&v.c, v.c.images[i], images);
+			if (disks)
+				v.c.image.member = NULL;
+			if (b)
+				info_tell(&v, b, images);
+			vtr_blk_unref(b);
+		}
 	}
 	if (images) {
-		if (v.c.n_images > 1)
+		if (v.c.n_images > 1 || json_array_size(images) > 1)
 			cli_json_print(json_incref(images));
 		else if (json_array_size(images) == 1)
 			cli_json_print(json_incref(json_array_get(images, 0)));

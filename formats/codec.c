@@ -3,12 +3,15 @@
 
 #include <stdlib.h>
 
+#include <bzlib.h>
 #include <libdeflate.h>
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#define CODEC_ZSTD_WINDOW_LOG 23 /* 8 MiB: more than any cluster */
+#define CODEC_ZSTD_WINDOW_LOG 23    /* 8 MiB: more than any cluster */
+#define CODEC_XZ_MEMORY (96u << 20) /* xz -9 needs 65 MiB */
 
 static int codec_no_memory(struct vtr_error *err)
 {
@@ -121,4 +124,45 @@ int vtr_codec_unzstd(struct vtr_codec *c, const uint8_t *in, size_t in_len, uint
 			return 0;
 	}
 	return 1;
+}
+
+int vtr_codec_bunzip2(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len, struct vtr_error *err)
+{
+	bz_stream z = { .next_in = (char *)(uintptr_t)in, .next_out = (char *)out };
+	int r;
+
+	if (in_len > UINT32_MAX || out_len > UINT32_MAX)
+		return 0;
+	r = BZ2_bzDecompressInit(&z, 0, 0);
+	if (r != BZ_OK)
+		return codec_no_memory(err);
+	z.avail_in = (unsigned)in_len;
+	z.avail_out = (unsigned)out_len;
+	r = BZ2_bzDecompress(&z);
+	BZ2_bzDecompressEnd(&z);
+	if (r == BZ_MEM_ERROR)
+		return codec_no_memory(err);
+	return (r == BZ_OK || r == BZ_STREAM_END) && z.avail_out == 0;
+}
+
+int vtr_codec_unxz(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len, struct vtr_error *err)
+{
+	lzma_stream z = LZMA_STREAM_INIT;
+	lzma_ret r = lzma_stream_decoder(&z, CODEC_XZ_MEMORY, 0);
+
+	if (r != LZMA_OK)
+		return codec_no_memory(err);
+	z.next_in = in;
+	z.avail_in = in_len;
+	z.next_out = out;
+	z.avail_out = out_len;
+	do
+		r = lzma_code(&z, LZMA_FINISH);
+	while (r == LZMA_OK);
+	lzma_end(&z);
+	if (r == LZMA_MEM_ERROR)
+		return codec_no_memory(err);
+	if (r == LZMA_MEMLIMIT_ERROR)
+		return vtr_fail(err, VTR_ELIMIT, "xz: its dictionary needs more than %u bytes", CODEC_XZ_MEMORY);
+	return r == LZMA_STREAM_END && z.avail_out == 0;
 }

@@ -37,5 +37,7 @@ int vtr_codec_inflate(struct vtr_codec *c, bool zlib_header, const uint8_t *in, 
 		      size_t out_len, struct vtr_error *err);
 int vtr_codec_unzstd(struct vtr_codec *c, const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len,
 		     struct vtr_error *err);
+int vtr_codec_bunzip2(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len, struct vtr_error *err);
+int vtr_codec_unxz(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len, struct vtr_error *err);
 
 #endif

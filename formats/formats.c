@@ -11,7 +11,7 @@
 /* clang-format off */
 #define FORMATS(X) \
 	X(qcow2) X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(parallels_hdd) X(dmg) X(ewf) X(bochs) \
-	X(sparseimage) X(sparsebundle) X(android_sparse) X(gzip) X(xz) X(zstd) X(bzip2) X(splitraw) X(raw)
+	X(sparseimage) X(sparsebundle) X(android_sparse) X(ova) X(gzip) X(xz) X(zstd) X(bzip2) X(splitraw) X(raw)
 /* clang-format on */
 #define X(name) extern const struct vtr_format vtr_format_##name;
 FORMATS(X)
@@ -48,14 +48,16 @@ const struct vtr_format *vtr_format_find(const char *name)
 	return NULL;
 }
 
-const struct vtr_format *vtr_format_recognise(struct vtr_open *o, struct vtr_error *err)
+/* tail: look at the end too. */
+static const struct vtr_format *formats_recognise(struct vtr_open *o, bool tail, struct vtr_error *err)
 {
 	const struct vtr_format *best = &vtr_format_raw, *second = NULL;
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
+	struct vtr_hostfile_id id;
 	const char *raw = NULL;
 	int raw_bits = 0;
 
-	if (vtr_probe_read(&p, o->file, err) < 0)
+	if ((tail ? vtr_probe_read : vtr_probe_read_head)(&p, o->file, err) < 0)
 		return NULL;
 	for (size_t i = 0; vtr_formats[i] != &vtr_format_raw; i++) {
 		if (vtr_formats[i]->probe(&p) < FORMAT_MIN_BITS)
@@ -65,7 +67,9 @@ const struct vtr_format *vtr_format_recognise(struct vtr_open *o, struct vtr_err
 		else if (!second)
 			second = vtr_formats[i];
 	}
-	for (size_t i = 0; best == &vtr_format_raw && vtr_formats[i] != &vtr_format_raw; i++)
+	/* A name says what a file of the host is, not what lies in it. */
+	for (size_t i = 0;
+	     best == &vtr_format_raw && tail && vtr_hostfile_id(&id, o->file) && vtr_formats[i] != &vtr_format_raw; i++)
 		if (vtr_formats[i]->named && vtr_formats[i]->named(o))
 			return vtr_formats[i];
 	if (best == &vtr_format_raw)
@@ -87,6 +91,24 @@ const struct vtr_format *vtr_format_recognise(struct vtr_open *o, struct vtr_err
 	return best;
 }
 
+const struct vtr_format *vtr_format_recognise(struct vtr_open *o, struct vtr_error *err)
+{
+	/* Signs at the end are looked for where they cost nothing, or where there are none at the start. */
+	const struct vtr_format *f = formats_recognise(o, !o->file->forward, err);
+
+	if (o->file->forward && (f == &vtr_format_raw || f == &vtr_format_bzip2 || f == &vtr_format_xz))
+		f = formats_recognise(o, true, err);
+	return f;
+}
+
+static bool formats_is_archive(struct vtr_blk *b)
+{
+	for (const struct vtr_image_info *i = vtr_image_info(b); i; i = i->outer)
+		if (i->format == vtr_format_ova.name)
+			return true;
+	return false;
+}
+
 int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err)
 {
 	const struct vtr_format *f;
@@ -105,8 +127,15 @@ int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s (%s) is recognised, and not read", f->name, f->title);
 	if (f->open(&b, o, err) < 0)
 		return vtr_at(err, "%s", f->name);
-	vtr_image_of(b)->info.format = f->name;
-	vtr_image_of(b)->info.title = f->title;
+	/* What lies in another image has its own name already. */
+	if (!vtr_image_of(b)->info.format) {
+		vtr_image_of(b)->info.format = f->name;
+		vtr_image_of(b)->info.title = f->title;
+	}
+	if (o->opt->member && !o->above && !formats_is_archive(b)) {
+		vtr_blk_unref(b);
+		return vtr_fail(err, VTR_EUSAGE, "member \"%s\": it is %s, no archive", o->opt->member, f->name);
+	}
 	*out = b;
 	return 0;
 }

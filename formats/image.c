@@ -463,14 +463,18 @@ int vtr_image_open_inner(struct vtr_blk **out, struct vtr_image **im, struct vtr
 		.above = o,
 		.raw_content = o->raw_content,
 	};
+	struct vtr_image *last;
 	struct vtr_blk *b = NULL;
 
 	opt.format = format;
 	if (VTR_OVER(o->ctx, chain, inner.depth, "images in each other", err) < 0 ||
 	    vtr_format_open(&b, &inner, err) < 0)
 		return -1;
-	vtr_image_of(b)->info.outer = &outer->info;
-	vtr_image_of(b)->outer = &vtr_steal(outer)->blk;
+	/* What was opened may lie in more than one already. */
+	for (last = vtr_image_of(b); last->outer; last = vtr_image_of(last->outer))
+		;
+	last->info.outer = &outer->info;
+	last->outer = &vtr_steal(outer)->blk;
 	*out = b;
 	return 0;
 }

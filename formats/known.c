@@ -31,9 +31,6 @@ static bool known_at(const uint8_t *bytes, size_t len, size_t at, const char *ma
 		.name = (text), .title = (title_text), .probe = id##_probe, .named = (by_name)                         \
 	}
 
-KNOWN(dmg, "dmg", "Apple disk image (UDIF)", TAIL(512, "koly\0\0\0\x04"));
-KNOWN(ewf, "ewf", "Expert Witness (E01)", HEAD(0, "EVF\x09\x0d\x0a\xff\0") | HEAD(0, "EVF2\x0d\x0a\x81\0"));
-
 /* A property list of which this is the type; the bytes of the disk lie in other files. */
 static bool known_in(const struct vtr_probe *p, const char *text)
 {
@@ -51,8 +48,3 @@ static bool known_token(const struct vtr_open *o)
 
 KNOWN_NAMED(sparsebundle, "sparsebundle", "Apple sparse bundle",
 	    HEAD(0, "<?xml") && known_in(p, "com.apple.diskimage.sparsebundle") ? 128 : 0, known_token);
-KNOWN(android_sparse, "android-sparse", "Android sparse image", HEAD(0, "\x3a\xff\x26\xed\x01\0"));
-KNOWN(gzip, "gzip", "a file compressed with gzip", HEAD(0, "\x1f\x8b\x08"));
-KNOWN(xz, "xz", "a file compressed with xz", HEAD(0, "\xfd\x37zXZ\0"));
-KNOWN(zstd, "zstd", "a file compressed with zstd", HEAD(0, "\x28\xb5\x2f\xfd"));
-KNOWN(bzip2, "bzip2", "a file compressed with bzip2", HEAD(0, "BZh") && HEAD(4, "1AY&SY") ? 72 : 0);

@@ -43,6 +43,7 @@ static inline struct vtr_ctx *fuzz_ctx(void)
 	l.line = 4096;
 	l.packages = 1000;
 	l.snapshots = 16;
+	l.spool = 1 << 20;
 	l.threads = 1;
 	ctx = vtr_ctx_new(&l, NULL);
 	FUZZ_CHECK(ctx);

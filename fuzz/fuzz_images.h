@@ -97,4 +97,30 @@ static inline void fuzz_check_disk(struct vtr_blk *b, struct vtr_blk *file, size
 	FUZZ_CHECK(u.plain == 0 || (u.fragments > 0 && u.blocks > 0));
 }
 
+/* Open the input as an image of one file, and walk its disk. plain: what extents say of the file is compared with it. */
+static inline void fuzz_image(const uint8_t *data, size_t len, const char *format, bool plain)
+{
+	struct vtr_image_options opt = { .format = format };
+
+	for (int alone = 0; alone < 2; alone++) {
+		VTR_UNREF struct vtr_blk *file = fuzz_blk(data, len), *b = NULL;
+		struct vtr_error err = { 0 };
+		size_t budget = FUZZ_BYTES;
+		const struct vtr_image_info *info;
+
+		opt.alone = alone;
+		if (vtr_image_decode(&b, file, &opt, &err) < 0) {
+			FUZZ_CHECK(!b);
+			fuzz_check_error(&err);
+			continue;
+		}
+		info = vtr_image_info(b);
+		for (const struct vtr_image_info *i = info; i; i = i->outer)
+			for (size_t k = 0; k < i->n_props; k++)
+				FUZZ_CHECK(i->props[k].kind != VTR_PROP_TEXT ||
+					   vtr_utf8_is(i->props[k].text, strlen(i->props[k].text)));
+		fuzz_check_disk(b, plain ? file : NULL, &budget);
+	}
+}
+
 #endif

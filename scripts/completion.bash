@@ -48,7 +48,7 @@ _vitrine()
 		compopt -o filenames
 		return
 		;;
-	--format | --format-b | --snapshot | --sector-size | --limit | --timeout | -d | --device)
+	--format | --format-b | --snapshot | --member | --sector-size | --limit | --timeout | -d | --device)
 		[ "$prev" != --sector-size ] || mapfile -t COMPREPLY < <(compgen -W $'512\n4096' -- "$cur")
 		return
 		;;
@@ -90,7 +90,7 @@ _vitrine()
 		case $word in
 		-a | --add) image=${COMP_WORDS[++i]} common+=("$word" "$image") ;;
 		--max-bytes | --max-allocated | --max-files | --max-file | --xattrs) ((++i)) ;;
-		--allow-dir | --format | --snapshot | --sector-size | --limit | --timeout | -d | --device)
+		--allow-dir | --format | --snapshot | --member | --sector-size | --limit | --timeout | -d | --device)
 			common+=("$word" "${COMP_WORDS[++i]}")
 			;;
 		--follow | --any-parent) common+=("$word") ;;

@@ -15,6 +15,7 @@
 
 #include "base/checked.h"
 #include "formats/format.h"
+#include "tests/packed_images.h"
 #include "tests/qcow2_images.h"
 #include "tests/vhd_images.h"
 #include "tests/vmdk_images.h"
@@ -161,6 +162,80 @@ static void sample_vhdx_child(struct sample *s)
 	s->image = b.p;
 	s->image_len = b.len;
 }
+
+static void sample_packed(struct sample *s, struct packed_image *i)
+{
+	s->image = i->image.p;
+	s->image_len = i->image.len;
+	s->disk = i->disk.p;
+	s->disk_len = i->disk.len;
+}
+
+static void sample_android(struct sample *s)
+{
+	struct packed_image i;
+
+	packed_android(&i, 0);
+	sample_packed(s, &i);
+}
+
+static void sample_dmg(struct sample *s)
+{
+	struct packed_image i;
+
+	packed_dmg(&i, 0x80000005, PACKED_DMG_XML);
+	sample_packed(s, &i);
+}
+
+static void sample_dmg_fork(struct sample *s)
+{
+	struct packed_image i;
+
+	packed_dmg(&i, 0x80000006, PACKED_DMG_FORK);
+	sample_packed(s, &i);
+}
+
+static void sample_ewf(struct sample *s)
+{
+	struct packed_ewf e;
+
+	packed_ewf(&e, false, false);
+	sample_packed(s, &e.first);
+}
+
+/* The second segment is what the resolver gives. */
+static void sample_ewf_split(struct sample *s)
+{
+	struct packed_ewf e;
+
+	packed_ewf(&e, true, false);
+	sample_packed(s, &e.first);
+	s->parent = e.second.p;
+	s->parent_len = e.second.len;
+}
+
+static void sample_ova(struct sample *s)
+{
+	struct packed_image i;
+
+	packed_ova(&i, PACKED_PAX, 1);
+	sample_packed(s, &i);
+}
+
+#define STREAM(name, how)                                                                                              \
+	static void sample_##name(struct sample *s)                                                                    \
+	{                                                                                                              \
+		struct packed_image i;                                                                                 \
+                                                                                                                       \
+		packed_stream(&i, how);                                                                                \
+		sample_packed(s, &i);                                                                                  \
+	}
+STREAM(gzip, "gzip")
+STREAM(bzip2, "bzip2")
+STREAM(xz, "xz")
+STREAM(xz_one, "xz-one")
+STREAM(zstd_frames, "zstd")
+STREAM(zstd_open, "zstd-open")
 
 static void sample_vmdk(struct sample *s)
 {
@@ -333,6 +408,18 @@ static const struct conform {
 	{ "bochs", sample_bochs, NULL },
 	{ "sparseimage", sample_sparse, NULL },
 	{ "splitraw", sample_raw, NULL },
+	{ "android-sparse", sample_android, NULL },
+	{ "dmg", sample_dmg, NULL },
+	{ "dmg", sample_dmg_fork, NULL },
+	{ "ewf", sample_ewf, NULL },
+	{ "ewf", sample_ewf_split, NULL },
+	{ "ova", sample_ova, NULL },
+	{ "gzip", sample_gzip, NULL },
+	{ "bzip2", sample_bzip2, NULL },
+	{ "xz", sample_xz, NULL },
+	{ "xz", sample_xz_one, NULL },
+	{ "zstd", sample_zstd_frames, NULL },
+	{ "zstd", sample_zstd_open, NULL },
 };
 
 static void sample_done(struct sample *s)
@@ -499,9 +586,12 @@ static void conform_failing_reads(const struct conform *row, const struct sample
 		assert_int_equal(0, files_open(&file, &f, NULL));
 		vtr_ctx_unref(ctx);
 		r = conform_read(&disk, file, row, s, buf, &err);
-		if (r == 0) { /* it reads less often than that */
-			assert_true(n > 1 && f.reads < n);
-			break;
+		if (r == 0) {
+			assert_true(n > 1);
+			assert_memory_equal(s->disk, buf, s->disk_len);
+			if (f.reads < n) /* it reads less often than that */
+				break;
+			continue; /* who looks for signs in an image inside tries again */
 		}
 		assert_int_equal(VTR_EIO, err.code);
 		assert_non_null(strstr(err.text, "the disk is on fire"));

@@ -264,7 +264,7 @@ assert d["usage"] == dict(d["usage"], data=131072, zero=65536), d["usage"]
 assert d["chain"][0]["usage"]["compressed"] == 131072, d["chain"]
 X
 ok
-printf '<?xml?><plist>com.apple.diskimage.sparsebundle</plist>' >unread.img
+printf '<?xml version="1.0"?><plist><string>com.apple.diskimage.sparsebundle</string></plist>' >unread.img
 truncate -s 1M unread.img
 expect 1 "$V" info unread.img
 has out "sparsebundle (Apple sparse bundle)"

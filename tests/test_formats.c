@@ -340,19 +340,23 @@ static void corpus_check(const char *corpus, const char *name, const char *colum
 			 const char *truth)
 {
 	const char *dot = strrchr(name, '.'), *format = corpus_format(column);
+	const char *segment = strstr(name, ".E01"), *as = segment ? "image.E01" : "image"; /* which names the others */
 	struct vtr_image_options alone = { .alone = true };
 	struct qcow2_opened o;
 	char *dir = part_temp();
 
-	part_run("%s '%s/%s' >'%s/image'",
+	part_run("%s '%s/%s' >'%s/%s'",
 		 strcmp(dot, ".xz") == 0    ? "xz -dc"
 		 : strcmp(dot, ".bz2") == 0 ? "bzip2 -dc"
 					    : "cat",
-		 corpus, name, dir);
+		 corpus, name, dir, as);
 	if (strstr(name, "vhd-diff/image-")) /* its parent lies beside it */
 		part_run("xz -dc '%s/container/dfvfs-vhd-diff/image.vhd.xz' >'%s/image.vhd'", corpus, dir);
+	if (segment)
+		part_run("if [ -e '%s/%.*s.E02.xz' ]; then xz -dc '%s/%.*s.E02.xz' >'%s/image.E02'; fi", corpus,
+			 (int)(segment - name), name, corpus, (int)(segment - name), name, dir);
 	qcow2_start(&o, NULL, true);
-	qcow2_open(&o, in(dir, "image"), NULL);
+	qcow2_open(&o, in(dir, as), NULL);
 	if (o.rc == 0 && !format)
 		print_message("%s: taken for %s\n", name, vtr_image_info(o.disk)->format);
 	else if (o.rc < 0 && !format)

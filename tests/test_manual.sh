@@ -56,7 +56,7 @@ truncate -s 19M odd.raw
 qemu-img create -q -f qcow2 -o data_file=far.raw,data_file_raw=on far.qcow2 1M
 qemu-img create -q -f qcow2 locked.qcow2 1M
 printf '\0\0\0\001' | dd of=locked.qcow2 bs=1 seek=32 conv=notrunc status=none # crypt_method: AES
-printf '<?xml?><plist>com.apple.diskimage.sparsebundle</plist>' >unread.img
+printf '<?xml version="1.0"?><plist><string>com.apple.diskimage.sparsebundle</string></plist>' >unread.img
 truncate -s 1M unread.img
 qemu-img create -q -f vmdk below.vmdk 1M
 qemu-img create -q -f vmdk -b below.vmdk -F vmdk above.vmdk

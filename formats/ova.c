@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * OVA: the Open Virtualization Format (DMTF DSP0243) as one file, a tar archive (POSIX ustar and pax, GNU) whose first
+ * member is the descriptor. What it names as disks are images of their own; one of them is opened, where it lies.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/bytes.h"
+#include "base/checked.h"
+#include "formats/image.h"
+#include "formats/xml.h"
+
+#define OVA_BLOCK 512u
+#define OVA_PAX (64u << 10) /* bytes of an extended header, or of a long name */
+
+struct ova_member {
+	char *name;
+	uint64_t off, size;
+	char type;
+};
+
+struct ova_file {
+	char *id, *href;
+	bool pieces; /* chunkSize: in files of their own */
+};
+
+struct ova {
+	struct vtr_image im;
+	struct ova_member *member;
+	size_t n, cap;
+	struct ova_file *file;
+	size_t n_files, files_cap;
+	char **disk; /* the fileRef of each disk that has one */
+	size_t n_disks, disks_cap;
+	char *system;
+	uint64_t charged, steps;
+};
+
+/* ------------------------------------------------------------------------------------------------------------- tar */
+
+/*
+ * Header: 0 100 name, 124 12 size, 148 8 checksum, 156 1 type, 257 6 "ustar", 345 155 what goes before the name (POSIX
+ * alone: GNU writes "ustar  ").
+ */
+static bool ova_sum_ok(const uint8_t *h)
+{
+	uint32_t sum = 8 * ' ', stored = 0;
+	size_t i = 148;
+
+	for (size_t k = 0; k < OVA_BLOCK; k++)
+		sum += k >= 148 && k < 156 ? 0 : h[k];
+	while (i < 156 && h[i] == ' ')
+		i++;
+	for (; i < 156 && h[i] >= '0' && h[i] <= '7'; i++)
+		stored = stored * 8 + (uint32_t)(h[i] - '0');
+	return vtr_sum_ok(stored, sum);
+}
+
+/* Octal digits, or with the first bit set a big number. */
+static bool ova_size(uint64_t *out, const uint8_t *p)
+{
+	uint64_t v = 0;
+	size_t i = 0;
+
+	if (p[0] & 0x80) {
+		if (p[0] != 0x80 || p[1] || p[2] || p[3] || (p[4] & 0x80))
+			return false;
+		*out = vtr_get_be64(p + 4);
+		return true;
+	}
+	while (i < 12 && p[i] == ' ')
+		i++;
+	for (; i < 12 && p[i] >= '0' && p[i] <= '7'; i++)
+		v = v * 8 + (uint64_t)(p[i] - '0');
+	*out = v;
+	return i == 12 || p[i] == 0 || p[i] == ' ';
+}
+
+static bool ova_is_zero(const uint8_t *h)
+{
+	return h[0] == 0 && memcmp(h, h + 1, OVA_BLOCK - 1) == 0;
+}
+
+/* What an extended header, or a GNU one, says of the member that follows. */
+struct ova_next {
+	char *name;
+	uint64_t size;
+	bool has_size;
+};
+
+/* Records of "LENGTH KEY=VALUE\n". */
+static int ova_parse_pax(struct ova_next *next, const char *p, size_t len, struct vtr_error *err)
+{
+	while (len > 0) {
+		size_t n = 0, digits = 0;
+		const char *rest, *eq;
+
+		while (digits < len && digits < 7 && p[digits] >= '0' && p[digits] <= '9')
+			n = n * 10 + (size_t)(p[digits++] - '0');
+		if (digits == 0 || n > len || n < digits + 2 || p[digits] != ' ' || p[n - 1] != '\n')
+			return vtr_fail(err, VTR_ECORRUPT, "no record of an extended header");
+		rest = p + digits + 1;
+		eq = memchr(rest, '=', n - digits - 2);
+		if (!eq)
+			return vtr_fail(err, VTR_ECORRUPT, "a record of an extended header without a value");
+		if (eq - rest == 4 && memcmp(rest, "path", 4) == 0) {
+			free(next->name);
+			if (!(next->name = vtr_strndup(eq + 1, (size_t)(p + n - 1 - (eq + 1)), err)))
+				return -1;
+		} else if (eq - rest == 4 && memcmp(rest, "size", 4) == 0) {
+			next->size = 0;
+			for (eq++; *eq >= '0' && *eq <= '9'; eq++)
+				if (vtr_mul_over(next->size, 10u, &next->size) ||
+				    vtr_add_over(next->size, (uint64_t)(*eq - '0'), &next->size))
+					return vtr_fail(err, VTR_ECORRUPT, "a size of more than 2^64");
+			next->has_size = true;
+		}
+		p += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int ova_read_next(struct ova_next *next, struct ova *v, char type, uint64_t off, uint64_t size,
+			 struct vtr_error *err)
+{
+	VTR_FREE uint8_t *bytes = NULL;
+
+	if (size > OVA_PAX)
+		return vtr_fail(err, VTR_ELIMIT, "an extended header of %" PRIu64 " bytes, at most %u", size, OVA_PAX);
+	if (vtr_blk_read_new(&bytes, v->im.file, off, size, "extended header", err) < 0)
+		return -1;
+	if (type == 'x')
+		return ova_parse_pax(next, (const char *)bytes, (size_t)size, err);
+	free(next->name);
+	next->name = vtr_strndup((const char *)bytes, strnlen((const char *)bytes, (size_t)size), err);
+	return next->name ? 0 : -1;
+}
+
+static char *ova_name(const uint8_t *h, struct vtr_error *err)
+{
+	struct vtr_str s = { 0 };
+
+	vtr_str_puts(&s, "");
+	if (memcmp(h + 257, "ustar\0", 6) == 0 && h[345] != 0) {
+		vtr_str_put(&s, (const char *)h + 345, strnlen((const char *)h + 345, 155));
+		vtr_str_puts(&s, "/");
+	}
+	vtr_str_put(&s, (const char *)h, strnlen((const char *)h, 100));
+	return vtr_str_take(&s, err);
+}
+
+static int ova_add(struct ova *v, struct ova_member *m, struct vtr_error *err)
+{
+	uint64_t bytes = sizeof(*m) + strlen(m->name) + 1;
+
+	if (vtr_charge(v->im.blk.ctx, bytes, "members", err) < 0)
+		return -1;
+	v->charged += bytes;
+	if (!VTR_GROW(v->member, v->n, v->cap, err))
+		return -1;
+	v->member[v->n++] = *m;
+	m->name = NULL;
+	return 0;
+}
+
+/* One header at *off; 0: the archive ends. next is for the member behind it. */
+static int ova_read_header(struct ova *v, struct ova_next *next, uint64_t *off, struct vtr_error *err)
+{
+	uint64_t size, body = *off + OVA_BLOCK, padded;
+	struct ova_member m = { .off = body };
+	uint8_t h[OVA_BLOCK];
+	int r;
+
+	if (vtr_blk_pread(v->im.file, *off, h, OVA_BLOCK, err) < 0)
+		return -1;
+	if (ova_is_zero(h))
+		return 0;
+	if (!ova_sum_ok(h))
+		return vtr_fail(err, VTR_ECORRUPT, "its checksum does not fit");
+	if (!ova_size(&size, h + 124))
+		return vtr_fail(err, VTR_ECORRUPT, "its size is no number");
+	m.type = h[156] == 0 || h[156] == '7' ? '0' : (char)h[156];
+	if (next->has_size && m.type != 'x' && m.type != 'L')
+		size = next->size;
+	if (!vtr_range_in(body, size, v->im.file->size))
+		return vtr_fail(err, VTR_ETRUNCATED, "%" PRIu64 " bytes leave the file, which ends at %#" PRIx64, size,
+				v->im.file->size);
+	padded = (size + OVA_BLOCK - 1) / OVA_BLOCK * OVA_BLOCK;
+	*off = body + VTR_MIN(padded, v->im.file->size - body);
+	if (m.type == 'x' || m.type == 'L')
+		return ova_read_next(next, v, m.type, body, size, err) < 0 ? -1 : 1;
+	if (m.type == 'g' || m.type == 'K')
+		return 1;
+	m.size = size;
+	m.name = next->name ? vtr_steal(next->name) : ova_name(h, err);
+	next->has_size = false;
+	if (!m.name)
+		return -1;
+	r = ova_add(v, &m, err);
+	free(m.name);
+	return r < 0 ? -1 : 1;
+}
+
+static int ova_read_members(struct ova *v, struct vtr_error *err)
+{
+	struct ova_next next = { 0 };
+	uint64_t off = 0, at = 0;
+	int r = 1;
+
+	while (r == 1 && v->im.file->size - off >= OVA_BLOCK) {
+		at = off;
+		r = vtr_tick(v->im.blk.ctx, &v->steps, 1, err) < 0 ? -1 : ova_read_header(v, &next, &off, err);
+	}
+	free(next.name);
+	return r < 0 ? vtr_at(err, "member at %#" PRIx64, at) : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------ descriptor */
+
+static const char *ova_plain(const char *name)
+{
+	return strncmp(name, "./", 2) == 0 ? name + 2 : name;
+}
+
+static bool ova_ends(const char *name, const char *with)
+{
+	size_t n = strlen(name), w = strlen(with);
+
+	return n >= w && strcasecmp(name + n - w, with) == 0;
+}
+
+/* An attribute of the element; NULL without an error when it has none. */
+static char *ova_attr(struct vtr_xml *x, const char *name, bool *bad, struct vtr_error *err)
+{
+	struct vtr_str s = { 0 };
+	char *text;
+
+	if (!vtr_xml_put_attr(&s, x, name)) {
+		vtr_str_done(&s);
+		return NULL;
+	}
+	text = vtr_str_take(&s, err);
+	*bad |= !text;
+	return text;
+}
+
+static int ova_hold(struct ova *v, size_t bytes, struct vtr_error *err)
+{
+	if (vtr_charge(v->im.blk.ctx, bytes, "descriptor", err) < 0)
+		return -1;
+	v->charged += bytes;
+	return 0;
+}
+
+static int ova_element(struct ova *v, struct vtr_xml *x, struct vtr_error *err)
+{
+	bool bad = false;
+
+	if (vtr_xml_is(x, "File")) {
+		struct ova_file *f;
+		char *pieces;
+
+		if (ova_hold(v, sizeof(*f) + x->attrs_len, err) < 0 ||
+		    !VTR_GROW(v->file, v->n_files, v->files_cap, err))
+			return -1;
+		f = &v->file[v->n_files++];
+		*f = (struct ova_file){ .id = ova_attr(x, "id", &bad, err), .href = ova_attr(x, "href", &bad, err) };
+		pieces = ova_attr(x, "chunkSize", &bad, err);
+		f->pieces = pieces != NULL;
+		free(pieces);
+	} else if (vtr_xml_is(x, "Disk")) {
+		if (ova_hold(v, sizeof(char *) + x->attrs_len, err) < 0 ||
+		    !VTR_GROW(v->disk, v->n_disks, v->disks_cap, err))
+			return -1;
+		v->disk[v->n_disks] = ova_attr(x, "fileRef", &bad, err);
+		v->n_disks += v->disk[v->n_disks] != NULL; /* without one, it is an empty disk */
+	} else if (vtr_xml_is(x, "VirtualSystem") && !v->system) {
+		v->system = ova_attr(x, "id", &bad, err);
+	}
+	return bad ? -1 : 0;
+}
+
+static int ova_read_descriptor(struct ova *v, const struct ova_member *m, struct vtr_error *err)
+{
+	VTR_FREE uint8_t *text = NULL;
+	struct vtr_xml x;
+	int event;
+
+	if (VTR_OVER(v->im.blk.ctx, text_file, m->size, "bytes of descriptor", err) < 0 ||
+	    vtr_blk_read_new(&text, v->im.file, m->off, m->size, "descriptor", err) < 0)
+		return -1;
+	vtr_xml_init(&x, (const char *)text, (size_t)m->size);
+	while ((event = vtr_xml_next(&x)) != VTR_XML_END) {
+		if (vtr_tick(v->im.blk.ctx, &v->steps, 1, err) < 0)
+			return -1;
+		if (event == VTR_XML_BAD)
+			return vtr_fail(err, VTR_ECORRUPT, "descriptor \"%s\": no XML, or cut off", m->name);
+		if (event == VTR_XML_OPEN && ova_element(v, &x, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- disks */
+
+static const struct ova_file *ova_file(const struct ova *v, size_t disk)
+{
+	for (size_t i = 0; i < v->n_files; i++)
+		if (v->file[i].id && v->file[i].href && strcmp(v->file[i].id, v->disk[disk]) == 0)
+			return &v->file[i];
+	return NULL;
+}
+
+/* Which disk the caller wants: by its name in the archive, or its number from 1. */
+static int ova_choose(size_t *out, struct ova *v, const char *want, struct vtr_error *err)
+{
+	struct vtr_str known = { 0 };
+	int code;
+
+	for (size_t i = 0; i < v->n_disks; i++) {
+		const struct ova_file *f = ova_file(v, i);
+		char number[24];
+
+		snprintf(number, sizeof(number), "%zu", i + 1);
+		if (!want ? v->n_disks == 1
+			  : strcmp(want, number) == 0 || (f && strcmp(ova_plain(want), ova_plain(f->href)) == 0)) {
+			*out = i;
+			vtr_str_done(&known);
+			return 0;
+		}
+		if (i < 16)
+			vtr_str_putf(&known, "%s%s", i ? ", " : "", f ? f->href : v->disk[i]);
+	}
+	code = want || v->n_disks == 0 ? VTR_ENOTFOUND : VTR_EAMBIGUOUS;
+	if (v->n_disks == 0)
+		vtr_error_set(err, code, "its descriptor names no disk with a file");
+	else if (want)
+		vtr_error_set(err, code, "no disk \"%s\": there is %s%s", want, known.p ? known.p : "",
+			      v->n_disks > 16 ? ", ..." : "");
+	else
+		vtr_error_set(err, code, "it holds %zu disks: name one with --member: %s%s", v->n_disks,
+			      known.p ? known.p : "", v->n_disks > 16 ? ", ..." : "");
+	vtr_str_done(&known);
+	return -1;
+}
+
+static int ova_find(const struct ova_member **out, struct ova *v, size_t disk, struct vtr_error *err)
+{
+	const struct ova_file *f = ova_file(v, disk);
+
+	if (!f)
+		return vtr_fail(err, VTR_ECORRUPT, "disk %zu: its descriptor has no file \"%s\"", disk + 1,
+				v->disk[disk]);
+	if (f->pieces)
+		return vtr_fail(err, VTR_EUNSUPPORTED, "disk %zu: \"%s\" is in pieces (ovf:chunkSize): not read",
+				disk + 1, f->href);
+	for (size_t i = 0; i < v->n; i++) {
+		const struct ova_member *m = &v->member[i];
+
+		if (strcmp(ova_plain(m->name), ova_plain(f->href)) != 0)
+			continue;
+		if (m->type != '0')
+			return vtr_fail(err, VTR_EUNSUPPORTED,
+					"disk %zu: \"%s\" is a member of type '%c', no plain file", disk + 1, f->href,
+					m->type);
+		*out = m;
+		return 0;
+	}
+	return vtr_fail(err, VTR_ECORRUPT, "disk %zu: \"%s\" is not in the archive", disk + 1, f->href);
+}
+
+static int ova_make_info(struct ova *v, size_t disk, const struct ova_member *m, struct vtr_error *err)
+{
+	struct vtr_image *im = &v->im;
+	bool manifest = false, certificate = false;
+
+	for (size_t i = 0; i < v->n; i++) {
+		manifest |= ova_ends(v->member[i].name, ".mf");
+		certificate |= ova_ends(v->member[i].name, ".cert");
+	}
+	if (v->system && vtr_image_prop_text(im, "system", "virtual system",
+					     vtr_image_text(im, v->system, strlen(v->system), err), err) < 0)
+		return -1;
+	if (vtr_image_prop_text(im, "descriptor", "descriptor",
+				vtr_image_text(im, v->member[0].name, strlen(v->member[0].name), err), err) < 0 ||
+	    vtr_image_prop_bool(im, "manifest", "manifest", manifest, err) < 0 ||
+	    vtr_image_prop_bool(im, "certificate", "certificate", certificate, err) < 0 ||
+	    vtr_image_prop_number(im, "disks", "disks", v->n_disks, err) < 0 ||
+	    vtr_image_prop_number(im, "disk", "this disk", disk + 1, err) < 0 ||
+	    vtr_image_prop_text(im, "member", "member", vtr_image_text(im, m->name, strlen(m->name), err), err) < 0)
+		return -1;
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ open */
+
+static void ova_close(struct vtr_image *im)
+{
+	struct ova *v = (struct ova *)im;
+
+	for (size_t i = 0; i < v->n; i++)
+		free(v->member[i].name);
+	for (size_t i = 0; i < v->n_files; i++) {
+		free(v->file[i].id);
+		free(v->file[i].href);
+	}
+	for (size_t i = 0; i < v->n_disks; i++)
+		free(v->disk[i]);
+	free(v->member);
+	free(v->file);
+	free(v->disk);
+	free(v->system);
+	vtr_uncharge(im->blk.ctx, v->charged);
+}
+
+/* The archive is no disk: what is read is the image inside. */
+static const struct vtr_image_ops ova_ops = { .blk = VTR_IMAGE_BLK_OPS("ova"), .close = ova_close };
+
+extern const struct vtr_format vtr_format_ova;
+
+static int ova_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err)
+{
+	VTR_IMAGE_UNREF struct vtr_image *im = vtr_image_new(&ova_ops, sizeof(struct ova), o, err);
+	VTR_UNREF struct vtr_blk *bytes = NULL;
+	struct ova *v = (struct ova *)im;
+	const struct ova_member *m = NULL;
+	size_t disk = 0;
+
+	if (!im || ova_read_members(v, err) < 0)
+		return -1;
+	if (v->n == 0 || v->member[0].type != '0' || !ova_ends(v->member[0].name, ".ovf"))
+		return vtr_fail(err, VTR_ECORRUPT, "its first member is \"%s\", expected a descriptor (.ovf)",
+				v->n ? v->member[0].name : "");
+	if (ova_read_descriptor(v, &v->member[0], err) < 0 || ova_choose(&disk, v, o->opt->member, err) < 0 ||
+	    ova_find(&m, v, disk, err) < 0 || ova_make_info(v, disk, m, err) < 0 ||
+	    vtr_blk_slice(&bytes, o->file, m->off, m->size, err) < 0)
+		return -1;
+	im->info.format = vtr_format_ova.name;
+	im->info.title = vtr_format_ova.title;
+	im->info.virtual_size = m->size;
+	if (vtr_image_open_inner(out, &im, o, bytes, NULL, err) < 0)
+		return vtr_at(err, "disk %zu", disk + 1);
+	return 0;
+}
+
+/* A tar archive whose first member, behind extended headers, is a descriptor. */
+static int ova_probe(const struct vtr_probe *p)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < 4 && p->head_len - at >= OVA_BLOCK; i++) {
+		const uint8_t *h = p->head + at;
+		char name[101] = { 0 };
+		uint64_t size;
+
+		if (!ova_sum_ok(h) || !ova_size(&size, h + 124) || (memcmp(h + 257, "ustar", 5) != 0 && h[257] != 0))
+			return 0;
+		memcpy(name, h, 100);
+		if (h[156] != 'x' && h[156] != 'g' && h[156] != 'L')
+			return (h[156] == '0' || h[156] == 0) && ova_ends(name, ".ovf") ? 64 : 0;
+		size = (size + OVA_BLOCK - 1) / OVA_BLOCK * OVA_BLOCK;
+		if (size > p->head_len - at - OVA_BLOCK)
+			return 0;
+		at += OVA_BLOCK + (size_t)size;
+	}
+	return 0;
+}
+
+const struct vtr_format vtr_format_ova = {
+	.name = "ova",
+	.title = "Open Virtualization Format (OVA)",
+	.probe = ova_probe,
+	.open = ova_open,
+};
