@@ -42,7 +42,7 @@ FLAGS := $(FLAGS.$(VARIANT))
 # The library's packages; the command's; the tests'.
 PKG := ext2fs com_err libdeflate libzstd zlib liblzma liblz4 libcrypto sqlite3
 PKG_CLI := jansson libcrypto zlib
-PKG_TEST := cmocka
+PKG_TEST := cmocka hivex
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_CLI) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKG) 2>/dev/null) -pthread
 CLI_LIBS := $(shell pkg-config --libs $(PKG_CLI) 2>/dev/null)
