@@ -5,6 +5,8 @@ Registry hives and their logs, written from "Windows registry file format specif
 
 	mk-hive.py hives DIR	what tests/test_hive.c reads
 	mk-hive.py guest DIR	the files of a Windows system that holds nothing but its registry
+	mk-hive.py lost FILE	a hive of one value whose data are cut, and one that is a tombstone
+	mk-hive.py seeds DIR	seeds of the fuzz targets: hive/ and hivelog/, and their words, hive.dict
 	mk-hive.py big FILE MB	a hive of about so many megabytes, alike to SOFTWARE
 """
 import os
@@ -351,6 +353,57 @@ def guest(folder):
         ("", SZ, sz("Editor.md"))])))
 
 
+def lost(path):
+    h = Hive(Key("ROOT", values=[("cut", BINARY, b"12345678"), ("layer", 0, b"")]))
+    h.patch(h.where["\\\\cut"] + 8, struct.pack("<I", 100))
+    h.patch(h.where["\\\\layer"] + 20, struct.pack("<H", 3))
+    write(path, h.bytes())
+
+
+def seeds(folder):
+    def few(kind=None, minor=5, values=None):
+        return Hive(Key("R", Key("a", Key("b"), Key("\u65e5"), kind=kind, values=values or [
+            ("", SZ, sz("x")), ("m", MULTI, multi("a", "b"))], class_name="C")), minor)
+
+    def put(name, data):
+        os.makedirs(os.path.dirname(folder + "/" + name), exist_ok=True)
+        write(folder + "/" + name, data)
+
+    def logs(hive, *rest):
+        parts = [hive.bytes()] + list(rest) + [b""] * (2 - len(rest))
+        return struct.pack("<HHH", len(parts[0]) // 512, len(parts[1]) // 512, 0) + b"".join(parts)
+
+    for kind in ("li", "lf", "lh", "ri"):
+        put("hive/" + kind, few(kind).bytes())
+    put("hive/nt31", few(minor=1).bytes())
+    put("hive/types", Hive(Key("R", values=all_types())).bytes())
+    put("hive/big", Hive(Key("R", values=[("big", BINARY, b"data" * 4090)]), segment=16344).bytes())
+    put("hive/odd", Hive(odd()).bytes())
+    put("hive/loop", bytes(loop(few())))
+    write(folder + "/hive/dirty", Hive(Key("R"), seq=(2, 1)).bytes())
+    deleted(folder + "/hive")
+    one, two = (Hive(Key("R", Key("k", values=[("v", SZ, sz(t))])), seq=(4, 3)) for t in ("one", "two"))
+    three = Hive(Key("R", Key("k", values=[("v", BINARY, b"three" * 900)])), seq=(4, 3))
+    put("hivelog/new", logs(one, new_log(one, 3, [entry(3, one.bins, two.bins)]),
+                            new_log(one, 4, [entry(4, two.bins, three.bins)])))
+    put("hivelog/old", logs(one, old_log(one, one.bins, three.bins, 4)))
+    bad = logs(one, old_log(one, one.bins, two.bins, 4))
+    put("hivelog/badbase", bad[:6 + 508] + b"INVL" + bad[6 + 512:])
+    words = ["regf", "hbin", "nk", "vk", "sk", "lf", "lh", "li", "ri", "db", "DIRT", "HvLE"]
+    words += ["\\x00\\x00\\x00\\x80", "\\xff\\xff\\xff\\xff", "\\x20\\x00\\x00\\x00", "\\xf8\\xff\\xff\\xff",
+              "\\xd8\\x3f\\x00\\x00", "\\xd9\\x3f\\x00\\x00"]
+    with open(folder + "/hive.dict", "w") as f:
+        f.write("# SPDX-License-Identifier: LGPL-2.1-or-later\n" + "".join('"%s"\n' % w for w in words))
+
+
+def loop(h):
+    """A key that has itself as a subkey."""
+    key = h.where["\\a"]
+    listed = struct.unpack_from("<I", h.bins, key + 4 + 28)[0]
+    h.patch(listed + 8, struct.pack("<I", key))
+    return h.bytes()
+
+
 def big(path, megabytes):
     keys, i = [], 0
     while i < megabytes * 1290:
@@ -370,6 +423,10 @@ if __name__ == "__main__":
         hives(sys.argv[2])
     elif len(sys.argv) == 3 and sys.argv[1] == "guest":
         guest(sys.argv[2])
+    elif len(sys.argv) == 3 and sys.argv[1] == "lost":
+        lost(sys.argv[2])
+    elif len(sys.argv) == 3 and sys.argv[1] == "seeds":
+        seeds(sys.argv[2])
     elif len(sys.argv) == 4 and sys.argv[1] == "big":
         big(sys.argv[2], int(sys.argv[3]))
     else:
