@@ -117,7 +117,7 @@ static uint32_t hive_key_of(struct opened *o, const char *path)
 static void hive_value_is(struct opened *o, const char *path, const char *name, const char *text)
 {
 	struct vtr_value v;
-	char *got;
+	char *got = NULL;
 	size_t len;
 
 	if (vtr_hive_value(&v, o->h, hive_key_of(o, path), name, &o->err) < 0 ||
@@ -531,8 +531,8 @@ static const struct damage {
 	{ BASE, 20, 4, 2, "unsupported: version 2.5, read are 1.1 to 1.6" },
 	{ BASE, 24, 4, 0, "unsupported: version 1.0" },
 	{ BASE, 24, 4, 7, "unsupported: version 1.7" },
-	{ BASE, 36, 4, 0x40, "corrupt: root: key: cell at 0x1040: it is free" },
-	{ BASE, 36, 4, 0xffffffff, "corrupt: root: key: cell at 0x100000fff: outside of the bins" },
+	{ BASE, 36, 4, 0x40, "corrupt: registry: root: key: cell at 0x1040: it is free: the key at 0x10" },
+	{ BASE, 36, 4, 0xffffffff, "corrupt: registry: root: key: cell at 0x100000fff: outside of the bins" },
 	{ BASE, 40, 4, 0x20000, "truncated: registry: the file ends at " },
 	{ BASE, 40, 4, 0, "truncated: 0 bytes of bins, expected 4096 or more" },
 	{ BASE, 512, 4, 0x54524944, "unsupported: a transaction log (type 0)" },
@@ -1103,8 +1103,8 @@ static void registry_finds_keys(void **state)
 	assert_string_equal("Windows", vtr_registry_windows(r));
 	for (size_t i = 0; i < VTR_COUNT(finds); i++) {
 		struct vtr_value v;
+		char *text = NULL;
 		uint32_t key;
-		char *text;
 		size_t len;
 
 		if (!finds[i].text) {
