@@ -591,6 +591,26 @@ int vtr_hive_value_show(struct vtr_value *out, struct vtr_str *name, struct vtr_
 	return 0;
 }
 
+struct hive_lent vtr_hive_lend(struct vtr_hive *h)
+{
+	struct hive_lent lent = { h->joined, h->joined_cap };
+
+	h->joined = NULL;
+	h->joined_cap = 0;
+	return lent;
+}
+
+void vtr_hive_give_back(struct vtr_hive *h, struct hive_lent lent)
+{
+	if (h->joined_cap >= lent.cap) {
+		free(lent.p);
+		return;
+	}
+	free(h->joined);
+	h->joined = lent.p;
+	h->joined_cap = lent.cap;
+}
+
 /* ----------------------------------------------------------------------------------------------------------- opening */
 
 /* The bins as far as there are any, without reading them. */
@@ -1118,10 +1138,14 @@ int vtr_hive_values(struct vtr_hive *h, uint32_t key, vtr_value_fn *fn, void *ar
 				r = -1, hive_at(h, err);
 			continue;
 		}
-		if (vtr_hive_value_show(&value, &name, h, &v, 0, err) < 0)
+		if (vtr_hive_value_show(&value, &name, h, &v, 0, err) < 0) {
 			r = hive_at(h, err);
-		else
+		} else {
+			struct hive_lent lent = vtr_hive_lend(h);
+
 			r = fn(arg, &value);
+			vtr_hive_give_back(h, lent);
+		}
 	}
 	vtr_str_done(&name);
 	return r;

@@ -362,7 +362,10 @@ static bool search_data(const struct walk_search *s, const struct hive_value *v,
 
 static int search_give(struct walk_search *s, const struct vtr_key *key, const struct vtr_value *value)
 {
+	struct hive_lent lent = vtr_hive_lend(s->h);
+
 	s->result = s->fn(s->arg, key, value);
+	vtr_hive_give_back(s->h, lent);
 	return s->result != 0 ? -1 : 0;
 }
 
