@@ -42,7 +42,7 @@ FLAGS := $(FLAGS.$(VARIANT))
 # The library's packages; the command's; the tests'.
 PKG := ext2fs expat com_err libdeflate libzstd zlib liblzma liblz4 libcrypto sqlite3
 PKG_CLI := jansson libcrypto zlib
-PKG_TEST := cmocka
+PKG_TEST := cmocka hivex
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_CLI) 2>/dev/null)
 # Older distributions have no bzip2.pc.
 PKG_LIBS := $(shell pkg-config --libs $(PKG) 2>/dev/null) -lbz2 -pthread

@@ -58,6 +58,12 @@ expect --sha256 export --sha
 expect 'disk.qcow2' export -O qcow2 disk.q
 expect 'disk.qcow2' compare --strict disk.raw disk.q
 
+# What to do with the registry comes before its image.
+expect $'export\nfind\nget\nls' reg ''
+expect export reg ex
+expect 'disk.qcow2' reg get disk.q
+expect '--prefix' reg export --pre
+
 # Paths of the guest.
 command -v mke2fs >/dev/null || {
 	echo "skipped: no mke2fs for paths of the guest"
