@@ -18,6 +18,7 @@ static void ntfs_close(struct vtr_fs *fs)
 
 	vtr_ntfs_nodes_done(x);
 	vtr_ntfs_unit_done(x);
+	vtr_ntfs_pass_done(x);
 	vtr_cache_free(x->cache);
 	free(x->upcase);
 }

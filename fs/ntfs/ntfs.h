@@ -19,7 +19,7 @@
 #define NTFS_MAX_NAME 255u	/* UTF-16 units */
 #define NTFS_NAME_BYTES (3 * NTFS_MAX_NAME + 1)
 #define NTFS_DEPTH 32u	   /* levels of an index */
-#define NTFS_LINE_LOG2 16u /* of the metadata cache */
+#define NTFS_LINE_LOG2 14u /* of the metadata cache */
 #define NTFS_LINE (1u << NTFS_LINE_LOG2)
 #define NTFS_NODES 16u	      /* records that are kept parsed */
 #define NTFS_USER_RECORDS 16u /* the first record that is not the filesystem's own */
@@ -151,6 +151,18 @@ struct ntfs_name {
 	const uint8_t *name;
 };
 
+/* What stat says of a record, as the pass over the MFT keeps it. */
+struct ntfs_brief {
+	uint64_t size, allocated;
+	uint64_t created, modified, changed, accessed;
+	uint32_t nlink;
+	uint16_t seq;	/* 0: not in use */
+	uint16_t flags; /* VTR_STAT_… */
+	uint16_t mode;
+	uint8_t type;
+	bool known; /* it is told here; else the record must be looked at */
+};
+
 /* What the boot sector says, checked. */
 struct ntfs_boot {
 	uint32_t sector, cluster_log2, record_len, index_len; /* bytes */
@@ -176,7 +188,10 @@ struct ntfs {
 	uint32_t cluster; /* bytes */
 	struct vtr_cache *cache;
 	struct ntfs_node *nodes[NTFS_NODES];
-	uint64_t clock;
+	uint64_t clock, loads;	   /* of records, so far */
+	struct ntfs_brief *briefs; /* of all records, once the pass was made */
+	uint64_t n_briefs;
+	bool passed;		    /* it was made, or tried */
 	struct ntfs_node *mft_node; /* a reference */
 	struct ntfs_stream *mft;
 	bool mirror;	  /* the MFT's own record is taken from the mirror */
@@ -224,6 +239,15 @@ bool vtr_ntfs_name_is(const struct ntfs_attr *a, const char *name);
 void vtr_ntfs_standard(struct ntfs_standard *out, const struct ntfs_node *n);
 bool vtr_ntfs_file_name(struct ntfs_name *out, const uint8_t *p, size_t len);
 
+/* The attributes of a fixed-up record, which must stay; quiet: damage is not told. */
+int vtr_ntfs_record_attrs(struct ntfs *x, struct ntfs_node *n, const uint8_t *record, uint64_t ino, bool quiet,
+			  struct vtr_error *err);
+
+/* pass.c: all records in one go */
+/* What the pass knows of a record, making it when it is due; NULL: the record must be looked at. */
+const struct ntfs_brief *vtr_ntfs_brief(struct ntfs *x, uint64_t ino);
+void vtr_ntfs_pass_done(struct ntfs *x);
+
 /* stream.c: the bytes of attributes */
 int vtr_ntfs_stream(struct ntfs_stream **out, struct ntfs *x, struct ntfs_node *n, const struct ntfs_attr *head,
 		    struct vtr_error *err);
@@ -260,6 +284,8 @@ const uint16_t *vtr_ntfs_upcase(struct ntfs *x, struct vtr_error *err);
 int vtr_ntfs_name_cmp(const uint16_t *up, const uint16_t *a, size_t a_len, const uint8_t *b, size_t b_len);
 
 /* stat.c */
+/* stat of a node that has no links, devices or attributes of Linux to be looked at: false when it may have. */
+bool vtr_ntfs_stat_plain(struct vtr_stat *out, const struct ntfs_node *n);
 int vtr_ntfs_stat(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct vtr_error *err);
 int vtr_ntfs_streams(struct vtr_fs *fs, uint64_t node, vtr_stream_fn *fn, void *arg, struct vtr_error *err);
 int vtr_ntfs_stream_find(uint64_t *out, struct vtr_fs *fs, uint64_t node, const char *name, size_t len,

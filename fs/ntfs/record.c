@@ -113,7 +113,8 @@ static int record_attr(struct ntfs_attr *out, const uint8_t *p, size_t len, stru
 }
 
 /* The attributes of a record after its fixups. What is behind a damaged one cannot be told: a warning. */
-static int record_attrs(struct ntfs *x, struct ntfs_node *n, const uint8_t *record, uint64_t ino, struct vtr_error *err)
+int vtr_ntfs_record_attrs(struct ntfs *x, struct ntfs_node *n, const uint8_t *record, uint64_t ino, bool quiet,
+			  struct vtr_error *err)
 {
 	size_t at = vtr_get_le16(record + 0x14), end = vtr_get_le32(record + 0x18);
 	struct vtr_error local = { 0 };
@@ -134,7 +135,8 @@ static int record_attrs(struct ntfs *x, struct ntfs_node *n, const uint8_t *reco
 			n->attrs[n->n++] = a;
 		}
 		if (local.code != VTR_OK) {
-			vtr_warn(x->fs.ctx, VTR_ECORRUPT, "ntfs: record %" PRIu64 ": %s", ino, local.text);
+			if (!quiet)
+				vtr_warn(x->fs.ctx, VTR_ECORRUPT, "ntfs: record %" PRIu64 ": %s", ino, local.text);
 			n->damaged = true;
 			break;
 		}
@@ -167,9 +169,12 @@ static int record_bytes(uint8_t *buf, struct ntfs *x, uint64_t ino, struct vtr_e
 
 unsigned vtr_ntfs_sequence(struct ntfs *x, uint64_t ino)
 {
+	const struct ntfs_brief *brief = vtr_ntfs_brief(x, ino);
 	uint8_t head[0x18];
 	uint64_t off;
 
+	if (brief)
+		return brief->seq;
 	for (size_t i = 0; i < NTFS_NODES; i++)
 		if (x->nodes[i] && x->nodes[i]->ino == ino)
 			return x->nodes[i]->seq;
@@ -249,7 +254,7 @@ static int record_extend(struct ntfs *x, struct ntfs_node *n, uint64_t ino, stru
 		return vtr_fail(err, VTR_ECORRUPT, "extension record %" PRIu64 " belongs to record %" PRIu64, ino,
 				ntfs_ino(vtr_get_le64(record + 0x20)));
 	n->extra[n->n_extra++] = record;
-	return record_attrs(x, n, vtr_steal(record), ino, err);
+	return vtr_ntfs_record_attrs(x, n, vtr_steal(record), ino, false, err);
 }
 
 /*
@@ -344,7 +349,7 @@ static int record_load(struct ntfs_node *n, struct ntfs *x, uint64_t ino, struct
 	if (ntfs_ino(vtr_get_le64(n->record + 0x20)) != 0)
 		return vtr_fail(err, VTR_ENOTFOUND, "it is an extension of record %" PRIu64,
 				ntfs_ino(vtr_get_le64(n->record + 0x20)));
-	return record_attrs(x, n, n->record, ino, err);
+	return vtr_ntfs_record_attrs(x, n, n->record, ino, false, err);
 }
 
 /* Make room among the nodes: what was not used longest goes. Somebody may still have it. */
@@ -373,6 +378,7 @@ int vtr_ntfs_node(struct ntfs_node **out, struct ntfs *x, uint64_t ino, struct v
 			(*out)->used = ++x->clock;
 			return 0;
 		}
+	x->loads++;
 	n = record_new(x, err);
 	if (!n)
 		return -1;

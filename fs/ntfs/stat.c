@@ -181,70 +181,145 @@ static uint64_t stat_links(const struct ntfs_node *n)
 	return links;
 }
 
+/* Mode as Linux shows it: all may do all, and nobody writes what is read-only. */
+static uint32_t stat_mode(const struct vtr_stat *st, const struct ntfs_standard *standard)
+{
+	if (st->type == VTR_TYPE_SYMLINK)
+		return 0777;
+	return (standard->attributes & NTFS_FILE_READONLY) && st->type != VTR_TYPE_DIR ? 0555 : 0755;
+}
+
+/* What the attribute of its contents, or of its index, says; NULL: there is none. */
+static void stat_contents(struct vtr_stat *out, const struct ntfs_attr *a)
+{
+	if (!a)
+		return;
+	out->size = a->size;
+	out->allocated = stat_allocated(a);
+	if (a->flags & NTFS_ATTR_ENCRYPTED)
+		out->flags |= VTR_STAT_ENCRYPTED;
+	if (a->flags & NTFS_ATTR_COMPRESSION)
+		out->flags |= VTR_STAT_COMPRESSED;
+	if (!a->nonresident && a->size > 0)
+		out->flags |= VTR_STAT_INLINE;
+}
+
+/* A file or directory by its record alone. */
+static void stat_record(struct vtr_stat *out, const struct ntfs_node *n, const struct ntfs_standard *st)
+{
+	bool dir = n->flags & NTFS_RECORD_DIRECTORY;
+
+	stat_times(out, st);
+	out->type = dir ? VTR_TYPE_DIR : VTR_TYPE_FILE;
+	out->generation = n->seq;
+	out->nlink = stat_links(n);
+	out->mode = stat_mode(out, st);
+	if (n->damaged)
+		out->flags |= VTR_STAT_DAMAGED;
+	stat_contents(out,
+		      dir ? vtr_ntfs_attr(n, NTFS_AT_INDEX_ALLOCATION, "$I30") : vtr_ntfs_attr(n, NTFS_AT_DATA, ""));
+	if (!dir)
+		return;
+	if (!(st->version == 1 && st->max_versions == 0))
+		out->flags |= VTR_STAT_CASEFOLD;
+	if (st->attributes & NTFS_FILE_ENCRYPTED)
+		out->flags |= VTR_STAT_ENCRYPTED;
+	if (st->attributes & NTFS_FILE_COMPRESSED)
+		out->flags |= VTR_STAT_COMPRESSED;
+}
+
+bool vtr_ntfs_stat_plain(struct vtr_stat *out, const struct ntfs_node *n)
+{
+	struct ntfs_standard st;
+
+	for (size_t i = 0; i < n->n; i++)
+		if (n->attrs[i].type == NTFS_AT_LIST || n->attrs[i].type == NTFS_AT_REPARSE ||
+		    n->attrs[i].type == NTFS_AT_EA)
+			return false;
+	vtr_ntfs_standard(&st, n);
+	if (st.attributes & NTFS_FILE_SYSTEM)
+		return false;
+	stat_record(out, n, &st);
+	return true;
+}
+
+/* A stream beside the contents: a file of its own, with the times of the one that it belongs to. */
+static int stat_stream(struct vtr_stat *out, const struct ntfs_node *n, unsigned k, struct vtr_error *err)
+{
+	const struct ntfs_attr *a = vtr_ntfs_named(n, k);
+	struct ntfs_standard st;
+
+	if (!a)
+		return vtr_fail(err, VTR_ENOTFOUND, "record %" PRIu64 " has no stream %u", n->ino, k);
+	vtr_ntfs_standard(&st, n);
+	stat_times(out, &st);
+	out->type = VTR_TYPE_FILE;
+	out->generation = n->seq;
+	out->nlink = 1;
+	out->mode = stat_mode(out, &st);
+	stat_contents(out, a);
+	return 0;
+}
+
+/* What a reparse point makes of it. */
+static int stat_reparsed(struct vtr_stat *out, struct ntfs *x, struct ntfs_node *n, uint32_t tag, struct vtr_error *err)
+{
+	out->type = stat_type(tag, n);
+	if (tag == NTFS_TAG_WOF) {
+		out->flags |= VTR_STAT_COMPRESSED;
+		out->allocated += stat_allocated(vtr_ntfs_attr(n, NTFS_AT_DATA, "WofCompressedData"));
+	}
+	return vtr_ntfs_tag_is_link(tag) ? stat_link(out, x, n, err) : 0;
+}
+
 int vtr_ntfs_stat(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct vtr_error *err)
 {
 	struct ntfs *x = to_ntfs(fs);
 	NTFS_PUT struct ntfs_node *n = NULL;
+	const struct ntfs_brief *b = vtr_ntfs_brief(x, node);
 	const struct ntfs_attr *a;
 	struct ntfs_standard st;
-	unsigned k = ntfs_stream_number(node);
 	uint32_t tag;
 
+	if (b && b->known) {
+		st = (struct ntfs_standard){ .created = b->created,
+					     .modified = b->modified,
+					     .changed = b->changed,
+					     .accessed = b->accessed };
+		stat_times(out, &st);
+		out->type = b->type;
+		out->mode = b->mode;
+		out->nlink = b->nlink;
+		out->size = b->size;
+		out->allocated = b->allocated;
+		out->flags = b->flags;
+		out->generation = b->seq;
+		return 0;
+	}
 	if (vtr_ntfs_node(&n, x, ntfs_ino(node), err) < 0)
 		return -1;
+	if (ntfs_stream_number(node))
+		return stat_stream(out, n, ntfs_stream_number(node), err);
 	vtr_ntfs_standard(&st, n);
-	stat_times(out, &st);
-	a = k ? vtr_ntfs_named(n, k) : vtr_ntfs_attr(n, NTFS_AT_DATA, "");
-	if (k && !a)
-		return vtr_fail(err, VTR_ENOTFOUND, "record %" PRIu64 " has no stream %u", n->ino, k);
-	tag = k ? 0 : vtr_ntfs_tag(x, n);
-	out->type = k ? VTR_TYPE_FILE : stat_type(tag, n);
-	out->generation = n->seq;
-	out->nlink = k ? 1 : stat_links(n);
-	if (n->damaged)
-		out->flags |= VTR_STAT_DAMAGED;
-	if (out->type == VTR_TYPE_DIR)
-		a = vtr_ntfs_attr(n, NTFS_AT_INDEX_ALLOCATION, "$I30");
-	else if (out->type != VTR_TYPE_FILE)
-		a = NULL;
-	if (a) {
-		out->size = a->size;
-		out->allocated = stat_allocated(a);
-		if (a->flags & NTFS_ATTR_ENCRYPTED)
-			out->flags |= VTR_STAT_ENCRYPTED;
-		if (a->flags & NTFS_ATTR_COMPRESSION)
-			out->flags |= VTR_STAT_COMPRESSED;
-		if (!a->nonresident && a->size > 0)
-			out->flags |= VTR_STAT_INLINE;
-	}
-	/* What Linux shows of it: all may do all, and nobody writes what is read-only. */
-	out->mode = (st.attributes & NTFS_FILE_READONLY) && out->type != VTR_TYPE_DIR ? 0555 : 0755;
-	if (out->type == VTR_TYPE_DIR) {
-		if (!(st.version == 1 && st.max_versions == 0))
-			out->flags |= VTR_STAT_CASEFOLD;
-		if (st.attributes & NTFS_FILE_ENCRYPTED)
-			out->flags |= VTR_STAT_ENCRYPTED;
-		if (st.attributes & NTFS_FILE_COMPRESSED)
-			out->flags |= VTR_STAT_COMPRESSED;
-	}
-	if (tag == NTFS_TAG_WOF) {
-		const struct ntfs_attr *packed = vtr_ntfs_attr(n, NTFS_AT_DATA, "WofCompressedData");
-
-		out->flags |= VTR_STAT_COMPRESSED;
-		out->allocated += stat_allocated(packed);
-	}
-	if (!k)
-		stat_lx(out, x, n);
-	if (out->type == VTR_TYPE_FILE && a && tag == 0 && (st.attributes & NTFS_FILE_SYSTEM))
-		stat_interix(out, x, n, a);
-	if ((vtr_ntfs_tag_is_link(tag) || out->type == VTR_TYPE_SYMLINK) && stat_link(out, x, n, err) < 0)
+	stat_record(out, n, &st);
+	a = vtr_ntfs_attr(n, NTFS_AT_DATA, "");
+	tag = vtr_ntfs_tag(x, n);
+	if (tag != 0 && stat_reparsed(out, x, n, tag, err) < 0)
 		return -1;
-	if (out->type == VTR_TYPE_SYMLINK) {
-		out->mode = 0777;
-		out->flags &= ~(uint32_t)(VTR_STAT_CASEFOLD | VTR_STAT_INLINE);
+	if (tag == 0 && out->type == VTR_TYPE_FILE && a && (st.attributes & NTFS_FILE_SYSTEM)) {
+		stat_interix(out, x, n, a);
+		if (out->type == VTR_TYPE_SYMLINK && stat_link(out, x, n, err) < 0)
+			return -1;
 	}
-	if (out->type == VTR_TYPE_CHAR || out->type == VTR_TYPE_BLOCK)
-		out->size = out->allocated = 0;
+	stat_lx(out, x, n);
+	if (out->type == VTR_TYPE_SYMLINK)
+		out->mode = stat_mode(out, &st);
+	if (out->type != VTR_TYPE_FILE && out->type != VTR_TYPE_DIR) {
+		out->flags &= ~(uint32_t)(VTR_STAT_CASEFOLD | VTR_STAT_INLINE);
+		out->allocated = 0;
+		if (out->type != VTR_TYPE_SYMLINK)
+			out->size = 0;
+	}
 	return 0;
 }
 
