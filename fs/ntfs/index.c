@@ -202,9 +202,13 @@ static int index_emit_blocks(struct index *ix, struct vtr_emitter *e, struct vtr
 	}
 	if (!used)
 		vtr_warn(ix->x->fs.ctx, VTR_ECORRUPT, "ntfs: directory record %" PRIu64 ": %s", ix->n->ino, local.text);
+	if (used)
+		blocks = VTR_MIN(blocks, (uint64_t)len * 8);
 	for (uint64_t i = 0; i < blocks; i++) {
 		int r;
 
+		if (i % 1024 == 0 && vtr_tick(ix->x->fs.ctx, &ix->x->fs.steps, 1, err) < 0)
+			return -1;
 		if (used && (i / 8 >= len || !(used[i / 8] >> (i % 8) & 1)))
 			continue;
 		local.code = VTR_OK;

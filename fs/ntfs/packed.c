@@ -192,12 +192,15 @@ static int wof_offsets(uint64_t *out, const struct wof *w, uint64_t first, size_
 		return -1;
 	for (size_t i = 0; i <= n; i++) {
 		uint64_t k = first + i;
-		const uint8_t *p = raw + (k - from) * w->entry;
 
-		out[i] = k == 0		  ? 0
-			 : k >= w->chunks ? w->s->valid - w->table
-			 : w->entry == 8  ? vtr_get_le64(p)
-					  : vtr_get_le32(p);
+		if (k == 0)
+			out[i] = 0;
+		else if (k >= w->chunks)
+			out[i] = w->s->valid - w->table;
+		else if (w->entry == 8)
+			out[i] = vtr_get_le64(raw + (k - from) * 8);
+		else
+			out[i] = vtr_get_le32(raw + (k - from) * 4);
 		if (out[i] > w->s->valid - w->table || (i > 0 && out[i] <= out[i - 1]))
 			return vtr_fail(err, VTR_ECORRUPT,
 					"WofCompressedData: chunk %" PRIu64 " at %#" PRIx64 " of %#" PRIx64, k, out[i],

@@ -282,10 +282,9 @@ int vtr_ntfs_stat(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct
 	uint32_t tag;
 
 	if (b && b->known) {
-		st = (struct ntfs_standard){ .created = b->created,
-					     .modified = b->modified,
-					     .changed = b->changed,
-					     .accessed = b->accessed };
+		st = (struct ntfs_standard){
+			.created = b->created, .modified = b->modified, .changed = b->changed, .accessed = b->accessed
+		};
 		stat_times(out, &st);
 		out->type = b->type;
 		out->mode = b->mode;

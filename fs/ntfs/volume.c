@@ -251,18 +251,21 @@ static int volume_count(uint64_t *out, struct ntfs *x, uint64_t ino, uint32_t ty
 const struct vtr_fs_info *vtr_ntfs_info(struct vtr_fs *fs)
 {
 	struct ntfs *x = to_ntfs(fs);
-	uint64_t records = x->mft->size / x->boot.record_len, n;
+	uint64_t records = x->mft->size / x->boot.record_len, clusters = x->boot.clusters, n;
 	struct vtr_error err = { 0 };
 
+	/* A damaged size must not make this long: what there is no room for is not counted. */
+	clusters = VTR_MIN(clusters, fs->blk->size >> x->boot.cluster_log2);
 	if (x->counted)
 		return &x->info;
 	x->counted = true;
 	x->info.nodes = records;
-	if (volume_count(&n, x, NTFS_BITMAP, NTFS_AT_DATA, x->boot.clusters, &err) == 0)
+	if (volume_count(&n, x, NTFS_BITMAP, NTFS_AT_DATA, clusters, &err) == 0)
 		x->info.used = VTR_MIN(n << x->boot.cluster_log2, x->info.size);
 	else
 		vtr_warn(fs->ctx, VTR_ECORRUPT, "ntfs: $Bitmap: %s", err.text);
-	if (volume_count(&n, x, NTFS_MFT, NTFS_AT_BITMAP, records, &err) == 0)
+	if (volume_count(&n, x, NTFS_MFT, NTFS_AT_BITMAP, VTR_MIN(records, fs->blk->size / x->boot.record_len), &err) ==
+	    0)
 		x->info.nodes_used = VTR_MIN(n, records);
 	else
 		vtr_warn(fs->ctx, VTR_ECORRUPT, "ntfs: bitmap of the MFT: %s", err.text);

@@ -115,10 +115,10 @@ class Volume:
         if is_dir:
             os.mkdir(self.at(path))
         else:
-            with open(self.at(path), "wb"):
-                pass
+            with open(self.at(path), "wb") as f:
+                f.truncate(5000 if kind == "f" else 0)
         self.xattr(path, "reparse_data", struct.pack("<IHH", tag, len(body), 0) + body)
-        self.row(path, kind, target=target, size=len(target.encode()) if kind == "l" else "-")
+        self.row(path, kind, target=target, size=len(target.encode()) if kind == "l" else 5000 if kind == "f" else "-")
 
     def link(self, path, tag, substitute, target, is_dir=False, relative=None):
         s, p = substitute.encode("utf-16-le"), substitute.replace("\\??\\", "").encode("utf-16-le")
@@ -261,6 +261,8 @@ def wsl(v):
     v.row("socket", "s")
     os.mknod(v.at("zero"), 0o20666, os.makedev(1, 5))
     v.row("zero", "c")
+    # After it NTFS-3G mounts no more for writing.
+    v.put("hiberfil.sys", b"wake up, session of the tests")
 
 
 def sensitive(image):
