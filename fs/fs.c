@@ -11,8 +11,13 @@
 /* clang-format off */
 #define DRIVERS(X) \
 	X(ext) X(ntfs) X(exfat) X(fat) X(xfs) X(btrfs) X(iso9660) X(squashfs) X(f2fs) X(hfsplus) X(apfs) X(reiserfs) \
-	X(jfs) X(erofs) X(udf) X(ufs) X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix)
+	X(jfs) X(erofs) X(udf) X(ufs) X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix) LIBRARIES(X)
 /* clang-format on */
+#ifdef VTR_NTFS3G
+#define LIBRARIES(X) X(ntfs3g) /* chosen by its name alone */
+#else
+#define LIBRARIES(X)
+#endif
 #define X(name) extern const struct vtr_fs_driver vtr_fs_driver_##name;
 DRIVERS(X)
 #undef X

@@ -269,6 +269,35 @@ static void contents_that_are_elsewhere_are_refused_by_name(void **state)
 	ntfs_done(&o);
 }
 
+/* libntfs-3g reads the same. */
+static void a_second_reader_agrees(void **state)
+{
+#ifdef VTR_NTFS3G
+	static const char *const names[] = { "full", "c512", "c64k", "c2m", "s1024", "s4096" };
+
+	for (size_t i = 0; i < VTR_COUNT(names); i++) {
+		struct ntfs_opened o;
+		size_t len;
+		uint8_t *image = ntfs_image(&len, names[i]);
+
+		ntfs_open_bytes(&o, "ntfs-3g", image, len, NULL);
+		assert_true(ntfs_compare(&o, names[i], NTFS_NO_OVERLAY) > 60);
+		ntfs_done(&o);
+		/* What is damaged it does not get to see. */
+		memset(image + 0x30, 0xff, 8);
+		ntfs_open_bytes(&o, "ntfs-3g", image, len, NULL);
+		assert_null(o.fs);
+		ntfs_done(&o);
+		free(image);
+	}
+	(void)state;
+#else
+	(void)state;
+	puts("built with NTFS=0: nothing to compare with");
+	skip();
+#endif
+}
+
 /* The pass over the MFT tells what the records themselves tell. */
 static int compare_stat(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 {
@@ -481,6 +510,7 @@ int main(void)
 		cmocka_unit_test(streams_have_paths),
 		cmocka_unit_test(what_only_ntfs_has_is_told),
 		cmocka_unit_test(contents_that_are_elsewhere_are_refused_by_name),
+		cmocka_unit_test(a_second_reader_agrees),
 		cmocka_unit_test(the_pass_over_the_mft_tells_the_same),
 		cmocka_unit_test(the_state_of_the_volume_is_told),
 		cmocka_unit_test(lznt1_is_as_in_its_specification),
