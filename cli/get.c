@@ -996,10 +996,13 @@ static bool get_note_images(struct get *g)
 		const struct vtr_device *d = vtr_guest_device(g->c.guest, i);
 
 		for (struct vtr_blk *b = d->parent < 0 ? d->blk : NULL; b && vtr_image_info(b);
-		     b = vtr_image_backing(b))
-			if (!get_note_image(g, vtr_image_info(b)->path) ||
-			    !get_note_image(g, vtr_image_info(b)->data_path))
-				return false;
+		     b = vtr_image_backing(b)) {
+			const char *path;
+
+			for (size_t k = 0; cli_image_file(&path, vtr_image_info(b), k); k++)
+				if (!get_note_image(g, path))
+					return false;
+		}
 	}
 	return true;
 }

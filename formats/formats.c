@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The table of container formats, and deciding which one an image is. */
-#include "formats/format.h"
+#include "formats/image.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 /* qcow2 and its relatives first, raw, which fits everything, last. */
 /* clang-format off */
 #define FORMATS(X) \
-	X(qcow2) X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(dmg) X(ewf) X(bochs) X(sparseimage) \
-	X(android_sparse) X(gzip) X(xz) X(zstd) X(bzip2) X(raw)
+	X(qcow2) X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(parallels_hdd) X(dmg) X(ewf) X(bochs) \
+	X(sparseimage) X(sparsebundle) X(android_sparse) X(gzip) X(xz) X(zstd) X(bzip2) X(splitraw) X(raw)
 /* clang-format on */
 #define X(name) extern const struct vtr_format vtr_format_##name;
 FORMATS(X)
@@ -48,11 +48,7 @@ const struct vtr_format *vtr_format_find(const char *name)
 	return NULL;
 }
 
-/*
- * The format that the bytes have the signs of. Every sign counts: a disk that a guest has made look like a container
- * too is ambiguous, and the caller must name what it is.
- */
-static const struct vtr_format *formats_recognise(struct vtr_open *o, struct vtr_error *err)
+const struct vtr_format *vtr_format_recognise(struct vtr_open *o, struct vtr_error *err)
 {
 	const struct vtr_format *best = &vtr_format_raw, *second = NULL;
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
@@ -69,9 +65,12 @@ static const struct vtr_format *formats_recognise(struct vtr_open *o, struct vtr
 		else if (!second)
 			second = vtr_formats[i];
 	}
+	for (size_t i = 0; best == &vtr_format_raw && vtr_formats[i] != &vtr_format_raw; i++)
+		if (vtr_formats[i]->named && vtr_formats[i]->named(o))
+			return vtr_formats[i];
 	if (best == &vtr_format_raw)
 		return best;
-	if (o->raw_content)
+	if (o->raw_content && !(best->raw_inside && best->raw_inside(&p)))
 		raw = o->raw_content(&p, &raw_bits);
 	if (second) {
 		vtr_error_set(err, VTR_EAMBIGUOUS, "it has the signs of %s and of %s: name one with --format",
@@ -98,7 +97,7 @@ int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 		if (!f)
 			return vtr_fail(err, VTR_EUSAGE, "no format is named \"%s\"", o->opt->format);
 	} else {
-		f = formats_recognise(o, err);
+		f = vtr_format_recognise(o, err);
 		if (!f)
 			return -1;
 	}
@@ -106,6 +105,8 @@ int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s (%s) is recognised, and not read", f->name, f->title);
 	if (f->open(&b, o, err) < 0)
 		return vtr_at(err, "%s", f->name);
+	vtr_image_of(b)->info.format = f->name;
+	vtr_image_of(b)->info.title = f->title;
 	*out = b;
 	return 0;
 }
@@ -141,11 +142,12 @@ int vtr_format_open_named(struct vtr_blk **out, char **path, struct vtr_open *o,
 {
 	VTR_UNREF struct vtr_blk *file = NULL;
 	VTR_FREE char *found = NULL;
-	struct vtr_image_options opt = { .format = formats_spelling(format) };
+	struct vtr_image_options opt = { .format = formats_spelling(format), .any_parent = o->opt->any_parent };
 	struct vtr_open below = {
 		.ctx = o->ctx,
 		.opt = &opt,
 		.depth = o->depth + 1,
+		.beside = o->beside,
 		.above = o,
 		.raw_content = o->raw_content,
 	};

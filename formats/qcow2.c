@@ -10,16 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libdeflate.h>
-#include <zlib.h>
-#include <zstd.h>
-
 #include "base/bytes.h"
-#include "base/cache.h"
 #include "base/checked.h"
-#include "base/pool.h"
-#include "base/text.h"
-#include "formats/format.h"
+#include "formats/image.h"
 
 #define QCOW2_MAGIC 0x514649fbu
 #define QCOW2_V2_HEADER 72u
@@ -32,7 +25,6 @@
 #define QCOW2_MAX_SNAP_EXTRA 1024u
 #define QCOW2_MAX_BACKING 1023u
 #define QCOW2_MAX_EXTENSION (1u << 20)
-#define QCOW2_ZSTD_WINDOW_LOG 23 /* 8 MiB: more than any cluster */
 
 #define QCOW2_INCOMPAT_DIRTY (1u << 0)
 #define QCOW2_INCOMPAT_CORRUPT (1u << 1)
@@ -52,12 +44,7 @@
 #define QCOW2_L2_COMPRESSED (1ull << 62)
 #define QCOW2_L2_ZERO (1ull << 0)
 
-#define QCOW2_PAGE_LOG2 14 /* of the metadata cache: 16 KiB */
-#define QCOW2_PAGE (1u << QCOW2_PAGE_LOG2)
-#define QCOW2_BATCH 64u	 /* L2 entries looked at in one go */
-#define QCOW2_JOBS 64u	 /* compressed clusters decoded in one go */
-#define QCOW2_CODECS 16u /* decompressors kept for reuse */
-#define QCOW2_MAX_PROPS 16u
+#define QCOW2_BATCH 64u /* L2 entries looked at in one go */
 
 enum { QCOW2_ZLIB = 0, QCOW2_ZSTD = 1 };
 
@@ -93,20 +80,11 @@ struct qcow2_snapshot {
 	uint32_t l1_entries;
 };
 
-/* A decompressor of either kind. */
-struct qcow2_codec {
-	struct libdeflate_decompressor *deflate;
-	ZSTD_DCtx *zstd;
-	uint8_t *in; /* two clusters, see qcow2_decompress() */
-};
-
 struct qcow2 {
-	struct vtr_blk blk;
-	struct vtr_blk *file;
-	struct vtr_blk *data;	 /* where plain clusters lie: file, or the data file; NULL: not opened */
-	struct vtr_blk *backing; /* NULL: none */
+	struct vtr_image im;
+	struct vtr_blk *data; /* where plain clusters lie: the image's file, or the data file; NULL: not opened */
 	struct qcow2_header h;
-	bool data_raw, encrypted;
+	const char *encrypted; /* NULL: it is not */
 
 	uint64_t l1_off; /* of the state that is shown: the present one, or a snapshot's */
 	uint32_t l1_entries;
@@ -116,28 +94,13 @@ struct qcow2 {
 	struct qcow2_area areas[5];
 	size_t n_areas;
 
-	struct vtr_cache *pages;   /* of file */
-	struct vtr_cache *decoded; /* decompressed clusters, for reads of parts */
-
-	pthread_mutex_t codec_lock;
-	struct qcow2_codec codecs[QCOW2_CODECS];
-	size_t n_codecs;
-
-	char *path, *backing_name, *backing_path, *backing_format, *data_name, *data_path;
+	char *backing_name, *backing_format, *data_name;
 	uint8_t *features; /* the feature name table */
 	size_t features_len;
 	uint32_t bitmaps;
 	struct qcow2_snapshot *snapshots;
 	struct vtr_snapshot *snapshots_pub;
-	struct vtr_image_info info;
-	struct vtr_prop props[QCOW2_MAX_PROPS];
-	char *data_name_text;
 };
-
-static struct qcow2 *to_qcow2(struct vtr_blk *b)
-{
-	return (struct qcow2 *)b;
-}
 
 /* ---------------------------------------------------------------------------------------------------------- header */
 
@@ -309,10 +272,10 @@ static int qcow2_add_area(struct qcow2 *q, const char *what, uint64_t off, uint6
 	if (off % q->cluster != 0)
 		return vtr_fail(err, VTR_ECORRUPT, "%s at %#" PRIx64 " is not aligned to a cluster of %#" PRIx64, what,
 				off, q->cluster);
-	if (!vtr_range_in(off, len, q->file->size))
+	if (!vtr_range_in(off, len, q->im.file->size))
 		return vtr_fail(err, VTR_ETRUNCATED,
 				"%s: %" PRIu64 " bytes at %#" PRIx64 " end past the end of the file (%#" PRIx64 ")",
-				what, len, off, q->file->size);
+				what, len, off, q->im.file->size);
 	for (size_t i = 0; i < q->n_areas; i++)
 		if (off < q->areas[i].off + q->areas[i].len && q->areas[i].off < off + len)
 			return vtr_fail(err, VTR_ECORRUPT, "%s at %#" PRIx64 " overlaps the %s at %#" PRIx64, what, off,
@@ -401,21 +364,21 @@ static int qcow2_read_snapshots(struct qcow2 *q, struct vtr_error *err)
 
 	if (q->h.snapshots == 0)
 		return 0;
-	if (VTR_OVER(q->blk.ctx, snapshots, q->h.snapshots, "internal snapshots", err) < 0)
+	if (VTR_OVER(q->im.blk.ctx, snapshots, q->h.snapshots, "internal snapshots", err) < 0)
 		return -1;
 	if (q->h.snapshots_off % q->cluster != 0)
 		return vtr_fail(err, VTR_ECORRUPT, "snapshot table at %#" PRIx64 " is not aligned to a cluster",
 				q->h.snapshots_off);
-	if (!vtr_range_in(q->h.snapshots_off, 40ull * q->h.snapshots, q->file->size))
+	if (!vtr_range_in(q->h.snapshots_off, 40ull * q->h.snapshots, q->im.file->size))
 		return vtr_fail(err, VTR_ETRUNCATED,
 				"snapshot table at %#" PRIx64 " with %" PRIu32
 				" entries ends past the end of the file (%#" PRIx64 ")",
-				q->h.snapshots_off, q->h.snapshots, q->file->size);
+				q->h.snapshots_off, q->h.snapshots, q->im.file->size);
 	/* Entries have any length up to this; read what the file has of it. */
 	max = q->h.snapshots * (40ull + QCOW2_MAX_SNAP_EXTRA + 2 * 65535ull + 8);
 	max = VTR_MIN(max, (uint64_t)QCOW2_MAX_SNAPTABLE);
-	have = VTR_MIN(max, q->file->size - q->h.snapshots_off);
-	if (vtr_blk_read_new(&table, q->file, q->h.snapshots_off, have, "snapshot table", err) < 0)
+	have = VTR_MIN(max, q->im.file->size - q->h.snapshots_off);
+	if (vtr_blk_read_new(&table, q->im.file, q->h.snapshots_off, have, "snapshot table", err) < 0)
 		return -1;
 	q->snapshots = vtr_calloc(q->h.snapshots, sizeof(*q->snapshots), err);
 	q->snapshots_pub = q->snapshots ? vtr_calloc(q->h.snapshots, sizeof(*q->snapshots_pub), err) : NULL;
@@ -459,46 +422,11 @@ static int qcow2_choose_snapshot(struct qcow2 *q, const char *want, struct vtr_e
 		return -1;
 	q->l1_off = s->l1_off;
 	q->l1_entries = s->l1_entries;
-	q->blk.size = s->pub.size;
+	q->im.blk.size = s->pub.size;
 	return 0;
 }
 
 /* --------------------------------------------------------------------------------------------------------- mapping */
-
-enum qcow2_kind { QCOW2_ABSENT, QCOW2_ZEROS, QCOW2_PLAIN, QCOW2_PACKED };
-
-/* A run of guest bytes that are alike. */
-struct qcow2_run {
-	enum qcow2_kind kind;
-	uint64_t len;	   /* from the asked offset */
-	uint64_t host;	   /* PLAIN: of the first byte in data; PACKED: of the compressed bytes in file */
-	uint32_t host_len; /* PACKED: how many there are at most */
-};
-
-static int qcow2_page_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err)
-{
-	struct qcow2 *q = arg;
-	uint64_t off = key << QCOW2_PAGE_LOG2;
-	size_t have = (size_t)VTR_MIN((uint64_t)len, q->file->size - off);
-
-	memset(block + have, 0, len - have);
-	return vtr_blk_pread(q->file, off, block, have, err);
-}
-
-/* Read metadata within one aligned table; the range was checked against the file. */
-static int qcow2_meta(struct qcow2 *q, uint64_t off, uint8_t *buf, size_t len, struct vtr_error *err)
-{
-	while (len > 0) {
-		size_t at = (size_t)(off & (QCOW2_PAGE - 1)), n = VTR_MIN(len, QCOW2_PAGE - at);
-
-		if (vtr_cache_read(q->pages, off >> QCOW2_PAGE_LOG2, at, buf, n, err) < 0)
-			return -1;
-		off += n;
-		buf += n;
-		len -= n;
-	}
-	return 0;
-}
 
 /* Where the L2 table for guest offset off is: 0 when there is none. */
 static int qcow2_l2_table(uint64_t *out, struct qcow2 *q, uint64_t off, struct vtr_error *err)
@@ -508,18 +436,18 @@ static int qcow2_l2_table(uint64_t *out, struct qcow2 *q, uint64_t off, struct v
 	uint8_t raw[8];
 
 	/* i < l1_entries: qcow2_check_l1() */
-	if (qcow2_meta(q, q->l1_off + i * 8, raw, 8, err) < 0)
+	if (vtr_image_meta(&q->im, q->l1_off + i * 8, raw, 8, err) < 0)
 		return vtr_at(err, "L1 entry %" PRIu64, i);
 	l2 = vtr_get_be64(raw) & QCOW2_OFFSET_MASK;
 	if (l2 != 0) {
 		if (l2 % q->cluster != 0)
 			return vtr_fail(err, VTR_ECORRUPT,
 					"L2 table %" PRIu64 " at %#" PRIx64 " is not aligned to a cluster", i, l2);
-		if (!vtr_range_in(l2, q->cluster, q->file->size))
+		if (!vtr_range_in(l2, q->cluster, q->im.file->size))
 			return vtr_fail(err, VTR_ECORRUPT,
 					"L2 table %" PRIu64 " at %#" PRIx64 " ends past the end of the file (%#" PRIx64
 					")",
-					i, l2, q->file->size);
+					i, l2, q->im.file->size);
 		area = qcow2_in_area(q, l2, q->cluster);
 		if (area)
 			return vtr_fail(err, VTR_ECORRUPT, "L2 table %" PRIu64 " at %#" PRIx64 " overlaps the %s", i,
@@ -541,7 +469,7 @@ static int qcow2_check_plain(struct qcow2 *q, uint64_t host, uint64_t guest, uin
 
 	if (host % q->cluster != 0)
 		return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "points to %#" PRIx64 ", which is not aligned", host);
-	if (q->data != q->file && host != guest)
+	if (q->data != q->im.file && host != guest)
 		return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i,
 				       "points to %#" PRIx64 " in the data file, expected %#" PRIx64, host, guest);
 	if (!q->data)
@@ -551,19 +479,19 @@ static int qcow2_check_plain(struct qcow2 *q, uint64_t host, uint64_t guest, uin
 		return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i,
 				       "points past the end of the file (%#" PRIx64 " > %#" PRIx64 ")", host,
 				       q->data->size);
-	area = q->data == q->file ? qcow2_in_area(q, host, q->cluster) : NULL;
+	area = q->data == q->im.file ? qcow2_in_area(q, host, q->cluster) : NULL;
 	if (area)
 		return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "points into the %s", area->what);
 	return 0;
 }
 
 /* One entry, of the cluster at guest: what it is from byte `in` of it, up to where that changes. */
-static int qcow2_entry(struct qcow2_run *r, struct qcow2 *q, const uint8_t *raw, uint64_t guest, uint64_t in,
-		       uint64_t l2, uint64_t i, struct vtr_error *err)
+static int qcow2_entry(struct vtr_run *r, struct qcow2 *q, const uint8_t *raw, uint64_t guest, uint64_t in, uint64_t l2,
+		       uint64_t i, struct vtr_error *err)
 {
 	uint64_t e = vtr_get_be64(raw), host = e & QCOW2_OFFSET_MASK;
 	/* In a data file, offset 0 is a place: only the copied flag tells. */
-	bool placed = host != 0 || (q->data != q->file && e >> 63);
+	bool placed = host != 0 || (q->data != q->im.file && e >> 63);
 
 	r->len = q->cluster - in;
 	if (e & QCOW2_L2_COMPRESSED) {
@@ -571,22 +499,25 @@ static int qcow2_entry(struct qcow2_run *r, struct qcow2 *q, const uint8_t *raw,
 		unsigned x = 62 - (q->h.cluster_log2 - 8);
 		uint64_t sectors = (e & (QCOW2_L2_COMPRESSED - 1)) >> x;
 
-		r->kind = QCOW2_PACKED;
+		r->kind = VTR_RUN_PACKED;
 		r->host = e & ((1ull << x) - 1);
-		r->host_len = (uint32_t)((sectors + 1) * 512 - (r->host & 511));
-		if (q->data != q->file)
+		r->host_len = (sectors + 1) * 512 - (r->host & 511);
+		r->unit = guest;
+		r->unit_len = (size_t)q->cluster;
+		r->locked = q->encrypted;
+		if (q->data != q->im.file)
 			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "is compressed in an image with %s",
 					       "a data file");
 		if (q->entry_len == 16 && vtr_get_be64(raw + 8) != 0)
 			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "is compressed and has %s", "subclusters");
-		if (r->host >= q->file->size)
+		if (r->host >= q->im.file->size)
 			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i,
 					       "points past the end of the file (%#" PRIx64 " > %#" PRIx64 ")", r->host,
-					       q->file->size);
+					       q->im.file->size);
 		if (qcow2_in_area(q, r->host, 1))
 			return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i, "points into the %s",
 					       qcow2_in_area(q, r->host, 1)->what);
-		r->host_len = (uint32_t)VTR_MIN((uint64_t)r->host_len, q->file->size - r->host);
+		r->host_len = VTR_MIN(r->host_len, q->im.file->size - r->host);
 		return 0;
 	}
 	if (q->entry_len == 16) {
@@ -605,11 +536,11 @@ static int qcow2_entry(struct qcow2_run *r, struct qcow2 *q, const uint8_t *raw,
 			n++;
 		r->len = n * sub - in;
 		if (zero >> first & 1) {
-			r->kind = QCOW2_ZEROS;
+			r->kind = VTR_RUN_ZERO;
 			return 0;
 		}
 		if (!(alloc >> first & 1)) {
-			r->kind = QCOW2_ABSENT;
+			r->kind = VTR_RUN_ABSENT;
 			return 0;
 		}
 	} else {
@@ -617,49 +548,70 @@ static int qcow2_entry(struct qcow2_run *r, struct qcow2 *q, const uint8_t *raw,
 			if (q->h.version < 3)
 				return qcow2_bad_entry(err, VTR_ECORRUPT, l2, i,
 						       "is a zero cluster in an image of version %u", q->h.version);
-			r->kind = QCOW2_ZEROS;
+			r->kind = VTR_RUN_ZERO;
 			return 0;
 		}
 		if (!placed) {
-			r->kind = QCOW2_ABSENT;
+			r->kind = VTR_RUN_ABSENT;
 			return 0;
 		}
 	}
 	if (qcow2_check_plain(q, host, guest, l2, i, err) < 0)
 		return -1;
-	r->kind = QCOW2_PLAIN;
+	r->kind = VTR_RUN_PLAIN;
+	r->src = q->data;
 	r->host = host + in;
+	r->locked = q->encrypted;
 	return 0;
 }
 
-/* What lies at guest offset off, at most max bytes of it. */
-static int qcow2_map(struct qcow2_run *out, struct qcow2 *q, uint64_t off, uint64_t max, struct vtr_error *err)
+/* How many entries of the L1 table, from i on, have no L2 table: the one at i is known to. */
+static uint64_t qcow2_l1_empty(struct qcow2 *q, uint64_t i, uint64_t max)
 {
+	uint8_t raw[QCOW2_BATCH * 8];
+	uint64_t n = VTR_MIN(VTR_MIN(max, q->l1_entries - i), (uint64_t)QCOW2_BATCH), k = 1;
+
+	if (vtr_image_meta(&q->im, q->l1_off + i * 8, raw, n * 8, NULL) < 0) /* told when it is asked for itself */
+		return 1;
+	while (k < n && (vtr_get_be64(raw + 8 * k) & QCOW2_OFFSET_MASK) == 0)
+		k++;
+	return k;
+}
+
+/* What lies at guest offset off, at most max bytes of it. */
+static int qcow2_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint64_t max, struct vtr_error *err)
+{
+	struct qcow2 *q = (struct qcow2 *)im;
 	uint8_t raw[QCOW2_BATCH * 16];
 	uint64_t l2, per = 1ull << q->l2_log2, i = off >> q->h.cluster_log2 & (per - 1), in = off & (q->cluster - 1);
-	struct qcow2_run run = { 0 };
+	struct vtr_run run = { 0 };
 	size_t n;
 
 	if (qcow2_l2_table(&l2, q, off, err) < 0)
 		return -1;
 	if (l2 == 0) {
-		run.kind = QCOW2_ABSENT;
-		run.len = VTR_MIN(max, (per - i) * q->cluster - in);
+		uint64_t part = per * q->cluster, at = i * q->cluster + in;
+
+		run.kind = VTR_RUN_ABSENT;
+		run.len = VTR_MIN(max, part - at);
+		if (run.len < max)
+			run.len = VTR_MIN(
+				max, part * qcow2_l1_empty(q, off / part, vtr_div_up(max - run.len, part) + 1) - at);
 		*out = run;
 		return 0;
 	}
 	n = (size_t)VTR_MIN(per - i, (uint64_t)QCOW2_BATCH);
 	n = (size_t)VTR_MIN((uint64_t)n, vtr_div_up(in + max, q->cluster));
-	if (qcow2_meta(q, l2 + i * q->entry_len, raw, n * q->entry_len, err) < 0)
+	if (vtr_image_meta(&q->im, l2 + i * q->entry_len, raw, n * q->entry_len, err) < 0)
 		return vtr_at(err, "L2 table at %#" PRIx64, l2);
 	if (qcow2_entry(&run, q, raw, off - in, in, l2, i, err) < 0)
 		return -1;
 	/* What follows is joined while it is alike; it will be checked again, and named, when it is asked for itself. */
-	for (size_t k = 1; k < n && run.len == k * q->cluster - in && run.kind != QCOW2_PACKED; k++) {
-		struct qcow2_run next;
+	for (size_t k = 1; k < n && run.len == k * q->cluster - in && run.kind != VTR_RUN_PACKED; k++) {
+		struct vtr_run next = { 0 };
 
 		if (qcow2_entry(&next, q, raw + k * q->entry_len, off - in + k * q->cluster, 0, l2, i + k, NULL) < 0 ||
-		    next.kind != run.kind || (run.kind == QCOW2_PLAIN && next.host != run.host + run.len))
+		    next.kind != run.kind || (run.kind == VTR_RUN_PLAIN && next.host != run.host + run.len))
 			break;
 		run.len += next.len;
 	}
@@ -670,273 +622,36 @@ static int qcow2_map(struct qcow2_run *out, struct qcow2 *q, uint64_t off, uint6
 
 /* --------------------------------------------------------------------------------------------------- decompression */
 
-static void qcow2_codec_free(struct qcow2_codec *c)
+/* Decode one compressed cluster. */
+static int qcow2_unpack(struct vtr_image *im, const struct vtr_run *run, struct vtr_codec *c, uint8_t *out,
+			struct vtr_error *err)
 {
-	free(c->in);
-	ZSTD_freeDCtx(c->zstd);
-	if (c->deflate)
-		libdeflate_free_decompressor(c->deflate);
-}
+	bool zstd = ((struct qcow2 *)im)->h.compression == QCOW2_ZSTD;
+	size_t len = (size_t)run->host_len;
+	int good;
 
-static int qcow2_codec_get(struct qcow2_codec *out, struct qcow2 *q, struct vtr_error *err)
-{
-	struct qcow2_codec c = { 0 };
-
-	pthread_mutex_lock(&q->codec_lock);
-	if (q->n_codecs > 0)
-		c = q->codecs[--q->n_codecs];
-	pthread_mutex_unlock(&q->codec_lock);
-	if (!c.in) {
-		c.in = malloc(2 * q->cluster + 512);
-		if (q->h.compression == QCOW2_ZSTD)
-			c.zstd = ZSTD_createDCtx();
-		else
-			c.deflate = libdeflate_alloc_decompressor();
-		if (!c.in || (!c.zstd && !c.deflate)) {
-			qcow2_codec_free(&c);
-			return vtr_fail(err, VTR_ENOMEM, "out of memory for decompression");
-		}
-	}
-	*out = c;
-	return 0;
-}
-
-static void qcow2_codec_put(struct qcow2 *q, struct qcow2_codec *c)
-{
-	pthread_mutex_lock(&q->codec_lock);
-	if (q->n_codecs < QCOW2_CODECS) {
-		q->codecs[q->n_codecs++] = *c;
-		c->in = NULL;
-	}
-	pthread_mutex_unlock(&q->codec_lock);
-	if (c->in)
-		qcow2_codec_free(c);
-}
-
-/*
- * Raw deflate. libdeflate wants the stream to end exactly with the cluster; streams that go on are legal as long as
- * they fill it, and zlib reads those.
- */
-static bool qcow2_inflate(struct qcow2_codec *c, size_t in_len, uint8_t *out, size_t out_len)
-{
-	z_stream z = { .next_in = c->in, .avail_in = (uInt)in_len, .next_out = out, .avail_out = (uInt)out_len };
-	size_t in_used, out_used;
-	int r;
-
-	if (libdeflate_deflate_decompress_ex(c->deflate, c->in, in_len, out, out_len, &in_used, &out_used) ==
-	    LIBDEFLATE_SUCCESS)
-		return out_used == out_len;
-	if (inflateInit2(&z, -15) != Z_OK)
-		return false;
-	r = inflate(&z, Z_FINISH);
-	inflateEnd(&z);
-	return (r == Z_STREAM_END || r == Z_BUF_ERROR) && z.avail_out == 0;
-}
-
-/* The frame may be followed by what fills its last sector. */
-static bool qcow2_unzstd(struct qcow2_codec *c, size_t in_len, uint8_t *out, size_t out_len)
-{
-	ZSTD_inBuffer in = { c->in, in_len, 0 };
-	ZSTD_outBuffer o = { out, out_len, 0 };
-
-	ZSTD_DCtx_reset(c->zstd, ZSTD_reset_session_only);
-	ZSTD_DCtx_setParameter(c->zstd, ZSTD_d_windowLogMax, QCOW2_ZSTD_WINDOW_LOG);
-	while (o.pos < o.size) {
-		size_t in_before = in.pos, out_before = o.pos;
-
-		if (ZSTD_isError(ZSTD_decompressStream(c->zstd, &o, &in)) ||
-		    (in.pos == in_before && o.pos == out_before))
-			return false;
-	}
-	return true;
-}
-
-/* Decode one compressed cluster into out, which has a cluster. */
-static int qcow2_decompress(struct qcow2 *q, uint64_t host, uint32_t host_len, uint8_t *out, struct vtr_error *err)
-{
-	struct qcow2_codec c;
-	bool good = false;
-
-	/* host_len < 2 * cluster + 512 for every cluster_bits: the count of sectors has cluster_log2 - 8 bits. */
-	if (qcow2_codec_get(&c, q, err) < 0)
+	/* len < 2 * cluster + 512 for every cluster_bits: the count of sectors has cluster_log2 - 8 bits. */
+	if (vtr_codec_load(c, im->file, run->host, len, err) < 0)
 		return -1;
-	if (vtr_blk_pread(q->file, host, c.in, host_len, err) < 0) {
-		qcow2_codec_put(q, &c);
-		return -1;
-	}
-	if (q->h.compression == QCOW2_ZSTD)
-		good = qcow2_unzstd(&c, host_len, out, (size_t)q->cluster);
+	/* The last sector goes on behind what was compressed. */
+	if (zstd)
+		good = vtr_codec_unzstd(c, c->in, len, out, run->unit_len, err);
 	else
-		good = qcow2_inflate(&c, host_len, out, (size_t)q->cluster);
-	qcow2_codec_put(q, &c);
+		good = vtr_codec_inflate(c, false, c->in, len, out, run->unit_len, err);
+	if (good < 0)
+		return -1;
 	if (!good)
 		return vtr_fail(err, VTR_ECORRUPT,
-				"compressed cluster at %#" PRIx64 ": %" PRIu32 " bytes of %s do not fill a cluster",
-				host, host_len, q->h.compression == QCOW2_ZSTD ? "zstd" : "deflate");
-	return 0;
-}
-
-/* The key of a decoded cluster is its guest cluster's number: tables do not change while the image is open. */
-static int qcow2_decoded_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err)
-{
-	struct qcow2 *q = arg;
-	struct qcow2_run run;
-
-	(void)len;
-	if (qcow2_map(&run, q, key << q->h.cluster_log2, 1, err) < 0)
-		return -1;
-	if (run.kind != QCOW2_PACKED) /* somebody writes to the image */
-		return vtr_fail(err, VTR_ECORRUPT, "cluster %" PRIu64 " changed while it was read", key);
-	return qcow2_decompress(q, run.host, run.host_len, block, err);
-}
-
-/* --------------------------------------------------------------------------------------------------------- reading */
-
-struct qcow2_job {
-	uint64_t host;
-	uint32_t host_len;
-	uint8_t *out;
-};
-
-struct qcow2_jobs {
-	struct qcow2 *q;
-	struct qcow2_job job[QCOW2_JOBS];
-	size_t n;
-};
-
-static int qcow2_do_job(void *arg, size_t i, struct vtr_error *err)
-{
-	struct qcow2_jobs *j = arg;
-
-	return qcow2_decompress(j->q, j->job[i].host, j->job[i].host_len, j->job[i].out, err);
-}
-
-static int qcow2_do_jobs(struct qcow2_jobs *j, struct vtr_error *err)
-{
-	int r = vtr_pool_run(j->q->blk.ctx, qcow2_do_job, j, j->n, err);
-
-	j->n = 0;
-	return r;
-}
-
-/* Bytes that this image does not have: the backing image's, as far as it goes, then zeros. */
-static int qcow2_read_backing(struct qcow2 *q, uint64_t off, uint8_t *buf, size_t len, struct vtr_error *err)
-{
-	size_t have = 0;
-
-	if (q->backing && off < q->backing->size) {
-		have = (size_t)VTR_MIN((uint64_t)len, q->backing->size - off);
-		if (vtr_blk_pread(q->backing, off, buf, have, err) < 0)
-			return vtr_at(err, "backing file");
-	}
-	memset(buf + have, 0, len - have);
-	return 0;
-}
-
-/* A cluster that the end of the file cuts: writers leave out what lies past the end of the disk, and no more. */
-static int qcow2_read_plain(struct qcow2 *q, uint64_t host, uint8_t *buf, size_t len, struct vtr_error *err)
-{
-	size_t have = (size_t)VTR_MIN((uint64_t)len, q->data->size > host ? q->data->size - host : 0);
-
-	if (have < len) {
-		vtr_warn(q->blk.ctx, VTR_ETRUNCATED,
-			 "%s%sqcow2: the file ends within a cluster, at %#" PRIx64
-			 ": %zu bytes of the disk read as zeros",
-			 q->path ? q->path : "", q->path ? ": " : "", q->data->size, len - have);
-		memset(buf + have, 0, len - have);
-	}
-	return have == 0 ? 0 : vtr_blk_pread(q->data, host, buf, have, err);
-}
-
-static int qcow2_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
-{
-	struct qcow2 *q = to_qcow2(b);
-	struct qcow2_jobs jobs;
-	uint8_t *p = buf;
-
-	jobs.q = q;
-	jobs.n = 0;
-	while (len > 0) {
-		struct qcow2_run run;
-		size_t n;
-
-		if (qcow2_map(&run, q, off, len, err) < 0)
-			return -1;
-		n = (size_t)run.len;
-		if (q->encrypted && (run.kind == QCOW2_PLAIN || run.kind == QCOW2_PACKED))
-			return vtr_fail(err, VTR_EUNSUPPORTED, "%#" PRIx64 " is encrypted with %s", off,
-					q->h.crypt == 2 ? "LUKS" : "AES");
-		switch (run.kind) {
-		case QCOW2_ZEROS:
-			memset(p, 0, n);
-			break;
-		case QCOW2_ABSENT:
-			if (qcow2_read_backing(q, off, p, n, err) < 0)
-				return -1;
-			break;
-		case QCOW2_PLAIN:
-			if (qcow2_read_plain(q, run.host, p, n, err) < 0)
-				return -1;
-			break;
-		case QCOW2_PACKED:
-			if (n == q->cluster) {
-				jobs.job[jobs.n++] = (struct qcow2_job){ run.host, run.host_len, p };
-				if (jobs.n == QCOW2_JOBS && qcow2_do_jobs(&jobs, err) < 0)
-					return -1;
-			} else if (vtr_cache_read(q->decoded, off >> q->h.cluster_log2,
-						  (size_t)(off & (q->cluster - 1)), p, n, err) < 0) {
-				return -1;
-			}
-			break;
-		}
-		p += n;
-		off += n;
-		len -= n;
-	}
-	return qcow2_do_jobs(&jobs, err);
-}
-
-static int qcow2_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
-{
-	struct qcow2 *q = to_qcow2(b);
-	struct qcow2_run run;
-	struct vtr_extent e = { 0 };
-
-	if (qcow2_map(&run, q, off, b->size - off, err) < 0)
-		return -1;
-	e.len = run.len;
-	switch (run.kind) {
-	case QCOW2_ZEROS:
-		e.kind = VTR_EXTENT_ZERO;
-		break;
-	case QCOW2_PLAIN:
-		e.kind = VTR_EXTENT_DATA;
-		e.has_host_off = !q->encrypted;
-		e.host_off = run.host;
-		break;
-	case QCOW2_PACKED:
-		e.kind = VTR_EXTENT_DATA;
-		e.compressed = true;
-		break;
-	case QCOW2_ABSENT:
-		e.kind = VTR_EXTENT_ABSENT;
-		if (q->backing && off < q->backing->size) {
-			if (vtr_blk_extent(&e, q->backing, off, err) < 0)
-				return vtr_at(err, "backing file");
-			e.depth++;
-			e.len = VTR_MIN(e.len, run.len);
-		}
-		break;
-	}
-	*out = e;
+				"compressed cluster at %#" PRIx64 ": %zu bytes of %s do not fill a cluster", run->host,
+				len, zstd ? "zstd" : "deflate");
 	return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------------------ open */
 
-static void qcow2_close(struct vtr_blk *b)
+static void qcow2_close(struct vtr_image *im)
 {
-	struct qcow2 *q = to_qcow2(b);
+	struct qcow2 *q = (struct qcow2 *)im;
 
 	for (uint32_t i = 0; q->snapshots && i < q->h.snapshots; i++) {
 		free((char *)(uintptr_t)q->snapshots[i].pub.id);
@@ -944,41 +659,18 @@ static void qcow2_close(struct vtr_blk *b)
 	}
 	free(q->snapshots);
 	free(q->snapshots_pub);
-	for (size_t i = 0; i < q->n_codecs; i++)
-		qcow2_codec_free(&q->codecs[i]);
-	pthread_mutex_destroy(&q->codec_lock);
-	vtr_cache_free(q->pages);
-	vtr_cache_free(q->decoded);
-	free(q->path);
 	free(q->backing_name);
-	free(q->backing_path);
 	free(q->backing_format);
 	free(q->data_name);
-	free(q->data_name_text);
-	free(q->data_path);
 	free(q->features);
-	vtr_blk_unref(q->backing);
-	vtr_blk_unref(q->data);
-	vtr_blk_unref(q->file);
 }
 
-static const struct vtr_image_info *qcow2_info(struct vtr_blk *b)
-{
-	return &to_qcow2(b)->info;
-}
-
-static struct vtr_blk *qcow2_backing(struct vtr_blk *b)
-{
-	return to_qcow2(b)->backing;
-}
-
-static const struct vtr_blk_ops qcow2_ops = {
-	.kind = "qcow2",
-	.pread = qcow2_pread,
-	.extent = qcow2_extent,
+static const struct vtr_image_ops qcow2_ops = {
+	.blk = VTR_IMAGE_BLK_OPS("qcow2"),
+	.map = qcow2_map,
+	.unpack = qcow2_unpack,
 	.close = qcow2_close,
-	.info = qcow2_info,
-	.backing = qcow2_backing,
+	.short_tail = true,
 };
 
 /* The header cluster: fixed fields, extensions, the backing file's name. */
@@ -986,15 +678,15 @@ static int qcow2_read_header(struct qcow2 *q, struct vtr_error *err)
 {
 	uint8_t first[QCOW2_V3_HEADER + 8] = { 0 };
 	VTR_FREE uint8_t *bytes = NULL;
-	size_t n = (size_t)VTR_MIN((uint64_t)sizeof(first), q->file->size);
+	size_t n = (size_t)VTR_MIN((uint64_t)sizeof(first), q->im.file->size);
 	uint64_t end;
 	struct vtr_cur c = vtr_cur_of(first, n, 0);
 
-	if (vtr_blk_pread(q->file, 0, first, n, err) < 0 || qcow2_parse_header(&q->h, &c, err) < 0)
+	if (vtr_blk_pread(q->im.file, 0, first, n, err) < 0 || qcow2_parse_header(&q->h, &c, err) < 0)
 		return -1;
 	q->cluster = 1ull << q->h.cluster_log2;
-	end = VTR_MIN(q->cluster, q->file->size);
-	if (vtr_blk_read_new(&bytes, q->file, 0, end, "header", err) < 0)
+	end = VTR_MIN(q->cluster, q->im.file->size);
+	if (vtr_blk_read_new(&bytes, q->im.file, 0, end, "header", err) < 0)
 		return -1;
 	if (q->h.backing_off != 0 && q->h.backing_len != 0) {
 		if (!vtr_range_in(q->h.backing_off, q->h.backing_len, end) || q->h.backing_off < q->h.header_len ||
@@ -1029,15 +721,14 @@ static int qcow2_check_tables(struct qcow2 *q, struct vtr_error *err)
 				QCOW2_MAX_REFTABLE);
 	if (qcow2_check_l1(q, "L1 table", q->h.size, q->h.l1_entries, err) < 0)
 		return -1;
-	if (qcow2_add_area(q, "header", 0, VTR_MIN(q->cluster, q->file->size), err) < 0 ||
+	if (qcow2_add_area(q, "header", 0, VTR_MIN(q->cluster, q->im.file->size), err) < 0 ||
 	    qcow2_add_area(q, "L1 table", q->h.l1_off, 8ull * q->h.l1_entries, err) < 0)
 		return -1;
 	/* No reader needs the refcounts: an image whose refcount table is lost is still read. */
 	if (reftable != 0 && q->h.reftable_off % q->cluster == 0 &&
-	    !vtr_range_in(q->h.reftable_off, reftable, q->file->size)) {
-		vtr_warn(q->blk.ctx, VTR_ETRUNCATED,
-			 "%s%sqcow2: the refcount table at %#" PRIx64 " ends past the end of the file",
-			 q->path ? q->path : "", q->path ? ": " : "", q->h.reftable_off);
+	    !vtr_range_in(q->h.reftable_off, reftable, q->im.file->size)) {
+		vtr_image_warn(&q->im, VTR_ETRUNCATED,
+			       "the refcount table at %#" PRIx64 " ends past the end of the file", q->h.reftable_off);
 	} else if (qcow2_add_area(q, "refcount table", q->h.reftable_off, reftable, err) < 0) {
 		return -1;
 	}
@@ -1047,99 +738,59 @@ static int qcow2_check_tables(struct qcow2 *q, struct vtr_error *err)
 static int qcow2_open_data_file(struct qcow2 *q, struct vtr_open *o, struct vtr_error *err)
 {
 	if (!(q->h.incompat & QCOW2_INCOMPAT_DATA_FILE)) {
-		q->data = vtr_blk_ref(q->file);
+		q->data = q->im.file;
 		return 0;
 	}
-	q->data_raw = q->h.autoclear & QCOW2_AUTOCLEAR_RAW_DATA;
 	if (!q->data_name)
 		return vtr_fail(err, VTR_ECORRUPT, "it keeps its data in another file, and does not name it");
 	if (o->opt->alone)
 		return 0;
-	if (vtr_format_open_named(&q->data, &q->data_path, o, q->data_name, "raw", "data file", err) < 0)
-		return -1;
-	return vtr_blk_stack(&q->blk, q->data, err);
-}
-
-static int qcow2_open_backing(struct qcow2 *q, struct vtr_open *o, struct vtr_error *err)
-{
-	if (!q->backing_name || o->opt->alone)
-		return 0;
-	if (vtr_format_open_named(&q->backing, &q->backing_path, o, q->backing_name, q->backing_format, "backing file",
-				  err) < 0)
-		return -1;
-	return vtr_blk_stack(&q->blk, q->backing, err);
-}
-
-static void qcow2_prop(struct qcow2 *q, const char *key, const char *title, int kind, uint64_t number, const char *text)
-{
-	if (q->info.n_props < QCOW2_MAX_PROPS)
-		q->props[q->info.n_props++] = (struct vtr_prop){ key, title, kind, text, number };
+	return vtr_image_open_file(&q->data, &q->im, o, q->data_name, "data file", err);
 }
 
 static int qcow2_make_info(struct qcow2 *q, struct vtr_error *err)
 {
-	struct vtr_hostfile_id id;
+	struct vtr_image *im = &q->im;
 
-	q->info = (struct vtr_image_info){
-		.format = "qcow2",
-		.title = "QEMU copy-on-write v2/v3",
-		.path = q->path,
-		.virtual_size = q->blk.size,
-		.file_size = q->file->size,
-		.allocated_size = vtr_hostfile_id(&id, q->file) ? id.allocated : q->file->size,
-		.cluster_size = q->cluster,
-		.backing = q->backing_name,
-		.data_path = q->data_path,
-		.backing_path = q->backing_path,
-		.backing_format = q->backing_format,
-		.dirty = q->h.incompat & QCOW2_INCOMPAT_DIRTY,
-		.corrupt = q->h.incompat & QCOW2_INCOMPAT_CORRUPT,
-		.encrypted = q->h.crypt != 0,
-		.props = q->props,
-		.snapshots = q->snapshots_pub,
-		.n_snapshots = q->h.snapshots,
-	};
-	qcow2_prop(q, "version", "version", VTR_PROP_NUMBER, q->h.version, NULL);
-	qcow2_prop(q, "compat", "compatible with", VTR_PROP_TEXT, 0, q->h.version == 2 ? "0.10" : "1.1");
-	qcow2_prop(q, "compression_type", "compression", VTR_PROP_TEXT, 0,
-		   q->h.compression == QCOW2_ZSTD ? "zstd" : "zlib");
-	qcow2_prop(q, "refcount_bits", "refcount width", VTR_PROP_NUMBER, 1u << q->h.refcount_order, NULL);
-	qcow2_prop(q, "lazy_refcounts", "lazy refcounts", VTR_PROP_BOOL, q->h.compat & 1, NULL);
-	qcow2_prop(q, "extended_l2", "subclusters", VTR_PROP_BOOL, q->entry_len == 16, NULL);
-	if (q->h.crypt)
-		qcow2_prop(q, "encryption", "encryption", VTR_PROP_TEXT, 0, q->h.crypt == 2 ? "LUKS" : "AES");
-	if (q->bitmaps)
-		qcow2_prop(q, "bitmaps", "dirty bitmaps", VTR_PROP_NUMBER, q->bitmaps, NULL);
-	if (q->data_name) {
-		size_t n = strlen(q->data_name), need = vtr_escape(NULL, 0, q->data_name, n) + 1;
-
-		if (!(q->data_name_text = vtr_calloc(1, need, err)))
-			return -1;
-		vtr_escape(q->data_name_text, need, q->data_name, n);
-		qcow2_prop(q, "data_file", "data file", VTR_PROP_TEXT, 0, q->data_name_text);
-		qcow2_prop(q, "data_file_raw", "data file is a raw disk", VTR_PROP_BOOL, q->data_raw, NULL);
-	}
+	im->info.cluster_size = q->cluster;
+	im->info.compression = q->h.compression == QCOW2_ZSTD ? "zstd" : "zlib";
+	im->info.backing = q->backing_name;
+	im->info.backing_format = q->backing_format;
+	im->info.dirty = q->h.incompat & QCOW2_INCOMPAT_DIRTY;
+	im->info.corrupt = q->h.incompat & QCOW2_INCOMPAT_CORRUPT;
+	im->info.encrypted = q->encrypted;
+	im->info.snapshots = q->snapshots_pub;
+	im->info.n_snapshots = q->h.snapshots;
+	if (vtr_image_prop_number(im, "version", "version", q->h.version, err) < 0 ||
+	    vtr_image_prop_text(im, "compat", "compatible with", q->h.version == 2 ? "0.10" : "1.1", err) < 0 ||
+	    vtr_image_prop_text(im, "compression_type", "compression", im->info.compression, err) < 0 ||
+	    vtr_image_prop_number(im, "refcount_bits", "refcount width", 1u << q->h.refcount_order, err) < 0 ||
+	    vtr_image_prop_bool(im, "lazy_refcounts", "lazy refcounts", q->h.compat & 1, err) < 0 ||
+	    vtr_image_prop_bool(im, "extended_l2", "subclusters", q->entry_len == 16, err) < 0)
+		return -1;
+	if (q->encrypted && vtr_image_prop_text(im, "encryption", "encryption", q->encrypted, err) < 0)
+		return -1;
+	if (q->bitmaps && vtr_image_prop_number(im, "bitmaps", "dirty bitmaps", q->bitmaps, err) < 0)
+		return -1;
+	if (q->data_name &&
+	    (vtr_image_prop_text(im, "data_file", "data file",
+				 vtr_image_text(im, q->data_name, strlen(q->data_name), err), err) < 0 ||
+	     vtr_image_prop_bool(im, "data_file_raw", "data file is a raw disk",
+				 q->h.autoclear & QCOW2_AUTOCLEAR_RAW_DATA, err) < 0))
+		return -1;
 	return 0;
 }
 
 static int qcow2_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err)
 {
-	VTR_UNREF struct vtr_blk *b = vtr_blk_new(&qcow2_ops, sizeof(struct qcow2), o->ctx, 0, err);
-	uint64_t cache = o->ctx->lim.cache / (o->depth + 1);
-	struct qcow2 *q;
+	VTR_IMAGE_UNREF struct vtr_image *im = vtr_image_new(&qcow2_ops, sizeof(struct qcow2), o, err);
+	struct qcow2 *q = (struct qcow2 *)im;
+	const char *backing;
 
-	if (!b)
+	if (!im || qcow2_read_header(q, err) < 0 || qcow2_check_tables(q, err) < 0)
 		return -1;
-	q = to_qcow2(b);
-	pthread_mutex_init(&q->codec_lock, NULL);
-	q->file = vtr_blk_ref(o->file);
-	if (vtr_blk_stack(b, o->file, err) < 0)
-		return -1;
-	if (o->path && !(q->path = vtr_strndup(o->path, strlen(o->path), err)))
-		return -1;
-	if (qcow2_read_header(q, err) < 0 || qcow2_check_tables(q, err) < 0)
-		return -1;
-	b->size = q->h.size;
+	im->blk.size = q->h.size;
+	im->unit_max = (size_t)q->cluster;
 	q->l1_off = q->h.l1_off;
 	q->l1_entries = q->h.l1_entries;
 	if (o->opt->snapshot) {
@@ -1147,26 +798,18 @@ static int qcow2_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error
 		    qcow2_add_area(q, "snapshot's L1 table", q->l1_off, 8ull * q->l1_entries, err) < 0)
 			return -1;
 	}
-	q->encrypted = q->h.crypt != 0;
+	if (q->h.crypt)
+		q->encrypted = q->h.crypt == 2 ? "LUKS" : "AES";
 	if (q->encrypted && !o->opt->alone)
-		return vtr_fail(err, VTR_EUNSUPPORTED, "encrypted with %s: not read", q->h.crypt == 2 ? "LUKS" : "AES");
-	if (qcow2_open_data_file(q, o, err) < 0 || qcow2_open_backing(q, o, err) < 0)
+		return vtr_fail(err, VTR_EUNSUPPORTED, "encrypted with %s: not read", q->encrypted);
+	if (qcow2_make_info(q, err) < 0 || qcow2_open_data_file(q, o, err) < 0)
 		return -1;
-	/* A quarter of the cache for tables, the rest for decompressed clusters. */
-	q->pages = vtr_cache_new(QCOW2_PAGE, (size_t)(cache / 4 / QCOW2_PAGE), qcow2_page_fill, q, err);
-	if (!q->pages)
-		return -1;
-	q->decoded =
-		vtr_cache_new((size_t)q->cluster, (size_t)(cache / 4 * 3 / q->cluster), qcow2_decoded_fill, q, err);
-	if (!q->decoded)
+	backing = q->backing_name;
+	if (backing && vtr_image_open_parent(im, o, &backing, 1, q->backing_format, err) < 0)
 		return -1;
 	if (q->h.incompat & QCOW2_INCOMPAT_CORRUPT)
-		vtr_warn(o->ctx, VTR_ECORRUPT, "%s%sqcow2: the image says of itself that it is corrupt",
-			 q->path ? q->path : "", q->path ? ": " : "");
-	if (qcow2_make_info(q, err) < 0)
-		return -1;
-	*out = vtr_steal(b);
-	return 0;
+		vtr_image_warn(im, VTR_ECORRUPT, "the image says of itself that it is corrupt");
+	return vtr_image_finish(out, &im, o, err);
 }
 
 /* Magic, version, and two fields that are bounded. */

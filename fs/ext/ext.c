@@ -26,7 +26,7 @@ static void ext_close(struct vtr_fs *fs)
 	if (x->e2)
 		ext2fs_free(x->e2);
 	vtr_uncharge(fs->ctx, x->charged);
-	vtr_cache_free(x->cache);
+	vtr_pages_free(x->pages);
 }
 
 static const struct vtr_fs_info *ext_info(struct vtr_fs *fs)
@@ -195,8 +195,8 @@ static int ext_open_plain(struct vtr_fs **out, struct vtr_blk *b, bool before, s
 	x->before = before;
 	x->reads_left = UINT64_MAX;
 	fs->root = EXT2_ROOT_INO;
-	x->cache = vtr_cache_new(EXT_LINE, (size_t)(fs->ctx->lim.cache / 16 / EXT_LINE), vtr_ext_line_fill, x, err);
-	if (!x->cache || ext_open_any(x, err) < 0)
+	x->pages = vtr_pages_new(fs->blk, fs->ctx->lim.cache / 16, err);
+	if (!x->pages || ext_open_any(x, err) < 0)
 		return -1;
 	size = x->sb.blocks * x->block;
 	if (size > b->size && !before)

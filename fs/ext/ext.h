@@ -7,7 +7,7 @@
 #include <ext2fs/ext2fs.h>
 
 #include "base/bytes.h"
-#include "base/cache.h"
+#include "base/pages.h"
 #include "base/checked.h"
 #include "fs/fs.h"
 #include "fs/jbd2.h"
@@ -15,8 +15,6 @@
 #define EXT_SB_OFF 1024u
 #define EXT_SB_LEN 1024u
 #define EXT_MAX_LOG_BLOCK 6u
-#define EXT_LINE_LOG2 14 /* of the metadata cache: 16 KiB */
-#define EXT_LINE (1u << EXT_LINE_LOG2)
 #define EXT_MAX_XATTR (64u << 10)   /* a value in the inode or a block; the kernel's bound */
 #define EXT_MAX_EA_INODE (1u << 20) /* the kernel sets 64 KiB at most */
 #define EXT_XATTR_MAGIC 0xea020000u
@@ -65,7 +63,7 @@ struct ext {
 	struct struct_io_manager manager;
 	struct ext_super sb;
 	uint32_t block; /* bytes */
-	struct vtr_cache *cache;
+	struct vtr_pages *pages;
 	struct vtr_error io_error;    /* of the last failed read that libext2fs asked for */
 	uint64_t reads_left;	      /* of libext2fs, while it maps one node */
 	const struct ext_node *given; /* while it is being mapped */
@@ -96,7 +94,6 @@ const char *vtr_ext_type(const struct ext_super *s);
 
 /* library.c */
 extern const struct struct_io_manager vtr_ext_manager;
-int vtr_ext_line_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err);
 int vtr_ext_meta(struct ext *x, uint64_t off, void *buf, size_t len, struct vtr_error *err);
 int vtr_ext_fail(struct ext *x, errcode_t code, struct vtr_error *err);
 

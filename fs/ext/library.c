@@ -6,35 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-int vtr_ext_line_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err)
-{
-	struct ext *x = arg;
-	uint64_t off = key << EXT_LINE_LOG2;
-	size_t have = (size_t)VTR_MIN((uint64_t)len, x->fs.blk->size - off);
-
-	memset(block + have, 0, len - have);
-	return vtr_blk_pread(x->fs.blk, off, block, have, err);
-}
-
 /* Read metadata through the cache. */
 int vtr_ext_meta(struct ext *x, uint64_t off, void *buf, size_t len, struct vtr_error *err)
 {
-	uint8_t *p = buf;
-
 	if (!vtr_range_in(off, len, x->fs.blk->size))
 		return vtr_fail(err, VTR_ETRUNCATED, "%zu bytes at %#" PRIx64 ": the volume ends at %#" PRIx64, len,
 				off, x->fs.blk->size);
-	while (len > 0) {
-		size_t at = (size_t)(off & (EXT_LINE - 1)), n = VTR_MIN(len, EXT_LINE - at);
-
-		if (vtr_tick(x->fs.ctx, &x->fs.steps, 1, err) < 0 ||
-		    vtr_cache_read(x->cache, off >> EXT_LINE_LOG2, at, p, n, err) < 0)
-			return -1;
-		off += n;
-		p += n;
-		len -= n;
-	}
-	return 0;
+	if (vtr_tick(x->fs.ctx, &x->fs.steps, 1 + len / VTR_PAGE, err) < 0)
+		return -1;
+	return vtr_pages_read(x->pages, off, buf, len, err);
 }
 
 static errcode_t ext_io_read64(io_channel ch, unsigned long long block, int count, void *data)

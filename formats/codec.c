@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "formats/codec.h"
+
+#include <stdlib.h>
+
+#include <libdeflate.h>
+#include <zlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#define CODEC_ZSTD_WINDOW_LOG 23 /* 8 MiB: more than any cluster */
+
+static int codec_no_memory(struct vtr_error *err)
+{
+	return vtr_fail(err, VTR_ENOMEM, "out of memory for decompression");
+}
+
+static void codec_free(struct vtr_codec *c)
+{
+	free(c->in);
+	ZSTD_freeDCtx(c->zstd);
+	if (c->deflate)
+		libdeflate_free_decompressor(c->deflate);
+}
+
+void vtr_codecs_init(struct vtr_codecs *all)
+{
+	pthread_mutex_init(&all->lock, NULL);
+	all->n = 0;
+}
+
+void vtr_codecs_done(struct vtr_codecs *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		codec_free(&all->idle[i]);
+	pthread_mutex_destroy(&all->lock);
+}
+
+void vtr_codecs_get(struct vtr_codec *out, struct vtr_codecs *all)
+{
+	*out = (struct vtr_codec){ NULL };
+	pthread_mutex_lock(&all->lock);
+	if (all->n > 0)
+		*out = all->idle[--all->n];
+	pthread_mutex_unlock(&all->lock);
+}
+
+void vtr_codecs_put(struct vtr_codecs *all, struct vtr_codec *c)
+{
+	bool kept = false;
+
+	pthread_mutex_lock(&all->lock);
+	if (all->n < VTR_CODECS) {
+		all->idle[all->n++] = *c;
+		kept = true;
+	}
+	pthread_mutex_unlock(&all->lock);
+	if (!kept)
+		codec_free(c);
+}
+
+int vtr_codec_load(struct vtr_codec *c, struct vtr_blk *b, uint64_t off, size_t len, struct vtr_error *err)
+{
+	if (len > c->in_cap) {
+		uint8_t *in = malloc(len);
+
+		if (!in)
+			return vtr_fail(err, VTR_ENOMEM, "out of memory: %zu compressed bytes", len);
+		free(c->in);
+		c->in = in;
+		c->in_cap = len;
+	}
+	return vtr_blk_pread(b, off, c->in, len, err);
+}
+
+/* libdeflate wants the stream to end exactly with the output; streams that go on are legal, and zlib reads those. */
+int vtr_codec_inflate(struct vtr_codec *c, bool zlib_header, const uint8_t *in, size_t in_len, uint8_t *out,
+		      size_t out_len, struct vtr_error *err)
+{
+	z_stream z = { .next_in = (uint8_t *)(uintptr_t)in, .next_out = out };
+	size_t in_used, out_used;
+	enum libdeflate_result fast;
+	int r;
+
+	if (!c->deflate && !(c->deflate = libdeflate_alloc_decompressor()))
+		return codec_no_memory(err);
+	fast = zlib_header
+		       ? libdeflate_zlib_decompress_ex(c->deflate, in, in_len, out, out_len, &in_used, &out_used)
+		       : libdeflate_deflate_decompress_ex(c->deflate, in, in_len, out, out_len, &in_used, &out_used);
+	if (fast == LIBDEFLATE_SUCCESS)
+		return out_used == out_len;
+	if (in_len > UINT32_MAX || out_len > UINT32_MAX)
+		return 0;
+	if (inflateInit2(&z, zlib_header ? 15 : -15) != Z_OK)
+		return codec_no_memory(err);
+	z.avail_in = (uInt)in_len;
+	z.avail_out = (uInt)out_len;
+	r = inflate(&z, Z_FINISH);
+	inflateEnd(&z);
+	if (r == Z_MEM_ERROR)
+		return codec_no_memory(err);
+	return (r == Z_STREAM_END || r == Z_BUF_ERROR) && z.avail_out == 0;
+}
+
+int vtr_codec_unzstd(struct vtr_codec *c, const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len,
+		     struct vtr_error *err)
+{
+	ZSTD_inBuffer from = { in, in_len, 0 };
+	ZSTD_outBuffer to = { out, out_len, 0 };
+
+	if (!c->zstd && !(c->zstd = ZSTD_createDCtx()))
+		return codec_no_memory(err);
+	ZSTD_DCtx_reset(c->zstd, ZSTD_reset_session_only);
+	ZSTD_DCtx_setParameter(c->zstd, ZSTD_d_windowLogMax, CODEC_ZSTD_WINDOW_LOG);
+	while (to.pos < to.size) {
+		size_t in_before = from.pos, out_before = to.pos, r = ZSTD_decompressStream(c->zstd, &to, &from);
+
+		if (ZSTD_getErrorCode(r) == ZSTD_error_memory_allocation)
+			return codec_no_memory(err);
+		if (ZSTD_isError(r) || (from.pos == in_before && to.pos == out_before))
+			return 0;
+	}
+	return 1;
+}

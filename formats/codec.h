@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Decompressors of whole pieces, kept for reuse. */
+#ifndef VTR_FORMATS_CODEC_H
+#define VTR_FORMATS_CODEC_H
+
+#include "base/blk.h"
+
+/* One thread's. Members are made when they are first needed. */
+struct vtr_codec {
+	struct libdeflate_decompressor *deflate;
+	struct ZSTD_DCtx_s *zstd;
+	uint8_t *in; /* the stored bytes, see vtr_codec_load() */
+	size_t in_cap;
+};
+
+#define VTR_CODECS 16u /* kept at most */
+
+struct vtr_codecs {
+	pthread_mutex_t lock;
+	struct vtr_codec idle[VTR_CODECS];
+	size_t n;
+};
+
+void vtr_codecs_init(struct vtr_codecs *all);
+void vtr_codecs_done(struct vtr_codecs *all);
+void vtr_codecs_get(struct vtr_codec *out, struct vtr_codecs *all);
+void vtr_codecs_put(struct vtr_codecs *all, struct vtr_codec *c); /* c is given up */
+
+/* Read len stored bytes into c->in. The caller has bounded len. */
+int vtr_codec_load(struct vtr_codec *c, struct vtr_blk *b, uint64_t off, size_t len, struct vtr_error *err);
+
+/*
+ * Decode into out, which must become full: what is stored may go on behind that. 1: done; 0: it is not sound; -1: there
+ * is no memory. in may be c->in.
+ */
+int vtr_codec_inflate(struct vtr_codec *c, bool zlib_header, const uint8_t *in, size_t in_len, uint8_t *out,
+		      size_t out_len, struct vtr_error *err);
+int vtr_codec_unzstd(struct vtr_codec *c, const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len,
+		     struct vtr_error *err);
+
+#endif
