@@ -31,7 +31,7 @@ struct stream_unit {
 	unsigned state; /* of the spool; under the lock */
 };
 
-struct vtr_stream {
+struct vtr_packed {
 	struct vtr_image im;
 	const struct vtr_stream_ops *ops;
 	struct stream_unit *unit; /* ascending, without gaps */
@@ -52,9 +52,9 @@ struct vtr_stream {
 	uint8_t *piece;
 };
 
-static struct vtr_stream *stream_of(struct vtr_image *im)
+static struct vtr_packed *stream_of(struct vtr_image *im)
 {
-	return (struct vtr_stream *)im;
+	return (struct vtr_packed *)im;
 }
 
 /* -------------------------------------------------------------------------------------------------------- decoding */
@@ -89,7 +89,7 @@ static void decoder_stop(struct vtr_decoder *d, const struct vtr_stream_ops *ops
 	d->buf = NULL;
 }
 
-static int decoder_start(struct vtr_decoder *d, struct vtr_stream *s, const struct stream_unit *u,
+static int decoder_start(struct vtr_decoder *d, struct vtr_packed *s, const struct stream_unit *u,
 			 struct vtr_error *err)
 {
 	*d = (struct vtr_decoder){
@@ -181,7 +181,7 @@ static int decoder_short(const struct stream_unit *u, uint64_t got, struct vtr_e
 
 /* ---------------------------------------------------------------------------------------------------- in the cache */
 
-static size_t stream_find(const struct vtr_stream *s, uint64_t off)
+static size_t stream_find(const struct vtr_packed *s, uint64_t off)
 {
 	size_t low = 0, high = s->n;
 
@@ -198,7 +198,7 @@ static size_t stream_find(const struct vtr_stream *s, uint64_t off)
 
 static int stream_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint64_t max, struct vtr_error *err)
 {
-	struct vtr_stream *s = stream_of(im);
+	struct vtr_packed *s = stream_of(im);
 	const struct stream_unit *u = &s->unit[stream_find(s, off)];
 
 	(void)max;
@@ -216,7 +216,7 @@ static int stream_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, u
 static int stream_unpack(struct vtr_image *im, const struct vtr_run *run, struct vtr_codec *c, uint8_t *out,
 			 struct vtr_error *err)
 {
-	struct vtr_stream *s = stream_of(im);
+	struct vtr_packed *s = stream_of(im);
 	const struct stream_unit u = {
 		.in = run->host,
 		.in_len = run->host_len,
@@ -244,7 +244,7 @@ static int stream_unpack(struct vtr_image *im, const struct vtr_run *run, struct
 
 /* ----------------------------------------------------------------------------------------------------------- spool */
 
-static int stream_write(struct vtr_stream *s, const uint8_t *p, size_t len, uint64_t off, struct vtr_error *err)
+static int stream_write(struct vtr_packed *s, const uint8_t *p, size_t len, uint64_t off, struct vtr_error *err)
 {
 	char text[128];
 
@@ -269,7 +269,7 @@ static int stream_write(struct vtr_stream *s, const uint8_t *p, size_t len, uint
 }
 
 /* Put decoded bytes into the spool, and leave out its zero grains. */
-static int stream_store(struct vtr_stream *s, const uint8_t *p, size_t len, uint64_t off, struct vtr_error *err)
+static int stream_store(struct vtr_packed *s, const uint8_t *p, size_t len, uint64_t off, struct vtr_error *err)
 {
 	size_t from = 0, at = 0;
 
@@ -287,7 +287,7 @@ static int stream_store(struct vtr_stream *s, const uint8_t *p, size_t len, uint
 }
 
 /* What is not there reads as zeros: it was left out. */
-static int stream_load(struct vtr_stream *s, uint64_t off, uint8_t *buf, size_t len, struct vtr_error *err)
+static int stream_load(struct vtr_packed *s, uint64_t off, uint8_t *buf, size_t len, struct vtr_error *err)
 {
 	char text[128];
 
@@ -310,7 +310,7 @@ static int stream_load(struct vtr_stream *s, uint64_t off, uint8_t *buf, size_t 
 }
 
 /* Decode a unit as a whole. */
-static int stream_unit(struct vtr_stream *s, const struct stream_unit *u, struct vtr_error *err)
+static int stream_unit(struct vtr_packed *s, const struct stream_unit *u, struct vtr_error *err)
 {
 	VTR_FREE uint8_t *piece = malloc(STREAM_PIECE);
 	uint64_t done = 0, steps = 0;
@@ -341,7 +341,7 @@ static int stream_unit(struct vtr_stream *s, const struct stream_unit *u, struct
 }
 
 /* Have unit i in the spool. */
-static int stream_need_unit(struct vtr_stream *s, size_t i, struct vtr_error *err)
+static int stream_need_unit(struct vtr_packed *s, size_t i, struct vtr_error *err)
 {
 	struct stream_unit *u = &s->unit[i];
 	int r;
@@ -364,7 +364,7 @@ static int stream_need_unit(struct vtr_stream *s, size_t i, struct vtr_error *er
 }
 
 /* One piece more of a single unit; under s->forward. err is not NULL. */
-static int stream_forward(struct vtr_stream *s, struct vtr_error *err)
+static int stream_forward(struct vtr_packed *s, struct vtr_error *err)
 {
 	const struct stream_unit *u = &s->unit[0];
 	uint64_t front = atomic_load(&s->front), left = u->out_len - front;
@@ -413,7 +413,7 @@ static int stream_forward(struct vtr_stream *s, struct vtr_error *err)
 }
 
 /* Have bytes up to end of a single unit in the spool. */
-static int stream_need_front(struct vtr_stream *s, uint64_t end, struct vtr_error *err)
+static int stream_need_front(struct vtr_packed *s, uint64_t end, struct vtr_error *err)
 {
 	struct vtr_error local = { 0 };
 	int r = 0;
@@ -429,7 +429,7 @@ static int stream_need_front(struct vtr_stream *s, uint64_t end, struct vtr_erro
 	return r;
 }
 
-static int stream_need(struct vtr_stream *s, uint64_t off, size_t len, struct vtr_error *err)
+static int stream_need(struct vtr_packed *s, uint64_t off, size_t len, struct vtr_error *err)
 {
 	if (s->n == 1)
 		return stream_need_front(s, off + len, err);
@@ -441,7 +441,7 @@ static int stream_need(struct vtr_stream *s, uint64_t off, size_t len, struct vt
 
 static int stream_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
 {
-	struct vtr_stream *s = stream_of(vtr_image_of(b));
+	struct vtr_packed *s = stream_of(vtr_image_of(b));
 
 	if (stream_need(s, off, len, err) < 0)
 		return -1;
@@ -449,7 +449,7 @@ static int stream_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, 
 }
 
 struct stream_ahead {
-	struct vtr_stream *s;
+	struct vtr_packed *s;
 	size_t first;
 };
 
@@ -463,7 +463,7 @@ static int stream_ahead_unit(void *arg, size_t i, struct vtr_error *err)
 /* Extents are asked for by whoever wants all of the disk: units are decoded side by side. */
 static int stream_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
 {
-	struct vtr_stream *s = stream_of(vtr_image_of(b));
+	struct vtr_packed *s = stream_of(vtr_image_of(b));
 	uint64_t end;
 	off_t at;
 
@@ -513,7 +513,7 @@ static int stream_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off
 
 static void stream_close(struct vtr_image *im)
 {
-	struct vtr_stream *s = stream_of(im);
+	struct vtr_packed *s = stream_of(im);
 
 	if (s->is_live)
 		decoder_stop(&s->live, s->ops);
@@ -547,8 +547,8 @@ static const struct vtr_image_ops stream_spool_ops = {
 
 struct vtr_image *vtr_stream_new(const struct vtr_stream_ops *ops, struct vtr_open *o, struct vtr_error *err)
 {
-	struct vtr_image *im = vtr_image_new(&stream_unit_ops, sizeof(struct vtr_stream), o, err);
-	struct vtr_stream *s = stream_of(im);
+	struct vtr_image *im = vtr_image_new(&stream_unit_ops, sizeof(struct vtr_packed), o, err);
+	struct vtr_packed *s = stream_of(im);
 
 	if (!im)
 		return NULL;
@@ -565,7 +565,7 @@ struct vtr_image *vtr_stream_new(const struct vtr_stream_ops *ops, struct vtr_op
 int vtr_stream_add(struct vtr_image *im, uint64_t in, uint64_t in_len, uint64_t out_len, unsigned method,
 		   struct vtr_error *err)
 {
-	struct vtr_stream *s = stream_of(im);
+	struct vtr_packed *s = stream_of(im);
 	struct stream_unit u = { .out = s->size, .out_len = out_len, .in = in, .in_len = in_len, .method = method };
 
 	if (out_len == 0)
@@ -587,7 +587,7 @@ int vtr_stream_add(struct vtr_image *im, uint64_t in, uint64_t in_len, uint64_t 
 }
 
 /* A file of unknown size: decode it, and know. */
-static int stream_measure(struct vtr_stream *s, struct vtr_error *err)
+static int stream_measure(struct vtr_packed *s, struct vtr_error *err)
 {
 	struct stream_unit *u;
 
@@ -608,7 +608,7 @@ static int stream_measure(struct vtr_stream *s, struct vtr_error *err)
 int vtr_stream_open(struct vtr_blk **out, struct vtr_image **im, struct vtr_open *o, bool whole, struct vtr_error *err)
 {
 	VTR_IMAGE_UNREF struct vtr_image *m = vtr_steal(*im);
-	struct vtr_stream *s = stream_of(m);
+	struct vtr_packed *s = stream_of(m);
 	struct vtr_error local = { 0 };
 	struct vtr_blk *b;
 

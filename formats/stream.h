@@ -33,7 +33,7 @@ struct vtr_stream_ops {
 	void (*stop)(struct vtr_decoder *d); /* release d->state, which may be NULL */
 };
 
-struct vtr_stream;
+struct vtr_packed;
 
 /* A compressed image over o->file, and its vtr_image for facts. Released with vtr_blk_unref(). */
 struct vtr_image *vtr_stream_new(const struct vtr_stream_ops *ops, struct vtr_open *o, struct vtr_error *err);

@@ -57,6 +57,7 @@ qemu-img create -q -f qcow2 -o data_file=far.raw,data_file_raw=on far.qcow2 1M
 qemu-img create -q -f qcow2 locked.qcow2 1M
 printf '\0\0\0\001' | dd of=locked.qcow2 bs=1 seek=32 conv=notrunc status=none # crypt_method: AES
 printf '<?xml version="1.0"?><plist><string>com.apple.diskimage.sparsebundle</string></plist>' >unread.img
+xz -dc "$top/tests/images/ntfs-full.img.xz" >ntfs.raw
 truncate -s 1M unread.img
 qemu-img create -q -f vmdk below.vmdk 1M
 qemu-img create -q -f vmdk -b below.vmdk -F vmdk above.vmdk
@@ -287,12 +288,14 @@ shapes = {
                                           ["overlay.qcow2"], ["snap.qcow2"], ["odd.raw"], ["far.qcow2"],
                                           ["--follow", "far.qcow2"], ["--follow", "above.vmdk"], ["--measure", "guest.qcow2"], ["locked.qcow2"],
                                           ["marked.qcow2"]) + unread()),
-    "layout": lambda: documents("layout", False, ["guest.qcow2"], ["odd.raw"]),
+    "layout": lambda: documents("layout", False, ["guest.qcow2"], ["odd.raw"], ["ntfs.raw"]),
     "df": lambda: documents("df", False, ["guest.qcow2"], ["odd.raw"]),
     "ls": lambda: documents("ls", True, ["-R", "guest.qcow2"], ["-R", "odd.raw"]),
     "find": lambda: documents("find", True, ["guest.qcow2"], ["odd.raw"]),
     "stat": lambda: documents("stat", False, ["--extents", "guest.qcow2", "/etc/hostname", "/etc/os-release", "/etc"],
-                              ["--extents", "odd.raw", b"/etc/caf\xe9", "/etc/null", "/etc/hostname", "/etc/reserved"]),
+                              ["--extents", "odd.raw", b"/etc/caf\xe9", "/etc/null", "/etc/hostname", "/etc/reserved"],
+                              ["--streams", "--security", "ntfs.raw", "/facts", "/small", "/packed/text", "/to-dir",
+                               "/names/Mixed Case Name.Text"]),
     "log": lambda: documents("log", True, ["guest.qcow2"], ["odd.raw"], ["--list-boots", "odd.raw"]),
     "diff": lambda: sides(documents("diff", True, ["--files", "--packages", "--facts", "guest.qcow2", "odd.raw"],
                                     ["--packages", "guest.qcow2", "upgraded.qcow2"])),
