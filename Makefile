@@ -85,7 +85,7 @@ say = $(if $(V),,@printf '%-6s %s\n' '$(1)' '$(2)')
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all objects print-packages examples check check-all lint fuzz fuzz-programs bench install uninstall clean FORCE
+.PHONY: all objects print-libraries examples check check-all lint fuzz fuzz-programs bench install uninstall clean FORCE
 all: $(LIB) $(SO) $(CMD)
 
 # Where the source lies is not in what is built.
@@ -181,8 +181,8 @@ fuzz:
 	@scripts/fuzz $(TIME) $(filter-out $(if $(ARCHIVE_LIBS),,tar),$(or $(only),$(FUZZ_SRC:fuzz/fuzz_%.c=%)))
 
 # For programs that link the static library.
-print-packages:
-	@echo $(PKG)
+print-libraries:
+	@echo $(PKG_LIBS)
 
 bench: all
 	@VITRINE='$(CURDIR)/$(CMD)' bench/run

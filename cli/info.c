@@ -40,7 +40,13 @@ static bool info_is_aligned(const struct vtr_image_usage *u)
 	return u->unaligned == 0;
 }
 
-static void info_text(const char *title, const char *bytes)
+static void info_text(const char *title, const char *text)
+{
+	printf("  %-17s %s\n", title, text);
+}
+
+/* Bytes of the image, which have not been escaped. */
+static void info_name(const char *title, const char *bytes)
 {
 	printf("  %-17s ", title);
 	cli_puts(stdout, bytes);
@@ -127,13 +133,13 @@ static void info_print_props(const struct vtr_image_info *i)
 static void info_print_parent(const struct vtr_image_info *i)
 {
 	if (i->backing)
-		info_text("backing file", i->backing);
+		info_name("backing file", i->backing);
 	if (i->backing_format)
-		info_text("backing format", i->backing_format);
+		info_name("backing format", i->backing_format);
 	if (i->parent_id)
 		info_text("parent id", i->parent_id);
 	if (i->backing || i->parent_id)
-		info_text("backing found",
+		info_name("backing found",
 			  i->backing_path ? i->backing_path : "not opened: --follow or --allow-dir opens it");
 	if (i->parent_match == VTR_MATCH_YES)
 		info_text("parent matches", "yes");

@@ -269,7 +269,7 @@ truncate -s 1M unread.img
 expect 1 "$V" info unread.img
 has out "sparsebundle (Apple sparse bundle)"
 has out "1 MiB (1048576 bytes)"
-has err "unread.img: bochs"
+has err "unread.img: sparsebundle"
 expect 2 "$V" info --any-parent frag.qcow2
 
 # --- a parent that is another, and one that was changed

@@ -710,7 +710,7 @@ static void a_log_is_merged_as_sqlite_merges_it(void **state)
 	read_file(&r, SQLITE, path, wal);
 	all_are_there(&r, BASH);
 
-	run("printf x | dd of='%s' bs=1 seek=24 conv=notrunc status=none", wal);
+	run("printf xxxxxxxx | dd of='%s' bs=1 seek=24 conv=notrunc status=none", wal);
 	read_file(&r, SQLITE, path, wal);
 	got = packages_text(r.os);
 	assert_int_equal(0, r.rc);
