@@ -1143,6 +1143,14 @@ VTR_API int vtr_registry_users(struct vtr_registry *r, vtr_user_fn *fn, void *ar
  */
 VTR_API size_t vtr_escape(char *buf, size_t size, const char *bytes, size_t len);
 
+enum vtr_security_kind { VTR_SECURITY_FILE = 1, VTR_SECURITY_KEY };
+
+/*
+ * A security descriptor of Windows, self-relative, as text (SDDL): owner, group and access list. kind: what it is of,
+ * enum vtr_security_kind, for the names of rights. The caller frees *out. VTR_ECORRUPT, VTR_ENOMEM.
+ */
+VTR_API int vtr_security_text(char **out, const void *bytes, size_t len, int kind, struct vtr_error *err);
+
 /* Whether the bytes are well-formed UTF-8 (no surrogates, nothing above U+10FFFF, nothing overlong). */
 VTR_API bool vtr_utf8_is(const char *bytes, size_t len);
 

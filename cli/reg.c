@@ -341,7 +341,7 @@ static void reg_get_security(struct reg *r)
 	struct vtr_error err = { 0 };
 	const void *p;
 	size_t len;
-	char *hex;
+	char *hex, *text = NULL;
 
 	if (vtr_hive_security(&p, &len, r->h, r->key, &err) < 0) {
 		cli_error(&r->c, &err);
@@ -351,15 +351,20 @@ static void reg_get_security(struct reg *r)
 		fwrite(p, 1, len, stdout);
 		return;
 	}
+	if (vtr_security_text(&text, p, len, VTR_SECURITY_KEY, &err) < 0)
+		cli_partial(&r->c, &err);
 	hex = reg_hex(p, len);
 	if (r->c.json) {
 		json_t *o = json_object();
 
+		if (text)
+			json_object_set_new(o, "security", json_string(text));
 		json_object_set_new(o, "security_hex", json_string(hex ? hex : ""));
 		cli_json_line(o);
-	} else {
-		puts(hex ? hex : "");
+	} else if (text) {
+		puts(text);
 	}
+	free(text);
 	free(hex);
 }
 

@@ -82,7 +82,9 @@ is '"\\n\x1B\u{202E}'
 expect 0 "$V" reg get --raw first types sz
 [ "$(od -An -tx1 out | tr -d ' \n')" = 74006500780074000000 ] || die "raw bytes"
 expect 0 "$V" reg get --security first types
-grep -qE '^0100048014000000[0-9a-f]{128}$' out || die "security"
+is 'O:SYG:SYD:(A;OICI;KA;;;SY)'
+expect 0 "$V" reg get --json --security first types
+grep -qE '"security_hex":"0100048014000000[0-9a-f]{128}"' out || die "security"
 expect 1 "$V" reg get first types nothing
 has err 'no value "nothing"'
 expect 1 "$V" reg get first nothing
