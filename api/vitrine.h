@@ -539,6 +539,29 @@ VTR_API void vtr_tree_free(struct vtr_tree *t);					   /* NULL is fine */
 /* Mount fs at the directory path, which is resolved inside the tree. VTR_ENOTFOUND, VTR_EUSAGE: no directory. */
 VTR_API int vtr_tree_mount(struct vtr_tree *t, const char *path, struct vtr_fs *fs, struct vtr_error *err);
 
+/*
+ * Give the tree a drive, as Windows has them. A tree with drives takes paths as Windows writes them, beside those with
+ * slashes from "/": "C:\\Windows", "c:/windows", "\\\\?\\C:\\Windows", "\\\\?\\Volume{GUID}\\", "\\DosDevices\\C:\\Windows",
+ * "%SystemRoot%\\System32". A backslash is a slash in it, names are looked up as with VTR_WALK_ICASE, and links lead to
+ * drives. letter: 'A' to 'Z', or 0 for a volume without; volume: its GUID, or NULL. The filesystem at "/" may be one of
+ * the drives, and should. VTR_EUSAGE: no letter, or it is taken.
+ */
+VTR_API int vtr_tree_add_drive(struct vtr_tree *t, char letter, const char *volume, struct vtr_fs *fs,
+			       struct vtr_error *err);
+
+/* The filesystem of a drive, borrowed; NULL: there is none of this letter. */
+VTR_API struct vtr_fs *vtr_tree_drive(const struct vtr_tree *t, char letter);
+
+/* What %SystemRoot% stands for: "/Windows". */
+VTR_API int vtr_tree_set_system_root(struct vtr_tree *t, const char *path, struct vtr_error *err);
+
+/*
+ * A path of a tree with drives as programs like it: with slashes, "/Windows" for what lies on the filesystem at "/",
+ * "D:/data" for another drive, "//?/Volume{GUID}/data" for one without a letter. Nothing is looked up, and the tree takes
+ * it again. Of a tree without drives it is the path as it is. *out is the caller's. VTR_ENOTFOUND: no such drive.
+ */
+VTR_API int vtr_tree_path(char **out, const struct vtr_tree *t, const char *path, struct vtr_error *err);
+
 #define VTR_WALK_NOFOLLOW (1u << 0) /* do not follow a symlink at the very end of the path */
 #define VTR_WALK_ICASE (1u << 1)    /* where no name fits exactly, one that fits but for ASCII and Latin case */
 
