@@ -90,7 +90,7 @@ VTR_API const char *vtr_code_name(int code);
  *	steps		metadata nodes (blocks, records, entries) visited in one filesystem
  *	entries		directory entries listed by one walk
  *	dir_entries	entries of one directory
- *	depth		directories below each other in a walk; components of a path
+ *	depth		directories, or registry keys, below each other in a walk; components of a path
  *	symlinks	symbolic links followed in one path (as Linux)
  *	path_len	bytes of a path
  *	chain		images below each other: backing files
@@ -106,6 +106,7 @@ VTR_API const char *vtr_code_name(int code);
  *	line		bytes of one line of a text file
  *	packages	installed packages of one system
  *	records		records of one kind of one system: users, services, …
+ *	hive		bytes of a registry hive, which are held in memory as they are read
  *	snapshots	internal snapshots of one image
  *	threads		worker threads of one context; 0: as many as there are processors, at most 8
  */
@@ -129,6 +130,7 @@ VTR_API const char *vtr_code_name(int code);
 	X(line, 65536)                                                                                                 \
 	X(packages, 1000000)                                                                                           \
 	X(records, 100000)                                                                                             \
+	X(hive, 512 << 20)                                                                                             \
 	X(snapshots, 65536)                                                                                            \
 	X(threads, 0)
 
@@ -842,6 +844,238 @@ VTR_API ssize_t vtr_journal_find(uint64_t **out, struct vtr_journal *j, const vo
 
 /* The first value of a name, and its length (may be NULL); NULL: the entry has none. Borrowed as the fields are. */
 VTR_API const char *vtr_journal_value(const struct vtr_journal_entry *e, const char *name, size_t *len);
+
+/* ------------------------------------------------------------------------------------------------- registry hives */
+
+/*
+ * A hive of the Windows registry, "regf" 1.1 to 1.6 (Windows NT 3.1 to 11): keys below each other, values in them. It is
+ * read as it is visited: one value out of a large hive costs a few pages. A hive that was being written when its system
+ * stopped is brought to its last state in memory, from its logs.
+ *
+ * A key is known by a number, which holds until the hive closes. Names are given out as UTF-8; where they are no
+ * well-formed UTF-16, U+FFFD takes the place of what is not. They may hold any character, NUL included. Names are
+ * looked up without regard to case, as Windows does.
+ *
+ * What is damaged is warned of, and what can be read is delivered. A hive is used by one thread at a time.
+ */
+struct vtr_hive;
+
+struct vtr_hive_info {
+	const char *file_name;	       /* the end of the path that it had, as its header says; UTF-8 */
+	uint32_t major, minor;	       /* version of the format: 1, 5 */
+	uint32_t sequence1, sequence2; /* of the header, as it lies */
+	struct vtr_time written;       /* as its header says; Windows 8.1 and later do not keep it up */
+	uint64_t size;		       /* bytes of its bins */
+	bool dirty;		       /* it was being written: what is in the file alone is not the last state */
+	bool replayed;		       /* and its logs brought it there */
+	uint32_t log_entries;	       /* how many entries of its logs did (1 for a log in the old format) */
+};
+
+#define VTR_KEY_LINK (1u << 0)	     /* a symbolic link: its value SymbolicLinkValue says where to */
+#define VTR_KEY_DELETED (1u << 1)    /* found in free cells */
+#define VTR_KEY_NAME_CUT (1u << 2)   /* its name is no well-formed UTF-16, or not all there */
+#define VTR_KEY_PREDEFINED (1u << 3) /* stands for a handle, and has no values */
+
+struct vtr_key {
+	uint32_t id;
+	const char *name; /* UTF-8, a NUL after it; the root's is nowhere shown */
+	size_t name_len;
+	const char
+		*path; /* walks, searches and what was deleted: from the root, "\\Microsoft\\Windows NT"; else NULL */
+	size_t path_len;
+	unsigned depth;		/* in a walk; 0: its start */
+	const char *class_name; /* UTF-8; NULL: it has none */
+	size_t class_len;
+	struct vtr_time written;
+	uint32_t parent;	  /* as it says */
+	uint32_t subkeys, values; /* as it says: how many */
+	uint32_t flags;		  /* VTR_KEY_… */
+	const void *name_raw;	  /* as it lies: UTF-16LE, or bytes of Latin-1 */
+	size_t name_raw_len;
+	bool name_utf16;
+};
+
+#define VTR_VALUE_DELETED (1u << 0)
+#define VTR_VALUE_CUT (1u << 1)	      /* damaged: less data than it says */
+#define VTR_VALUE_TOMBSTONE (1u << 2) /* says, in a layer of a container, that there is none */
+#define VTR_VALUE_NAME_CUT (1u << 3)  /* its name is no well-formed UTF-16 */
+
+enum vtr_reg_type {
+	VTR_REG_NONE = 0,
+	VTR_REG_SZ,
+	VTR_REG_EXPAND_SZ,
+	VTR_REG_BINARY,
+	VTR_REG_DWORD,
+	VTR_REG_DWORD_BIG_ENDIAN,
+	VTR_REG_LINK,
+	VTR_REG_MULTI_SZ,
+	VTR_REG_RESOURCE_LIST,
+	VTR_REG_FULL_RESOURCE_DESCRIPTOR,
+	VTR_REG_RESOURCE_REQUIREMENTS_LIST,
+	VTR_REG_QWORD,
+};
+
+struct vtr_value {
+	const char *name; /* UTF-8, a NUL after it; "" is the default value */
+	size_t name_len;
+	uint32_t type;	  /* enum vtr_reg_type; others are allowed, too */
+	const void *data; /* len bytes; they may lie anywhere: no alignment */
+	size_t len;
+	uint64_t stated_len; /* what the value says */
+	uint32_t flags;	     /* VTR_VALUE_… */
+	const void *name_raw;
+	size_t name_raw_len;
+	bool name_utf16;
+};
+
+/*
+ * Open a hive from any block source, a file of a guest by vtr_fs_file_blk() for one. logs (NULL and 0: none) are its
+ * .LOG1, .LOG2 and .LOG, in this order, NULL for one that is not there: they are read when the hive needs them, unless
+ * vtr_ctx_no_replay() says not to, and are the caller's again afterwards. Keeps a reference to b. VTR_ECORRUPT: no hive,
+ * or its header is of no use; VTR_EUNSUPPORTED: a version that is not known, or a log; VTR_ELIMIT: larger than
+ * limits.hive. A dirty hive that no log fits is read as it lies, with a warning.
+ */
+VTR_API int vtr_hive_open(struct vtr_hive **out, struct vtr_blk *b, struct vtr_blk *const *logs, size_t n_logs,
+			  struct vtr_error *err);
+
+/*
+ * The same of a file of the host. When the hive is dirty and no logs are given, those beside it are opened as far as the
+ * context allows: vtr_ctx_follow(), vtr_ctx_allow_dir().
+ */
+VTR_API int vtr_hive_open_file(struct vtr_hive **out, struct vtr_ctx *ctx, const char *path,
+			       struct vtr_blk *const *logs, size_t n_logs, struct vtr_error *err);
+
+/* The same of a file in a tree, found without regard to case, with the logs beside it. */
+VTR_API int vtr_hive_open_path(struct vtr_hive **out, struct vtr_tree *t, const char *path, struct vtr_error *err);
+VTR_API void vtr_hive_close(struct vtr_hive *h);			     /* NULL is fine */
+VTR_API const struct vtr_hive_info *vtr_hive_info(const struct vtr_hive *h); /* borrowed until h closes */
+VTR_API uint32_t vtr_hive_root(const struct vtr_hive *h);
+
+/*
+ * A key by its path below another: names with a backslash between them; one before the first, and one after the last,
+ * do not matter, and "" is the key itself. VTR_ENOTFOUND: the text says which name.
+ */
+VTR_API int vtr_hive_find(uint32_t *out, struct vtr_hive *h, uint32_t from, const char *path, struct vtr_error *err);
+
+/* What is known of a key. Borrowed until the next call on this hive. */
+VTR_API int vtr_hive_key(struct vtr_key *out, struct vtr_hive *h, uint32_t key, struct vtr_error *err);
+
+/*
+ * Each subkey, each value, in the order of the hive. fn returns 0 to go on; anything else stops, and is returned. What fn
+ * gets is borrowed during the call; it may call others of these functions.
+ */
+typedef int vtr_key_fn(void *arg, const struct vtr_key *key);
+typedef int vtr_value_fn(void *arg, const struct vtr_value *value);
+VTR_API int vtr_hive_subkeys(struct vtr_hive *h, uint32_t key, vtr_key_fn *fn, void *arg, struct vtr_error *err);
+VTR_API int vtr_hive_values(struct vtr_hive *h, uint32_t key, vtr_value_fn *fn, void *arg, struct vtr_error *err);
+
+/* A value by its name ("": the default value). VTR_ENOTFOUND. Borrowed until the next call on this hive. */
+VTR_API int vtr_hive_value(struct vtr_value *out, struct vtr_hive *h, uint32_t key, const char *name,
+			   struct vtr_error *err);
+
+/*
+ * The security descriptor of a key, self-relative, as it lies. Borrowed until h closes. VTR_ENOTFOUND: it has none.
+ */
+VTR_API int vtr_hive_security(const void **out, size_t *len, struct vtr_hive *h, uint32_t key, struct vtr_error *err);
+
+/*
+ * A key and all below it, each once, a key before its subkeys; fn as above, but 1 goes on without the keys below this
+ * one.
+ */
+VTR_API int vtr_hive_walk(struct vtr_hive *h, uint32_t key, vtr_key_fn *fn, void *arg, struct vtr_error *err);
+
+#define VTR_SEARCH_KEYS (1u << 0)   /* names of keys */
+#define VTR_SEARCH_VALUES (1u << 1) /* names of values */
+#define VTR_SEARCH_DATA (1u << 2)   /* texts of values; the bytes of others, as UTF-16LE */
+#define VTR_SEARCH_WHOLE (1u << 3)  /* all of it is the text, not a part */
+
+/*
+ * Look for a text, without regard to case, in a key and all below it. fn gets the key, and the value (NULL: the key's own
+ * name has it).
+ */
+typedef int vtr_search_fn(void *arg, const struct vtr_key *key, const struct vtr_value *value);
+VTR_API int vtr_hive_search(struct vtr_hive *h, uint32_t key, const char *text, unsigned flags, vtr_search_fn *fn,
+			    void *arg, struct vtr_error *err);
+
+/*
+ * What was deleted, as far as free cells still have it: keys, each with the values that it still has; then values of keys
+ * that are there (flags without VTR_KEY_DELETED); then, with key NULL, values whose key is not known. A path that does
+ * not begin with a backslash ends at a key that is lost. What free cells hold may have been overwritten in part.
+ */
+typedef int vtr_deleted_fn(void *arg, const struct vtr_key *key, const struct vtr_value *values, size_t n);
+VTR_API int vtr_hive_deleted(struct vtr_hive *h, vtr_deleted_fn *fn, void *arg, struct vtr_error *err);
+
+/* Whether the bins and cells of the whole hive fit together. What does not is warned of; VTR_EIO and the like fail. */
+VTR_API int vtr_hive_check(struct vtr_hive *h, struct vtr_error *err);
+
+enum vtr_hive_format {
+	VTR_HIVE_REG = 1, /* text of regedit, version 5, in UTF-8: as hivexregedit prints it */
+	VTR_HIVE_JSON,	  /* one object a line for each key */
+};
+
+struct vtr_hive_export {
+	int format;	    /* enum vtr_hive_format */
+	const char *prefix; /* before each path: "HKEY_LOCAL_MACHINE\\SOFTWARE"; NULL: nothing */
+	bool shallow;	    /* the key and its subkeys, not what is below them */
+	bool deleted;	    /* what was deleted, too, after the rest: JSON only, of the whole hive */
+};
+
+/* Takes what is printed: 0 to go on; anything else stops, and is returned. */
+typedef int vtr_write(void *arg, const char *text, size_t len);
+
+/* Print a key and all below it, sorted by name. */
+VTR_API int vtr_hive_export(struct vtr_hive *h, uint32_t key, const struct vtr_hive_export *how, vtr_write *write,
+			    void *arg, struct vtr_error *err);
+
+/* "REG_SZ", …; NULL: the type has no name. Static. */
+VTR_API const char *vtr_reg_type_name(uint32_t type);
+
+/*
+ * A value as text, in UTF-8: a string up to its first NUL, the strings of a list with a newline after each, a number's
+ * digits. *out is the caller's. VTR_EUSAGE: its type has no text, or its data are no such thing (a number of other than
+ * its size).
+ */
+VTR_API int vtr_value_text(char **out, size_t *len, const struct vtr_value *v, struct vtr_error *err);
+
+/* A number: REG_DWORD, its big endian kind, REG_QWORD. VTR_EUSAGE: no number. */
+VTR_API int vtr_value_number(uint64_t *out, const struct vtr_value *v, struct vtr_error *err);
+
+/* Each string of a list (REG_MULTI_SZ), or the one of REG_SZ and its like. fn as above. VTR_EUSAGE: no strings. */
+typedef int vtr_string_fn(void *arg, const char *text, size_t len);
+VTR_API int vtr_value_strings(const struct vtr_value *v, vtr_string_fn *fn, void *arg, struct vtr_error *err);
+
+/* -------------------------------------------------------------------------------------------- the registry as a whole */
+
+/* The hives of a Windows system, put together under the names that its programs use. */
+struct vtr_registry;
+
+/*
+ * Find the hives of the system in a tree, whose root is its system drive. windows: the path of its folder; NULL: look for
+ * it where setup puts it. The tree is used until the registry closes. VTR_ENOTFOUND: no such folder, or no hives in it.
+ */
+VTR_API int vtr_registry_open(struct vtr_registry **out, struct vtr_tree *t, const char *windows,
+			      struct vtr_error *err);
+VTR_API void vtr_registry_close(struct vtr_registry *r);		/* NULL is fine */
+VTR_API const char *vtr_registry_windows(const struct vtr_registry *r); /* "Windows": the path in the tree */
+
+/*
+ * A key by its whole path: HKLM (SYSTEM, SOFTWARE, SAM, SECURITY, COMPONENTS, DRIVERS, BCD00000000, …), HKU (.DEFAULT and
+ * the identifiers of users and their _Classes), HKCR, HKCC, HKCU (where there is one user), or their long names.
+ * CurrentControlSet is the one that Select names; symbolic links are followed. The hive is borrowed until the registry
+ * closes. VTR_ENOTFOUND, VTR_EAMBIGUOUS, and the errors of opening a hive.
+ */
+VTR_API int vtr_registry_find(struct vtr_hive **out, uint32_t *key, struct vtr_registry *r, const char *path,
+			      struct vtr_error *err);
+
+/*
+ * A hive by the path of its root: "HKLM\\SYSTEM", "HKU\\S-1-5-18". *file (may be NULL) is its path in the tree. Borrowed.
+ */
+VTR_API int vtr_registry_hive(struct vtr_hive **out, const char **file, struct vtr_registry *r, const char *root,
+			      struct vtr_error *err);
+
+/* The users that have a hive: each identifier and the path of its profile in the tree (NULL: not found). */
+typedef int vtr_user_fn(void *arg, const char *sid, const char *profile);
+VTR_API int vtr_registry_users(struct vtr_registry *r, vtr_user_fn *fn, void *arg, struct vtr_error *err);
 
 /* ----------------------------------------------------------------------------------------------------- conveniences */
 
