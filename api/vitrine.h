@@ -634,6 +634,8 @@ struct vtr_fact {
 	const char *value;  /* UTF-8, guest bytes escaped */
 	const char *device; /* "/dev/sda2" */
 	const char *path;   /* "/etc/os-release" */
+	/* Where in a hive of a registry: "HKLM\\SYSTEM\\Select" and "Current"; NULL: the file is none, or no value says it */
+	const char *reg_key, *reg_value;
 };
 
 /* An entry of fstab, or what takes its place; bytes of the guest, NUL terminated. */
@@ -657,6 +659,9 @@ struct vtr_package {
 	const char *summary;	    /* first line of the description; NULL */
 	const char *vendor;	    /* who made it, where recorded ("Fedora Project"); NULL */
 	int64_t install_time;	    /* seconds since 1970-01-01 UTC; 0: not recorded */
+	const char *id;		    /* its name in the database where that is another: "{90160000-…}"; NULL */
+	const char *user;	    /* whose alone it is; NULL: the system's */
+	const char *location;	    /* the folder that it is in, where recorded; NULL */
 };
 
 struct vtr_os; /* an operating system in a guest */
@@ -741,6 +746,7 @@ struct vtr_record {
 	const char *path;   /* "/etc/passwd"; escaped */
 	const struct vtr_member *members;
 	size_t n;
+	const char *reg_key; /* in a hive of a registry: which key; NULL: the file is none */
 };
 
 /*

@@ -141,6 +141,8 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 		cli_json_set(o, f->key, f->value);
 		cli_json_set(s, "device", f->device);
 		cli_json_set(s, "path", f->path);
+		cli_json_set(s, "key", f->reg_key);
+		cli_json_set(s, "value", f->reg_value);
 		json_object_set_new(sources, f->key, s);
 	}
 	list = json_array();

@@ -54,6 +54,7 @@ void cli_records_json(json_t *o, const struct vtr_os *os)
 				json_object_set_new(e, r->members[m].key, records_value(&r->members[m]));
 			cli_json_set(source, "device", r->device);
 			cli_json_set(source, "path", r->path);
+			cli_json_set(source, "key", r->reg_key);
 			json_object_set_new(e, "source", source);
 			json_array_append_new(list, e);
 		}
