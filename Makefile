@@ -41,6 +41,12 @@ FLAGS := $(FLAGS.$(VARIANT))
 
 # The library's packages; the command's; the tests'.
 PKG := ext2fs com_err libdeflate libzstd zlib liblzma liblz4 libcrypto sqlite3
+# NTFS is read without libntfs-3g, which is under the GPL: it is there to be compared with. NTFS=0 builds without.
+NTFS ?= 1
+ifneq ($(NTFS),0)
+PKG += libntfs-3g
+CPPFLAGS_NTFS := -DVTR_NTFS3G
+endif
 PKG_CLI := jansson libcrypto zlib
 PKG_TEST := cmocka
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_CLI) 2>/dev/null)
@@ -83,7 +89,7 @@ all: $(LIB) $(SO) $(CMD)
 
 # Where the source lies is not in what is built.
 COMPILE = $(CC) -std=gnu11 -g -fPIC -fvisibility=hidden -pthread -MMD -MP -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-	-ffile-prefix-map='$(CURDIR)'=. $(WARN) $(PKG_CFLAGS) $(FLAGS) $(CPPFLAGS) $(CFLAGS)
+	-ffile-prefix-map='$(CURDIR)'=. $(WARN) $(PKG_CFLAGS) $(CPPFLAGS_NTFS) $(FLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK = $(CC) $(FLAGS) $(CFLAGS) -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # Other flags, or another list of sources, and all is made again.

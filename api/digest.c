@@ -120,6 +120,10 @@ static int digest_file(struct digest_batch *b, size_t i, struct vtr_digest *out,
 		r = vtr_fail(err, VTR_EUSAGE, "a %s, not a file", vtr_type_noun(st.type));
 	if (r == 0 && by_extents)
 		r = vtr_fs_extents(p.fs, p.node, digest_keep, &m, err);
+	if (r < 0 && by_extents && err->code == VTR_EUNSUPPORTED) { /* compressed: nothing lies anywhere as it is */
+		by_extents = false;
+		r = 0;
+	}
 	pthread_mutex_unlock(&b->fs_lock);
 	if (r == 0 && !(buf = malloc((size_t)VTR_MIN(st.size + 1, (uint64_t)DIGEST_CHUNK))))
 		r = vtr_fail(err, VTR_ENOMEM, "out of memory for hashing");

@@ -505,7 +505,10 @@ VTR_API int vtr_fs_stat(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, 
 typedef int vtr_emit(void *arg, const struct vtr_dirent *d);
 VTR_API int vtr_fs_readdir(struct vtr_fs *fs, uint64_t dir, vtr_emit *emit, void *arg, struct vtr_error *err);
 
-/* The node of a name in a directory, exactly these bytes. VTR_ENOTFOUND. type may be NULL. */
+/*
+ * The node of a name in a directory: exactly these bytes; in a directory without regard to case, where a filesystem has
+ * its own rules for that, also what it takes for the same. VTR_ENOTFOUND. type may be NULL.
+ */
 VTR_API int vtr_fs_lookup(uint64_t *node, int *type, struct vtr_fs *fs, uint64_t dir, const char *name, size_t name_len,
 			  struct vtr_error *err);
 
@@ -523,6 +526,34 @@ VTR_API int vtr_fs_readlink(char **out, struct vtr_fs *fs, uint64_t node, struct
 typedef int vtr_xattr_fn(void *arg, const struct vtr_xattr *x);
 VTR_API int vtr_fs_xattrs(struct vtr_fs *fs, uint64_t node, vtr_xattr_fn *fn, void *arg, struct vtr_error *err);
 
+/*
+ * Named streams: contents that a file or directory has beside its own ("Zone.Identifier" on NTFS). Each is a node of its
+ * own, a regular file for everything that takes a node.
+ */
+struct vtr_stream {
+	const char *name; /* bytes, NUL terminated; borrowed during the call */
+	size_t name_len;
+	uint64_t node;
+	uint64_t size, allocated; /* bytes */
+};
+
+/* The named streams of a node, in the order of the disk; none where the filesystem knows no such thing. fn as emit. */
+typedef int vtr_stream_fn(void *arg, const struct vtr_stream *s);
+VTR_API int vtr_fs_streams(struct vtr_fs *fs, uint64_t node, vtr_stream_fn *fn, void *arg, struct vtr_error *err);
+
+/* The node of a named stream. VTR_ENOTFOUND. */
+VTR_API int vtr_fs_stream(uint64_t *out, struct vtr_fs *fs, uint64_t node, const char *name, size_t name_len,
+			  struct vtr_error *err);
+
+/*
+ * What only this kind of filesystem keeps of a node: short names, attributes, identifiers. fn as emit; what it is given
+ * is borrowed during the call. With VTR_PROPS_SECURITY who may do what, too: "sddl" on NTFS.
+ */
+#define VTR_PROPS_SECURITY (1u << 0)
+typedef int vtr_prop_fn(void *arg, const struct vtr_prop *p);
+VTR_API int vtr_fs_props(struct vtr_fs *fs, uint64_t node, unsigned flags, vtr_prop_fn *fn, void *arg,
+			 struct vtr_error *err);
+
 /* The extents of a file in order; holes are left out. VTR_EUNSUPPORTED when the driver cannot say. */
 typedef int vtr_file_extent_fn(void *arg, const struct vtr_file_extent *e);
 VTR_API int vtr_fs_extents(struct vtr_fs *fs, uint64_t node, vtr_file_extent_fn *fn, void *arg, struct vtr_error *err);
@@ -532,7 +563,10 @@ VTR_API int vtr_fs_file_blk(struct vtr_blk **out, struct vtr_fs *fs, uint64_t no
 
 /* --------------------------------------------------------------------------------------------------- path trees */
 
-/* Filesystems mounted together, and the paths in them. "/" is the first one's root. */
+/*
+ * Filesystems mounted together, and the paths in them. "/" is the first one's root. Where a filesystem has named streams,
+ * a path whose last name does not exist and has a colon is that of a stream: "/dir/file:stream", "/dir:stream".
+ */
 struct vtr_tree;
 
 VTR_API struct vtr_tree *vtr_tree_new(struct vtr_fs *root, struct vtr_error *err); /* keeps a reference to root */

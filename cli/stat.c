@@ -9,20 +9,32 @@ extern const struct cli_verb cli_verb_stat;
 
 struct stat_verb {
 	struct cli c;
-	bool follow, extents;
+	bool follow, extents, streams, security;
 	json_t *list; /* xattrs or extents of the current file */
 	json_t *docs;
 };
+
+enum { STAT_EXTENTS = CLI_LONG, STAT_STREAMS, STAT_SECURITY };
 
 static bool stat_option(void *arg, int opt, const char *value)
 {
 	struct stat_verb *s = arg;
 
 	(void)value;
-	if (opt == 'L')
+	switch (opt) {
+	case 'L':
 		s->follow = true;
-	else
+		break;
+	case STAT_EXTENTS:
 		s->extents = true;
+		break;
+	case STAT_STREAMS:
+		s->streams = true;
+		break;
+	case STAT_SECURITY:
+		s->security = true;
+		break;
+	}
 	return true;
 }
 
@@ -107,6 +119,48 @@ static int stat_extent(void *arg, const struct vtr_file_extent *e)
 	return 0;
 }
 
+static int stat_stream(void *arg, const struct vtr_stream *f)
+{
+	struct stat_verb *s = arg;
+
+	if (s->list) {
+		json_t *o = json_object();
+
+		cli_json_set(o, "name", f->name);
+		json_object_set_new(o, "size", cli_json_u64(f->size));
+		json_object_set_new(o, "allocated", cli_json_u64(f->allocated));
+		json_array_append_new(s->list, o);
+	} else {
+		fputs("   stream: ", stdout);
+		cli_puts(stdout, f->name);
+		printf(", %" PRIu64 " bytes, %" PRIu64 " allocated\n", f->size, f->allocated);
+	}
+	return 0;
+}
+
+/* The texts are escaped by the library. */
+static int stat_prop(void *arg, const struct vtr_prop *p)
+{
+	struct stat_verb *s = arg;
+	json_t *value;
+
+	if (!s->list) {
+		printf("%9s: ", p->title);
+		if (p->kind == VTR_PROP_TEXT)
+			puts(p->text);
+		else if (p->kind == VTR_PROP_BOOL)
+			puts(p->number ? "yes" : "no");
+		else
+			printf("%" PRIu64 "\n", p->number);
+		return 0;
+	}
+	value = p->kind == VTR_PROP_TEXT   ? json_string(p->text)
+		: p->kind == VTR_PROP_BOOL ? json_boolean(p->number)
+					   : cli_json_u64(p->number);
+	json_object_set_new(s->list, p->key, value);
+	return 0;
+}
+
 static void stat_print(const char *path, const struct vtr_stat *st, const char *target)
 {
 	const struct {
@@ -164,6 +218,19 @@ static void stat_path(struct stat_verb *s, struct vtr_tree *t, const char *path)
 		cli_partial(&s->c, &err);
 	if (doc)
 		json_object_set_new(doc, "xattrs", s->list);
+	s->list = doc ? json_object() : NULL;
+	if (vtr_fs_props(p.fs, p.node, s->security ? VTR_PROPS_SECURITY : 0, stat_prop, s, &err) < 0)
+		cli_partial(&s->c, &err);
+	if (doc && json_object_size(s->list) > 0)
+		json_object_set(doc, "properties", s->list);
+	json_decref(s->list);
+	if (s->streams) {
+		s->list = doc ? json_array() : NULL;
+		if (vtr_fs_streams(p.fs, p.node, stat_stream, s, &err) < 0)
+			cli_partial(&s->c, &err);
+		if (doc)
+			json_object_set_new(doc, "streams", s->list);
+	}
 	if (s->extents && st.type == VTR_TYPE_FILE) {
 		s->list = doc ? json_array() : NULL;
 		if (vtr_fs_extents(p.fs, p.node, stat_extent, s, &err) < 0)
@@ -177,7 +244,10 @@ static void stat_path(struct stat_verb *s, struct vtr_tree *t, const char *path)
 
 static int stat_run(int argc, char **argv)
 {
-	static const struct option longs[] = { { "extents", no_argument, NULL, CLI_LONG }, { 0 } };
+	static const struct option longs[] = { { "extents", no_argument, NULL, STAT_EXTENTS },
+					       { "streams", no_argument, NULL, STAT_STREAMS },
+					       { "security", no_argument, NULL, STAT_SECURITY },
+					       { 0 } };
 	struct stat_verb s = { 0 };
 	struct vtr_tree *t;
 
@@ -204,8 +274,10 @@ static int stat_run(int argc, char **argv)
 const struct cli_verb cli_verb_stat = {
 	.name = "stat",
 	.summary = "Tell all that is known of files: metadata, extended attributes",
-	.usage = "[-L] [--extents] [options] IMAGE PATH…",
+	.usage = "[-L] [--extents] [--streams] [--security] [options] IMAGE PATH…",
 	.options = "  -L                   what a symbolic link leads to\n"
-		   "      --extents        where the file lies in its filesystem\n",
+		   "      --extents        where the file lies in its filesystem\n"
+		   "      --streams        the named streams that it has beside its contents\n"
+		   "      --security       owner, group and access list of Windows, in SDDL\n",
 	.run = stat_run,
 };

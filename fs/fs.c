@@ -11,8 +11,13 @@
 /* clang-format off */
 #define DRIVERS(X) \
 	X(ext) X(ntfs) X(exfat) X(fat) X(xfs) X(btrfs) X(iso9660) X(squashfs) X(f2fs) X(hfsplus) X(apfs) X(reiserfs) \
-	X(jfs) X(erofs) X(udf) X(ufs) X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix)
+	X(jfs) X(erofs) X(udf) X(ufs) X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix) LIBRARIES(X)
 /* clang-format on */
+#ifdef VTR_NTFS3G
+#define LIBRARIES(X) X(ntfs3g) /* chosen by its name alone */
+#else
+#define LIBRARIES(X)
+#endif
 #define X(name) extern const struct vtr_fs_driver vtr_fs_driver_##name;
 DRIVERS(X)
 #undef X
@@ -342,6 +347,29 @@ int vtr_fs_xattrs(struct vtr_fs *fs, uint64_t node, vtr_xattr_fn *fn, void *arg,
 		free((void *)(uintptr_t)l.x[i].value);
 	free(l.x);
 	return r;
+}
+
+int vtr_fs_streams(struct vtr_fs *fs, uint64_t node, vtr_stream_fn *fn, void *arg, struct vtr_error *err)
+{
+	return fs->ops->streams ? fs->ops->streams(fs, node, fn, arg, err) : 0;
+}
+
+int vtr_fs_stream(uint64_t *out, struct vtr_fs *fs, uint64_t node, const char *name, size_t name_len,
+		  struct vtr_error *err)
+{
+	int r = fs->ops->stream ? fs->ops->stream(out, fs, node, name, name_len, err) : 0;
+
+	if (r < 0)
+		return -1;
+	if (r == 0)
+		return vtr_fail(err, VTR_ENOTFOUND, "inode %" PRIu64 " has no stream \"%.*s\"", node,
+				(int)VTR_MIN(name_len, (size_t)255), name);
+	return 0;
+}
+
+int vtr_fs_props(struct vtr_fs *fs, uint64_t node, unsigned flags, vtr_prop_fn *fn, void *arg, struct vtr_error *err)
+{
+	return fs->ops->props ? fs->ops->props(fs, node, flags, fn, arg, err) : 0;
 }
 
 int vtr_fs_extents(struct vtr_fs *fs, uint64_t node, vtr_file_extent_fn *fn, void *arg, struct vtr_error *err)

@@ -14,7 +14,10 @@ struct vtr_fs_ops {
 	int (*stat)(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct vtr_error *err);
 	/* Hand each entry, "." and ".." too, to vtr_fs_emit(), and stop with what it returns when that is not 0. */
 	int (*readdir)(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, struct vtr_error *err);
-	/* NULL: readdir is searched. Returns 1 found, 0 not, -1. */
+	/*
+	 * NULL: readdir is searched. Returns 1 found, 0 not, -1. In directories with VTR_STAT_CASEFOLD names are
+	 * compared as the filesystem itself does: nobody seeks again without regard to case.
+	 */
 	int (*lookup)(uint64_t *node, int *type, struct vtr_fs *fs, uint64_t dir, const char *name, size_t len,
 		      struct vtr_error *err);
 	/* node is a regular file and off lies within it; len is cut to the file. Fill all of it; holes are zeros. */
@@ -25,6 +28,14 @@ struct vtr_fs_ops {
 	int (*xattrs)(struct vtr_fs *fs, uint64_t node, vtr_xattr_fn *fn, void *arg, struct vtr_error *err);
 	/* NULL: cannot say. node is a regular file. */
 	int (*extents)(struct vtr_fs *fs, uint64_t node, vtr_file_extent_fn *fn, void *arg, struct vtr_error *err);
+	/* NULL: there are no named streams. */
+	int (*streams)(struct vtr_fs *fs, uint64_t node, vtr_stream_fn *fn, void *arg, struct vtr_error *err);
+	/* There when streams is. Returns 1 found, 0 not, -1. */
+	int (*stream)(uint64_t *out, struct vtr_fs *fs, uint64_t node, const char *name, size_t len,
+		      struct vtr_error *err);
+	/* NULL: nothing beyond stat. */
+	int (*props)(struct vtr_fs *fs, uint64_t node, unsigned flags, vtr_prop_fn *fn, void *arg,
+		     struct vtr_error *err);
 	const struct vtr_fs_info *(*info)(struct vtr_fs *fs);
 	void (*close)(struct vtr_fs *fs); /* fs may be half built */
 };

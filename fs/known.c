@@ -50,11 +50,6 @@ static bool known_boot(const struct vtr_probe *p)
 		.name = (text), .title = (title_text), .probe = id##_probe, .identify = (identify_fn)                  \
 	}
 
-static void ntfs_identify(struct vtr_fs_identity *out, const struct vtr_probe *p)
-{
-	snprintf(out->uuid, sizeof(out->uuid), "%016llX", (unsigned long long)vtr_get_le64(p->head + 0x48));
-}
-
 static void exfat_identify(struct vtr_fs_identity *out, const struct vtr_probe *p)
 {
 	snprintf(out->uuid, sizeof(out->uuid), "%04X-%04X", vtr_get_le16(p->head + 0x66), vtr_get_le16(p->head + 0x64));
@@ -161,7 +156,6 @@ static int minix_bits(const struct vtr_probe *p)
 		       : 0;
 }
 
-KNOWN(ntfs, "ntfs", "NTFS", known_boot(p) ? AT(3, "NTFS    ") : 0, ntfs_identify);
 KNOWN(exfat, "exfat", "exFAT", known_boot(p) ? AT(3, "EXFAT   ") : 0, exfat_identify);
 KNOWN(fat, "fat", "FAT", fat_bits(p), fat_identify);
 KNOWN(xfs, "xfs", "XFS", p->head_len >= 512 ? AT(0, "XFSB") : 0, xfs_identify);

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/checked.h"
 #include "base/text.h"
@@ -147,8 +148,37 @@ static int path_enter(struct path_walk *w, struct vtr_fs *link, struct vtr_error
 	return from ? path_to_root_of(w, from, err) : 0;
 }
 
+/*
+ * "file:stream", where there are streams and no such name. The last part may say what kind it is: "file:stream:$DATA".
+ * Without a file it is the directory's own. 1: found; 0; -1.
+ */
+static int path_find_stream(uint64_t *node, struct vtr_place dir, const char *name, size_t len, struct vtr_error *err)
+{
+	static const char kind[] = ":$DATA";
+	const char *colon = memchr(name, ':', len), *stream;
+	uint64_t file = dir.node;
+	size_t n;
+
+	if (!colon || !dir.fs->ops->streams)
+		return 0;
+	stream = colon + 1;
+	n = len - (size_t)(stream - name);
+	if (n >= sizeof(kind) - 1 && strncasecmp(stream + n - (sizeof(kind) - 1), kind, sizeof(kind) - 1) == 0)
+		n -= sizeof(kind) - 1;
+	if (colon > name && vtr_fs_lookup(&file, NULL, dir.fs, dir.node, name, (size_t)(colon - name), err) < 0)
+		return err->code == VTR_ENOTFOUND ? 0 : -1;
+	if (n == 0) { /* its own contents */
+		*node = file;
+		return 1;
+	}
+	if (vtr_fs_stream(node, dir.fs, file, stream, n, err) < 0)
+		return err->code == VTR_ENOTFOUND ? 0 : -1;
+	return 1;
+}
+
 /* Find a name in the directory where the walk is. */
-static int path_find(uint64_t *node, struct path_walk *w, const char *name, size_t len, struct vtr_error *err)
+static int path_find(uint64_t *node, struct path_walk *w, const char *name, size_t len, bool last,
+		     struct vtr_error *err)
 {
 	struct vtr_place dir = w->stack[w->n - 1];
 	struct path_fold f = { .name = name, .len = len };
@@ -159,9 +189,13 @@ static int path_find(uint64_t *node, struct path_walk *w, const char *name, size
 		return 0;
 	if (err->code != VTR_ENOTFOUND)
 		return -1;
+	r = last ? path_find_stream(node, dir, name, len, err) : 0;
+	if (r != 0)
+		return r < 0 ? -1 : 0;
 	vtr_error_set(err, VTR_ENOTFOUND, "no such file or directory (\"%.*s\")", (int)VTR_MIN(len, (size_t)255), name);
-	if (!(w->flags & VTR_WALK_ICASE) &&
-	    (vtr_fs_stat(&st, dir.fs, dir.node, NULL) < 0 || !(st.flags & VTR_STAT_CASEFOLD)))
+	if (vtr_fs_stat(&st, dir.fs, dir.node, NULL) < 0)
+		return -1;
+	if (st.flags & VTR_STAT_CASEFOLD ? dir.fs->ops->lookup != NULL : !(w->flags & VTR_WALK_ICASE))
 		return -1;
 	r = vtr_fs_readdir(dir.fs, dir.node, path_fold_emit, &f, err);
 	if (r <= 0)
@@ -230,7 +264,7 @@ static int path_step(struct vtr_place *out, struct path_walk *w, struct vtr_erro
 		return 0;
 	}
 	next.fs = w->stack[w->n - 1].fs;
-	if (path_find(&next.node, w, name, len, err) < 0)
+	if (path_find(&next.node, w, name, len, last && !slash, err) < 0)
 		return -1;
 	next = vtr_tree_cross(w->t, next);
 	if (vtr_fs_stat(&st, next.fs, next.node, err) < 0)

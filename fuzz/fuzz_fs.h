@@ -14,53 +14,19 @@
 #include "fuzz/fuzz.h"
 
 /*
- * The bytes that an input stands for: a first byte that is the number of a volume, then patches of 8 bytes (le32 place,
- * u8 operation, u8 value, le16 value); a first byte of 255: what follows it; any other: the input itself. The caller
- * frees them.
+ * Patch a volume of len bytes: patches of 8 bytes (le32 place, u8 operation, u8 value, le16 value). Its length then.
  *
  * A place counts the bytes that are not zero, and 8 after each run of them; with the high bit of the operation it is an
  * offset.
  */
-static inline uint8_t *fuzz_volume(size_t *len, const uint8_t *data, size_t data_len)
+static inline size_t fuzz_patch(uint8_t *out, size_t len, const uint32_t *places, size_t n_places, const uint8_t *data,
+				size_t data_len)
 {
-	static uint8_t *volumes[VTR_COUNT(ext_bases)];
-	static uint32_t *places[VTR_COUNT(ext_bases)];
-	static size_t n_places[VTR_COUNT(ext_bases)];
-	size_t i = data_len > 0 ? data[0] : 0, n;
-	uint8_t *out;
+	size_t n = len;
 
-	if (data_len == 0 || i >= VTR_COUNT(ext_bases)) {
-		if (i == 255)
-			data++, data_len--;
-		out = malloc(data_len ? data_len : 1);
-		FUZZ_CHECK(out);
-		if (data_len > 0)
-			memcpy(out, data, data_len);
-		*len = data_len;
-		return out;
-	}
-	n = ext_bases[i].len;
-	if (!volumes[i]) {
-		uLongf unpacked = n;
-
-		volumes[i] = malloc(n);
-		places[i] = malloc(n * sizeof(uint32_t));
-		FUZZ_CHECK(volumes[i] && places[i]);
-		FUZZ_CHECK(uncompress(volumes[i], &unpacked, ext_bases[i].packed, ext_bases[i].packed_len) == Z_OK &&
-			   unpacked == n);
-		for (size_t at = 0, last = 0; at < n; at++) {
-			if (volumes[i][at])
-				last = at + 9;
-			if (at < last)
-				places[i][n_places[i]++] = (uint32_t)at;
-		}
-	}
-	out = malloc(n);
-	FUZZ_CHECK(out);
-	memcpy(out, volumes[i], n);
-	for (const uint8_t *p = data + 1; data_len - (size_t)(p - data) >= 8; p += 8) {
+	for (const uint8_t *p = data; data_len - (size_t)(p - data) >= 8; p += 8) {
 		uint32_t place = vtr_get_le32(p);
-		size_t at = p[4] & 0x80 ? place % n : places[i][place % n_places[i]];
+		size_t at = p[4] & 0x80 ? place % n : places[place % n_places] % n;
 		uint16_t v = vtr_get_le16(p + 6);
 		size_t room = n - at, from;
 
@@ -90,12 +56,64 @@ static inline uint8_t *fuzz_volume(size_t *len, const uint8_t *data, size_t data
 			memset(out + at, p[5], VTR_MIN(room, (size_t)v));
 			break;
 		case 7: /* shorter */
-			n = VTR_MAX(at, (size_t)4096);
-			n = VTR_MIN(n, ext_bases[i].len);
+			n = VTR_MIN(VTR_MAX(at, (size_t)4096), len);
 			break;
 		}
 	}
-	*len = n;
+	return n;
+}
+
+/* Where patches land: the array has room for len places. Their number. */
+static inline size_t fuzz_places(uint32_t *places, const uint8_t *volume, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t at = 0, last = 0; at < len; at++) {
+		if (volume[at])
+			last = at + 9;
+		if (at < last)
+			places[n++] = (uint32_t)at;
+	}
+	return n;
+}
+
+/*
+ * The bytes that an input stands for: a first byte that is the number of a volume, then patches; a first byte of 255:
+ * what follows it; any other: the input itself. The caller frees them.
+ */
+static inline uint8_t *fuzz_volume(size_t *len, const uint8_t *data, size_t data_len)
+{
+	static uint8_t *volumes[VTR_COUNT(ext_bases)];
+	static uint32_t *places[VTR_COUNT(ext_bases)];
+	static size_t n_places[VTR_COUNT(ext_bases)];
+	size_t i = data_len > 0 ? data[0] : 0, n;
+	uint8_t *out;
+
+	if (data_len == 0 || i >= VTR_COUNT(ext_bases)) {
+		if (i == 255)
+			data++, data_len--;
+		out = malloc(data_len ? data_len : 1);
+		FUZZ_CHECK(out);
+		if (data_len > 0)
+			memcpy(out, data, data_len);
+		*len = data_len;
+		return out;
+	}
+	n = ext_bases[i].len;
+	if (!volumes[i]) {
+		uLongf unpacked = n;
+
+		volumes[i] = malloc(n);
+		places[i] = malloc(n * sizeof(uint32_t));
+		FUZZ_CHECK(volumes[i] && places[i]);
+		FUZZ_CHECK(uncompress(volumes[i], &unpacked, ext_bases[i].packed, ext_bases[i].packed_len) == Z_OK &&
+			   unpacked == n);
+		n_places[i] = fuzz_places(places[i], volumes[i], n);
+	}
+	out = malloc(n);
+	FUZZ_CHECK(out);
+	memcpy(out, volumes[i], n);
+	*len = fuzz_patch(out, n, places[i], n_places[i], data + 1, data_len - 1);
 	return out;
 }
 
@@ -162,6 +180,31 @@ static inline int fuzz_extent(void *arg, const struct vtr_file_extent *e)
 	return 0;
 }
 
+static inline int fuzz_stream(void *arg, const struct vtr_stream *s)
+{
+	struct fuzz_walk *w = arg;
+	struct vtr_error err = { 0 };
+	struct vtr_stat st;
+	uint8_t one[300];
+
+	FUZZ_CHECK(strlen(s->name) == s->name_len && s->node != w->node);
+	if (vtr_fs_stat(&st, w->fs, s->node, &err) < 0 ||
+	    vtr_fs_read(w->fs, s->node, s->size / 2, one, sizeof(one), &err) < 0)
+		fuzz_check_error(&err);
+	else
+		FUZZ_CHECK(st.type == VTR_TYPE_FILE && st.size == s->size);
+	return 0;
+}
+
+static inline int fuzz_prop(void *arg, const struct vtr_prop *p)
+{
+	(void)arg;
+	FUZZ_CHECK(p->key && p->title);
+	if (p->kind == VTR_PROP_TEXT)
+		fuzz_check_text(p->text);
+	return 0;
+}
+
 static inline void fuzz_file(struct fuzz_walk *w, const struct vtr_stat *st)
 {
 	const uint64_t offs[] = { 0, st->size / 2, st->size > 1000 ? st->size - 1000 : 0, st->size, UINT64_MAX };
@@ -215,6 +258,11 @@ static inline int fuzz_entry(void *arg, const struct vtr_entry *e, struct vtr_er
 	FUZZ_CHECK(e->st.mode <= 07777 && e->st.mtime.nsec < 1000000000);
 	w->fs = e->place.fs;
 	if (vtr_fs_xattrs(w->fs, e->st.node, fuzz_xattr, NULL, &err) < 0)
+		fuzz_check_error(&err);
+	w->node = e->st.node;
+	if (vtr_fs_streams(w->fs, e->st.node, fuzz_stream, w, &err) < 0)
+		fuzz_check_error(&err);
+	if (vtr_fs_props(w->fs, e->st.node, VTR_PROPS_SECURITY, fuzz_prop, NULL, &err) < 0)
 		fuzz_check_error(&err);
 	if (e->st.type == VTR_TYPE_SYMLINK) {
 		if (vtr_fs_readlink(&target, w->fs, e->st.node, &err) < 0)

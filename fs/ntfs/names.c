@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Names: UTF-16 as it is stored, bytes as the library has them, and the volume's own table of capitals. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/ntfs/ntfs.h"
+
+#define NAMES_UPCASE_BYTES (65536u * 2)
+
+size_t vtr_ntfs_name_bytes(char *out, const uint8_t *name, unsigned units)
+{
+	size_t at = 0;
+	unsigned i = 0;
+
+	for (; i < units; i++) {
+		unsigned c = vtr_get_le16(name + 2 * i);
+
+		if (c >= 0x80)
+			break;
+		out[at++] = (char)c;
+	}
+	for (; i < units; i++) {
+		uint32_t cp = vtr_get_le16(name + 2 * i);
+
+		if ((cp & 0xfc00) == 0xd800 && i + 1 < units && (vtr_get_le16(name + 2 * i + 2) & 0xfc00) == 0xdc00)
+			cp = 0x10000 + ((cp & 0x3ff) << 10) + (vtr_get_le16(name + 2 * ++i) & 0x3ff);
+		at += vtr_utf8_put(out + at, cp);
+	}
+	out[at] = 0;
+	return at;
+}
+
+int vtr_ntfs_name_units(uint16_t *out, const char *name, size_t len)
+{
+	const uint8_t *p = (const uint8_t *)name;
+	int n = 0;
+
+	while (len > 0) {
+		uint32_t cp;
+		size_t took = vtr_utf8_next(&cp, p, len);
+
+		/* Half a pair of surrogates stands as three bytes, which is not well-formed. */
+		if (took == 0 && len >= 3 && p[0] == 0xed && (p[1] & 0xe0) == 0xa0 && (p[2] & 0xc0) == 0x80) {
+			cp = 0xd000u | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+			took = 3;
+		}
+		if (took == 0 || n + (cp > 0xffff) >= (int)NTFS_MAX_NAME)
+			return -1;
+		if (cp > 0xffff) {
+			out[n++] = (uint16_t)(0xd800 + ((cp - 0x10000) >> 10));
+			out[n++] = (uint16_t)(0xdc00 + ((cp - 0x10000) & 0x3ff));
+		} else {
+			out[n++] = (uint16_t)cp;
+		}
+		p += took;
+		len -= took;
+	}
+	return n;
+}
+
+/* The table of $UpCase; where it cannot be read, that of ASCII and Latin-1, and a warning. */
+const uint16_t *vtr_ntfs_upcase(struct ntfs *x, struct vtr_error *err)
+{
+	NTFS_PUT struct ntfs_node *n = NULL;
+	VTR_FREE uint8_t *raw = NULL;
+	const struct ntfs_attr *a;
+	struct vtr_error local = { 0 };
+	size_t len = 0;
+
+	if (x->upcase)
+		return x->upcase;
+	if (vtr_ntfs_node(&n, x, NTFS_UPCASE, &local) == 0) {
+		a = vtr_ntfs_attr(n, NTFS_AT_DATA, "");
+		if (!a || a->size != NAMES_UPCASE_BYTES)
+			vtr_error_set(&local, VTR_ECORRUPT, "it has %" PRIu64 " bytes, expected %u", a ? a->size : 0,
+				      NAMES_UPCASE_BYTES);
+		else
+			(void)vtr_ntfs_slurp(&raw, &len, x, n, a, NAMES_UPCASE_BYTES, &local);
+	}
+	if (!raw && (local.code == VTR_ENOMEM || local.code == VTR_ECANCELLED || local.code == VTR_ELIMIT)) {
+		if (err)
+			*err = local;
+		return NULL;
+	}
+	x->upcase = vtr_calloc(65536, sizeof(*x->upcase), err);
+	if (!x->upcase)
+		return NULL;
+	for (uint32_t i = 0; i < 65536; i++)
+		x->upcase[i] = raw ? vtr_get_le16(raw + 2 * i)
+			       : (i >= 'a' && i <= 'z') || (i >= 0xe0 && i <= 0xfe && i != 0xf7) ? (uint16_t)(i - 0x20)
+												 : (uint16_t)i;
+	if (!raw)
+		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "ntfs: $UpCase: %s: names are compared by Latin letters alone",
+			 local.text);
+	return x->upcase;
+}
+
+int vtr_ntfs_name_cmp(const uint16_t *up, const uint16_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+	for (size_t i = 0; i < a_len && i < b_len; i++) {
+		unsigned c = up[a[i]], d = up[vtr_get_le16(b + 2 * i)];
+
+		if (c != d)
+			return c < d ? -1 : 1;
+	}
+	return a_len < b_len ? -1 : a_len > b_len;
+}

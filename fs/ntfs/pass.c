@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One pass over the MFT. Whoever lists a whole volume asks for each record once, in the order of directories, which is
+ * no order on the disk: when a good part of them was asked for, the rest is read from the first to the last, and what
+ * stat says of them is kept, in less than a tenth of their size. Records that are not plain are left to be looked at.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/ntfs/ntfs.h"
+
+#define PASS_CHUNK (1u << 20)
+#define PASS_MIN_LOADS 256u
+#define PASS_PART 32u /* of all records, asked for: then the pass is due */
+
+void vtr_ntfs_pass_done(struct ntfs *x)
+{
+	if (x->briefs)
+		vtr_uncharge(x->fs.ctx, x->n_briefs * sizeof(*x->briefs));
+	free(x->briefs);
+	x->briefs = NULL;
+}
+
+static void pass_record(struct ntfs_brief *out, struct ntfs *x, struct ntfs_node *n, uint64_t ino, uint8_t *record)
+{
+	struct ntfs_standard st;
+	struct vtr_stat s = { 0 };
+
+	if (vtr_ntfs_fixup(record, x->boot.record_len, "FILE", NULL) < 0)
+		return;
+	n->flags = vtr_get_le16(record + 0x16);
+	if (!(n->flags & NTFS_RECORD_IN_USE))
+		return;
+	out->seq = vtr_get_le16(record + 0x10);
+	if (ntfs_ino(vtr_get_le64(record + 0x20)) != 0)
+		return;
+	n->ino = ino;
+	n->n = 0;
+	n->damaged = false;
+	n->seq = out->seq;
+	if (vtr_ntfs_record_attrs(x, n, record, ino, true, NULL) < 0 || n->damaged || !vtr_ntfs_stat_plain(&s, n))
+		return;
+	vtr_ntfs_standard(&st, n);
+	out->size = s.size;
+	out->allocated = s.allocated;
+	out->created = st.created;
+	out->modified = st.modified;
+	out->changed = st.changed;
+	out->accessed = st.accessed;
+	out->nlink = (uint32_t)s.nlink;
+	out->flags = (uint16_t)s.flags;
+	out->mode = (uint16_t)s.mode;
+	out->type = (uint8_t)s.type;
+	out->known = true;
+}
+
+/* What fails is left to those who look at records one by one: they have somebody to tell. */
+static void pass_make(struct ntfs *x)
+{
+	const size_t len = x->boot.record_len, per_chunk = PASS_CHUNK / len;
+	const uint64_t records = x->mft->valid / len;
+	VTR_FREE uint8_t *chunk = malloc(PASS_CHUNK);
+	struct ntfs_node n = { .refs = 1 };
+	struct ntfs_brief *briefs;
+
+	x->passed = true;
+	if (!chunk || records > SIZE_MAX / sizeof(*briefs) ||
+	    vtr_charge(x->fs.ctx, records * sizeof(*briefs), "the pass over the MFT", NULL) < 0)
+		return;
+	x->n_briefs = records;
+	x->briefs = briefs = calloc((size_t)records, sizeof(*briefs));
+	for (uint64_t i = 0; briefs && i < records; i += per_chunk) {
+		size_t k, count = (size_t)VTR_MIN((uint64_t)per_chunk, records - i);
+
+		if (vtr_tick(x->fs.ctx, &x->fs.steps, 1, NULL) < 0 ||
+		    vtr_ntfs_stored(x, x->mft, i * len, chunk, count * len, false, NULL) < 0)
+			break;
+		for (k = 0; k < count; k++)
+			pass_record(&briefs[i + k], x, &n, i + k, chunk + k * len);
+		if (i + count == records) {
+			free(n.attrs);
+			return;
+		}
+	}
+	free(n.attrs);
+	if (!briefs)
+		vtr_uncharge(x->fs.ctx, records * sizeof(*briefs));
+	vtr_ntfs_pass_done(x);
+}
+
+const struct ntfs_brief *vtr_ntfs_brief(struct ntfs *x, uint64_t ino)
+{
+	if (!x->passed && x->loads > PASS_MIN_LOADS && x->loads > x->mft->size / x->boot.record_len / PASS_PART)
+		pass_make(x);
+	return x->briefs && ino < x->n_briefs ? &x->briefs[ino] : NULL;
+}
