@@ -108,13 +108,15 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 		{ "group_policy", "group policy" },
 	};
 	const char *product = inspect_value(os, "product_name"), *format = inspect_value(os, "package_format");
-	const char *manager = inspect_value(os, "package_manager");
+	const char *manager = inspect_value(os, "package_manager"), *type = inspect_value(os, "type");
 	ssize_t n;
 
 	inspect_records(in, os);
-	printf("%s: %s\n", vtr_os_root(os), product ? product : "an unknown system");
+	if (!product)
+		product = type && strcmp(type, "windows") == 0 ? "Windows" : "an unknown system";
+	printf("%s: %s\n", vtr_os_root(os), product);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		const char *value = inspect_value(os, lines[i].key), *type = inspect_value(os, "type");
+		const char *value = inspect_value(os, lines[i].key);
 
 		/* There is but one of some. */
 		if (strcmp(lines[i].key, "distro") != 0 || !value || !type || strcmp(value, type) != 0)

@@ -614,32 +614,40 @@ static int win_read_zone(struct vtr_os *os, struct vtr_error *err)
 	return rc < 0 ? -1 : 0;
 }
 
-/* Environments that are started to install or to mend another system. */
+/*
+ * Environments that are started to install or to mend another system. The key MiniNT alone does not say it: some set it in
+ * a system of their own, for what an environment is allowed.
+ */
 static int win_read_medium(struct vtr_os *os, struct vtr_error *err)
 {
-	static const char *const recovery[] = { "System32/RecEnv.exe", "System32/recovery/RecEnv.exe" };
+	static const char *const starts[] = { "System32/winpeshl.exe", "System32/wpeinit.exe", "System32/startnet.cmd",
+					      "System32/setupreg.hiv", NULL };
+	static const char *const recovery[] = { "System32/RecEnv.exe", "System32/recovery/RecEnv.exe", NULL };
 	struct vtr_windows *w = os->windows;
-	char path[WIN_DEPTH], folder[WIN_DEPTH];
+	const struct vtr_fact *variant = vtr_os_fact(os, "variant");
+	const struct win_hive *hive = &w->software;
+	const char *value = NULL;
+	char path[WIN_DEPTH] = WIN_NT "\\WinPE";
 	uint32_t key;
-	int pe = vtr_win_key(&key, os, &w->system, 0, vtr_win_set(path, w, "Control\\MiniNT"), err), there;
+	int pe = vtr_win_key(&key, os, &w->software, 0, path, err), there;
 
+	if (pe == 0 && variant && strcasecmp(variant->value, "WindowsPE") == 0) {
+		snprintf(path, sizeof(path), WIN_NT);
+		value = "InstallationType";
+		pe = 1;
+	}
 	if (pe == 0) {
-		snprintf(path, sizeof(path), "%s", WIN_NT "\\WinPE");
-		pe = vtr_win_key(&key, os, &w->software, 0, path, err);
+		hive = &w->system;
+		pe = vtr_win_key(&key, os, hive, 0, vtr_win_set(path, w, "Control\\MiniNT"), err);
 		if (pe > 0)
-			pe = 2;
+			pe = win_there_any(os, w->root + 1, starts, err);
 	}
 	if (pe <= 0)
 		return pe;
-	for (size_t i = 0; i < VTR_COUNT(recovery); i++) {
-		snprintf(folder, sizeof(folder), "%s/%s", w->root, recovery[i]);
-		there = vtr_os_look(NULL, NULL, os, folder, VTR_WALK_ICASE, err);
-		if (there < 0)
-			return -1;
-		if (there > 0)
-			return vtr_os_add_text(os, "medium", "recovery", folder, err);
-	}
-	return vtr_win_fact(os, "medium", "pe", pe == 2 ? &w->software : &w->system, path, NULL, err);
+	there = win_there_any(os, w->root + 1, recovery, err);
+	if (there < 0)
+		return -1;
+	return vtr_win_fact(os, "medium", there > 0 ? "recovery" : "pe", hive, path, value, err);
 }
 
 int vtr_windows_read(struct vtr_os *os, const struct vtr_inspect *in, size_t device, const char *folder,
