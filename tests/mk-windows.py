@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The files of a Windows system that inspection looks at, and no more: mk-windows.py KIND FOLDER
 
-KIND: win11, server2022, win7, xp, nt4, pe. Hives are made by mk-hive.py; the disk that they are said to lie on has the
+KIND: win11, server2022, win7, xp, nt4, pe; esp is the partition that starts the first two, seeds are for fuzzing. Hives are made by mk-hive.py; the disk that they are said to lie on has the
 signature 1234abcd and the system from 1 MiB on (win7, xp), or a GPT with the partition
 5a170000-0000-4000-8000-0000000000d2 (win11, server2022); D: is the partition 5a170000-0000-4000-8000-0000000000d3.
 """
@@ -497,6 +497,27 @@ def pe(folder):
              "CurrentMinorVersionNumber=0\nSystemRoot=\"X:\\windows\"\n")
 
 
+def seeds(folder):
+    """What fuzz_windows.c starts from: a byte that names the parser, then values, or one hive that is all of them."""
+    put(folder, "mount-gpt", b"\0DMIO:ID:" + guid(GPT["C"]))
+    put(folder, "mount-name", b"\0" + "\\??\\IDE#CdRom".encode("utf-16-le"))
+    put(folder, "bcd-gpt", b"\1" + bcd_gpt(GPT["C"]))
+    put(folder, "bcd-mbr", b"\1" + bcd_mbr(0x1234abcd, 1 << 20))
+    put(folder, "user-f", b"\2" + user_f(1001, 0x210, 1714979289, 1700000000, 1800000000, 42))
+    put(folder, "user-v", b"\3" + user_v("alice", "Alice", "none", True))
+    put(folder, "group-c", b"\4" + group_c(0x220, "Users", "all", [sid(4), sid(*MACHINE, 1001)]))
+    put(folder, "boot.ini", b"\5[boot loader]\ndefault=multi(0)\\W\n[operating systems]\nmulti(0)\\W=\"XP\" /x\nC:\\=DOS /y\n")
+    put(folder, "actions", b"\6" + actions("a.exe", "-x"))
+    put(folder, "name", b"\7\\??\\Volume{656b1715-ecf6-11df-92e6-806e6f6e6963}")
+    for name, texts in (
+            ("system", [system_vista("win11", "pc", SERVICES)]),
+            ("software", [software_vista("Windows 10 Pro", "Professional", "Client", 22631, 1, "23H2", "lab"), DEFAULT]),
+            ("sam", [sam(), "[Policy\\PolPrDmN]\n@=%s\n" % hexes(lsa("WORKGROUP"))]),
+            ("user", [NTUSER, NT + profiles("C:\\Users")]),
+            ("bcd", [bcd(True, bcd_mbr(1, 2))])):
+        put(folder, name, b"\x08" + mk_hive.hive(mk_hive.parse("\n".join(texts).split("\n"))))
+
+
 if __name__ == "__main__":
     which, top = sys.argv[1:3]
     if which == "xp":
@@ -505,6 +526,8 @@ if __name__ == "__main__":
         nt4(top)
     elif which == "pe":
         pe(top)
+    elif which == "seeds":
+        seeds(top)
     elif which == "esp":
         put_hive(top, "EFI/Microsoft/Boot/BCD", bcd(True, bcd_gpt(GPT["C"])))
     else:
