@@ -48,7 +48,7 @@ PKG += libntfs-3g
 CPPFLAGS_NTFS := -DVTR_NTFS3G
 endif
 PKG_CLI := jansson libcrypto zlib
-PKG_TEST := cmocka
+PKG_TEST := cmocka hivex
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_CLI) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKG) 2>/dev/null) -pthread
 CLI_LIBS := $(shell pkg-config --libs $(PKG_CLI) 2>/dev/null)

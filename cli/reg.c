@@ -184,6 +184,23 @@ static bool reg_open(struct reg *r, const char *key)
 
 /* ------------------------------------------------------------------------------------------------------ values as text */
 
+/* Guest text escaped, but for backslashes: every path has them. */
+static void reg_put(const char *text, size_t len)
+{
+	while (len > 0) {
+		const char *slash = memchr(text, '\\', len);
+		size_t n = slash ? (size_t)(slash - text) : len;
+
+		cli_put(stdout, text, n);
+		if (slash) {
+			putchar('\\');
+			n++;
+		}
+		text += n;
+		len -= n;
+	}
+}
+
 static const char *reg_type(char buf[16], uint32_t type)
 {
 	const char *name = vtr_reg_type_name(type);
@@ -212,7 +229,7 @@ static int reg_put_one(void *arg, const char *text, size_t len)
 	bool *first = arg;
 
 	fputs(*first ? "\"" : ", \"", stdout);
-	cli_put(stdout, text, len);
+	reg_put(text, len);
 	putchar('"');
 	*first = false;
 	return 0;
@@ -245,7 +262,7 @@ static int reg_put_value(void *arg, const struct vtr_value *v)
 	if (v->name_len == 0)
 		fputs("(default)", stdout);
 	else
-		cli_put(stdout, v->name, v->name_len);
+		reg_put(v->name, v->name_len);
 	printf("  %s  ", reg_type(type, v->type));
 	reg_put_data(v);
 	putchar('\n');
@@ -381,7 +398,7 @@ static void reg_get(struct reg *r, const char *name)
 
 			if (v.type == VTR_REG_MULTI_SZ && !end)
 				break;
-			cli_put(stdout, text + at, n);
+			reg_put(text + at, n);
 			putchar('\n');
 			at += n + 1;
 		}
@@ -399,7 +416,7 @@ static int reg_ls_key(void *arg, const struct vtr_key *k)
 
 	(void)arg;
 	printf("%s  ", k->written.set ? cli_time(time, &k->written, false) : "-");
-	cli_put(stdout, k->name, k->name_len);
+	reg_put(k->name, k->name_len);
 	fputs("\\\n", stdout);
 	return 0;
 }
@@ -412,7 +429,7 @@ static int reg_ls_below(void *arg, const struct vtr_key *k)
 
 	if (k->depth > 0)
 		putchar('\n');
-	cli_put(stdout, k->path, k->path_len);
+	reg_put(k->path, k->path_len);
 	putchar('\n');
 	if (vtr_hive_values(r->h, k->id, reg_put_value, &indent, &err) < 0) {
 		cli_error(&r->c, &err);
@@ -455,7 +472,7 @@ static int reg_found(void *arg, const struct vtr_key *k, const struct vtr_value 
 		cli_json_line(o);
 		return 0;
 	}
-	cli_put(stdout, k->path, k->path_len);
+	reg_put(k->path, k->path_len);
 	fputs(v ? "  " : "\n", stdout);
 	if (v)
 		reg_put_value(NULL, v);
@@ -475,21 +492,23 @@ static int reg_run(int argc, char **argv)
 	static const int most[] = { 2, 1, 1, 2 };
 	struct reg r = { 0 };
 	struct vtr_error err = { 0 };
+	const char *word;
 	size_t what = 0;
 
-	while (argc > 1 && what < 4 && strcmp(argv[1], reg_whats[what]) != 0)
-		what++;
-	/* What is to be done comes first: with it gone, the rest is as for every verb. */
-	if (argc > 1 && what < 4) {
-		argv++;
-		argc--;
-	}
 	if (!cli_begin(&r.c, &cli_verb_reg, &argc, &argv, "R", longs, reg_option, &r))
 		return cli_end(&r.c);
-	if (what == 4) {
-		cli_usage(&r.c, "get, ls, export or find?");
+	/* What is to be done is the first argument, and was taken for the image. */
+	word = r.c.images_named ? (argc > 0 ? argv[0] : "") : r.c.images[0];
+	while (what < 4 && strcmp(word, reg_whats[what]) != 0)
+		what++;
+	if (what == 4 || (argc == 0 && !r.c.images_named)) {
+		cli_usage(&r.c, what == 4 ? "get, ls, export or find?" : "which image, or hive?");
 		return cli_end(&r.c);
 	}
+	if (!r.c.images_named)
+		r.c.images[0] = argv[0];
+	argv++;
+	argc--;
 	r.what = (enum reg_what)what;
 	for (size_t i = 0; i < sizeof(reg_options) / sizeof(reg_options[0]); i++) {
 		if ((r.used & 1u << i) && !(reg_options[i].of & 1u << what)) {

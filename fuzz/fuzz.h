@@ -41,6 +41,7 @@ static inline struct vtr_ctx *fuzz_ctx(void)
 	l.text_file = 65536;
 	l.package_db = 1 << 20;
 	l.line = 4096;
+	l.hive = 1 << 20;
 	l.packages = 1000;
 	l.snapshots = 16;
 	l.threads = 1;

@@ -625,7 +625,7 @@ static int hive_room(struct vtr_hive *h, uint32_t size, struct vtr_error *err)
 static void hive_grown(struct vtr_hive *h)
 {
 	uint64_t there = h->b->size > HIVE_BASE ? (h->b->size - HIVE_BASE) / HIVE_PAGE : 0;
-	uint64_t pages = vtr_div_up(h->size, HIVE_PAGE);
+	uint64_t pages = vtr_div_up(h->size, HIVE_PAGE), lost = 0, first = 0;
 	struct vtr_error why;
 
 	for (uint64_t page = there; page < pages; page++) {
@@ -633,16 +633,21 @@ static void hive_grown(struct vtr_hive *h)
 
 		if (hive_has(h, page))
 			continue;
-		vtr_error_set(&why, VTR_ETRUNCATED,
-			      "the file ends at %#" PRIx64 ", and no log has the page at %#" PRIx64 ": it is lost",
-			      h->b->size, HIVE_AT(off));
-		vtr_hive_warn(h, &why);
+		if (lost++ == 0)
+			first = page;
 		/* Part of it may be in the file; the rest is zeros, which is no cell. */
 		if (h->b->size > HIVE_AT(off))
 			(void)vtr_blk_pread(h->b, HIVE_AT(off), h->bins + off, (size_t)(h->b->size - HIVE_AT(off)),
 					    NULL);
 		h->have[page / 64] |= (uint64_t)1 << page % 64;
 	}
+	if (lost == 0)
+		return;
+	vtr_error_set(&why, VTR_ETRUNCATED,
+		      "the file ends at %#" PRIx64 ", and no log has %" PRIu64 " pages from %#" PRIx64
+		      " on: they are lost",
+		      h->b->size, lost, HIVE_AT(first * HIVE_PAGE));
+	vtr_hive_warn(h, &why);
 }
 
 static int hive_replay(struct vtr_hive *h, struct vtr_blk *const *blks, size_t n, struct vtr_error *err)
@@ -688,11 +693,28 @@ static bool hive_key_at(struct vtr_hive *h, uint64_t off)
 	       h->bins[off + 1] == 'k';
 }
 
-/* Where the root is; the first cell of the first bin where the base block leads nowhere. */
+/* The first key in use that says that it is a root; HIVE_NONE. */
+static uint32_t hive_scan_root(struct vtr_hive *h, struct hive_key *k, struct vtr_error *err)
+{
+	for (uint64_t off = 32; off + 8 + HIVE_MIN_KEY <= h->size; off += 8) {
+		const uint8_t *p = h->bins + off + h->head;
+
+		if (off % HIVE_PAGE == 0 && vtr_tick(h->ctx, &h->steps, HIVE_PAGE / 64, err) < 0)
+			return HIVE_NONE;
+		if (p[0] == 'n' && p[1] == 'k' && (p[2] & HIVE_KEY_ENTRY) &&
+		    vtr_hive_key_read(k, h, (uint32_t)off, NULL) == 0)
+			return (uint32_t)off;
+	}
+	vtr_error_set(err, VTR_ECORRUPT, "no key is a root");
+	return HIVE_NONE;
+}
+
+/* Where the root is. Where the base block leads nowhere, a key that says so is looked for. */
 static int hive_find_root(struct vtr_hive *h, struct vtr_error *err)
 {
-	struct vtr_error why;
+	struct vtr_error why, none;
 	struct hive_key k;
+	uint32_t off;
 
 	h->head = 4;
 	/* Cells of version 1.1 have 8 bytes before them; a damaged base block may say anything. */
@@ -700,19 +722,16 @@ static int hive_find_root(struct vtr_hive *h, struct vtr_error *err)
 		h->head = 8;
 	if (vtr_hive_key_read(&k, h, h->base.root, &why) == 0)
 		return 0;
-	if (hive_fatal(&why) || h->base.root == 32) {
-		if (err)
-			*err = why;
-		return vtr_at(err, "root");
-	}
 	vtr_error_at(&why, "root");
-	if (vtr_hive_key_read(&k, h, 32, err) < 0 || !(k.flags & HIVE_KEY_ENTRY)) {
+	off = hive_fatal(&why) || vtr_hive_fill_all(h, NULL) < 0 ? HIVE_NONE : hive_scan_root(h, &k, &none);
+	if (off == HIVE_NONE) {
 		if (err)
 			*err = why;
 		return -1;
 	}
-	vtr_hive_warn(h, &why);
-	h->base.root = 32;
+	vtr_error_set(&none, why.code, "%s: the key at %#" PRIx64 " is taken for it", why.text, HIVE_AT(off));
+	vtr_hive_warn(h, &none);
+	h->base.root = off;
 	return 0;
 }
 
@@ -953,7 +972,7 @@ struct hive_lookup {
 	struct vtr_hive *h;
 	const struct hive_want *want;
 	uint32_t hash;
-	bool by_hash;
+	bool by_hash, passed; /* passed: some have another hash */
 	struct hive_key found;
 };
 
@@ -964,8 +983,10 @@ static int hive_match(void *arg, uint32_t off, bool has_hash, uint32_t hash, str
 	struct vtr_error why = { 0 };
 	struct hive_key k;
 
-	if (has_hash && l->by_hash && hash != l->hash)
+	if (has_hash && l->by_hash && hash != l->hash) {
+		l->passed = true;
 		return 0;
+	}
 	if (vtr_hive_key_read(&k, l->h, off, &why) < 0) {
 		if (!hive_fatal(&why) && why.code != VTR_EIO)
 			return 0;
@@ -992,7 +1013,7 @@ static int hive_find_one(struct hive_key *out, struct vtr_hive *h, const struct 
 	for (size_t i = 0; i < want.n; i++)
 		l.hash = l.hash * 37 + want.u[i];
 	r = vtr_hive_each_subkey(h, k, hive_match, &l, err);
-	if (r == 0) {
+	if (r == 0 && l.passed) {
 		/* Hashes are hints: one that is wrong hides no key. */
 		l.by_hash = false;
 		r = vtr_hive_each_subkey(h, k, hive_match, &l, err);

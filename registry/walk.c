@@ -457,6 +457,7 @@ int vtr_hive_search(struct vtr_hive *h, uint32_t key, const char *text, unsigned
 int vtr_hive_check(struct vtr_hive *h, struct vtr_error *err)
 {
 	struct vtr_error why;
+	bool lost = false;
 
 	if (vtr_hive_fill_all(h, err) < 0)
 		return walk_at(h, err);
@@ -469,12 +470,17 @@ int vtr_hive_check(struct vtr_hive *h, struct vtr_error *err)
 			/* Behind the last bin a base block that cannot be trusted says nothing. */
 			if (!h->base.sum_ok && at > 0)
 				return 0;
-			vtr_error_set(&why, VTR_ECORRUPT, "no bin at %#" PRIx64 ", expected one up to %#" PRIx64,
-				      HIVE_AT(at), HIVE_AT(h->size));
-			vtr_hive_warn(h, &why);
+			if (!lost) {
+				vtr_error_set(&why, VTR_ECORRUPT,
+					      "no bin at %#" PRIx64 ", expected one up to %#" PRIx64, HIVE_AT(at),
+					      HIVE_AT(h->size));
+				vtr_hive_warn(h, &why);
+			}
+			lost = true;
 			at += HIVE_PAGE;
 			continue;
 		}
+		lost = false;
 		size = vtr_get_le32(h->bins + at + 8);
 		if (size < HIVE_PAGE || size % HIVE_PAGE != 0 || size > h->size - at) {
 			vtr_error_set(&why, VTR_ECORRUPT, "bin at %#" PRIx64 ": %" PRIu64 " bytes, there are %" PRIu64,

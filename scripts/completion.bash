@@ -88,8 +88,8 @@ _vitrine()
 		--follow) common+=("$word") ;;
 		-*) ! _vitrine_has_value "$word" "$help" || ((++i)) ;;
 		*)
-			# The pattern comes before the image.
-			if [ "$verb" = grep ] && [ -z "$image" ] && ((before++ == 0)); then
+			# The pattern, or what to do, comes before the image.
+			if [[ $verb == grep || $verb == reg ]] && [ -z "$image" ] && ((before++ == 0)); then
 				continue
 			fi
 			[ -n "$image" ] || common+=("$word")
@@ -98,6 +98,10 @@ _vitrine()
 			;;
 		esac
 	done
+	if [ "$verb" = reg ] && [ "$before" = 0 ]; then
+		mapfile -t COMPREPLY < <(compgen -W $'get\nls\nexport\nfind' -- "$cur")
+		return
+	fi
 	usage=${help%%$'\n'*}
 	if [ -z "$image" ] || [[ $prev == -a || $prev == --add || $usage != *PATH* ]] ||
 		[[ $usage == *IMAGE\ IMAGE* && $images -lt 2 ]]; then

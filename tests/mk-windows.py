@@ -2,13 +2,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The files of a Windows system that inspection looks at, and no more: mk-windows.py KIND FOLDER
 
-KIND: win11, server2022, win7, xp, nt4, pe; esp is the partition that starts the first two, seeds are for fuzzing. Hives are made by mk-hive.py; the disk that they are said to lie on has the
+KIND: win11, server2022, win7, xp, nt4, pe; esp is the partition that starts the first two, seeds are for fuzzing. mk-hive.py writes the hives; the disk that they are said to lie on has the
 signature 1234abcd and the system from 1 MiB on (win7, xp), or a GPT with the partition
 5a170000-0000-4000-8000-0000000000d2 (win11, server2022); D: is the partition 5a170000-0000-4000-8000-0000000000d3.
+
+Hives are written here as text:
+    [Key\\Below]                a key, and those above it
+    name="text"                REG_SZ; "" around name may be left out, @ is the default value
+    name=expand:"%x%"          REG_EXPAND_SZ
+    name=multi:"a","b"         REG_MULTI_SZ
+    name=1f                    REG_DWORD, hexadecimal
+    name=hex:01,02             REG_BINARY
 """
 import importlib.machinery
 import importlib.util
 import os
+import re
 import struct
 import sys
 
@@ -29,6 +38,43 @@ mk_pe = load("mk_pe", os.path.join(here, "..", "fuzz", "seeds", "mk-pe.py"))
 MACHINE = (21, 1001, 2002, 3003)
 GPT = {"C": "5a170000-0000-4000-8000-0000000000d2", "D": "5a170000-0000-4000-8000-0000000000d3",
        "ESP": "5a170000-0000-4000-8000-0000000000d1"}
+
+
+def utf16(text):
+    return text.encode("utf-16-le")
+
+
+def value(text):
+    m = re.match(r"(?:(expand|multi|hex):)?(.*)$", text, re.S)
+    kind, rest = m.groups()
+    if kind == "hex":
+        return mk_hive.BINARY, bytes(int(b, 16) for b in rest.split(",") if b)
+    if kind == "expand":
+        return mk_hive.EXPAND, mk_hive.sz(rest.strip('"'))
+    if kind == "multi":
+        return mk_hive.MULTI, mk_hive.multi(*re.findall(r'"([^"]*)"', rest))
+    if rest.startswith('"'):
+        return mk_hive.SZ, mk_hive.sz(rest[1:rest.rindex('"')])
+    return mk_hive.DWORD, mk_hive.dword(int(rest, 16))
+
+
+def hive(text):
+    """A hive out of a text."""
+    root = key = mk_hive.Key("ROOT")
+    known = {"": root}
+    for line in text.split("\n"):
+        if line.startswith("["):
+            key, path = root, ""
+            for part in line[1:line.rindex("]")].split("\\"):
+                path += "\\" + part.upper()
+                if path not in known:
+                    known[path] = mk_hive.Key(part)
+                    key.children.append(known[path])
+                key = known[path]
+        elif line:
+            name, _, rest = line.partition("=")
+            key.values.append(("" if name == "@" else name.strip('"'),) + value(rest))
+    return mk_hive.Hive(root).bytes()
 
 
 def hexes(data):
@@ -384,7 +430,7 @@ def put(folder, path, data):
 
 
 def put_hive(folder, path, text):
-    put(folder, path, mk_hive.hive(mk_hive.parse(text.split("\n"))))
+    put(folder, path, hive(text))
 
 
 def common(folder, root, machine, numbers):
@@ -515,7 +561,7 @@ def seeds(folder):
             ("sam", [sam(), "[Policy\\PolPrDmN]\n@=%s\n" % hexes(lsa("WORKGROUP"))]),
             ("user", [NTUSER, NT + profiles("C:\\Users")]),
             ("bcd", [bcd(True, bcd_mbr(1, 2))])):
-        put(folder, name, b"\x08" + mk_hive.hive(mk_hive.parse("\n".join(texts).split("\n"))))
+        put(folder, name, b"\x08" + hive("\n".join(texts)))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,12 @@ expect 'disk.qcow2' log -n 5 disk.q
 expect '' log -n ''
 expect $'cyclonedx\nspdx' inspect --sbom ''
 
+# What to do with the registry comes before its image.
+expect $'export\nfind\nget\nls' reg ''
+expect export reg ex
+expect 'disk.qcow2' reg get disk.q
+expect '--prefix' reg export --pre
+
 # Paths of the guest.
 command -v mke2fs >/dev/null || {
 	echo "skipped: no mke2fs for paths of the guest"

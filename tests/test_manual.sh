@@ -64,6 +64,14 @@ printf '\0\0\0\001' | dd of=locked.qcow2 bs=1 seek=32 conv=notrunc status=none #
 cp guest.qcow2 marked.qcow2
 qemu-img bitmap --add marked.qcow2 changes
 
+# A system drive of Windows that holds its registry and no more, and hives for the members that are not in it.
+python3 "$top/tests/mk-hive.py" guest windows
+truncate -s 16M windows.img
+mke2fs -q -F -t ext4 -d windows windows.img
+mv windows/Users/eva/NTUSER.DAT .
+python3 "$top/tests/mk-hive.py" hives .
+python3 "$top/tests/mk-hive.py" lost cut.hive
+
 cd "$dir"
 python3 - "$top" <<'END'
 import collections, json, os, re, subprocess, sys
@@ -261,6 +269,9 @@ shapes = {
     "log": lambda: documents("log", True, ["guest.qcow2"], ["odd.raw"], ["--list-boots", "odd.raw"]),
     "diff": lambda: sides(documents("diff", True, ["--files", "--packages", "--facts", "guest.qcow2", "odd.raw"],
                                     ["--packages", "guest.qcow2", "upgraded.qcow2"])),
+    "reg": lambda: documents("reg", True, ["export", "first"], ["export", "odd"], ["export", "--deleted", "deleted"],
+                             ["export", "cut.hive"], ["find", "first", "", "multi"], ["get", "first", "types", "sz"],
+                             ["get", "--security", "first", "types"]),
     "hash": lambda: documents("hash", True, ["-R", "guest.qcow2"], ["-R", "odd.raw"]),
 }
 
