@@ -412,6 +412,8 @@ struct vtr_fs *vtr_guest_fs(struct vtr_guest *g, size_t i, struct vtr_error *err
 		d->tried = true;
 		if (vtr_fs_open_among(&d->fs, d->fs_blk, NULL, &others, &d->error) < 0)
 			vtr_error_at(&d->error, "%s", d->name);
+		else if (d->fs->label && !d->label[0])
+			snprintf(d->label, sizeof(d->label), "%s", d->fs->label);
 	}
 	if (!d->fs && err)
 		*err = d->error;

@@ -48,6 +48,7 @@ struct vtr_fs {
 	uint64_t root;
 	uint64_t steps; /* for vtr_tick() */
 	unsigned refs;
+	const char *label; /* where identify() cannot tell it: bytes, borrowed until fs goes. NULL otherwise */
 };
 
 /* Carries a directory's entries from the driver to the caller. */

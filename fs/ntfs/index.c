@@ -15,7 +15,9 @@ struct index {
 	const struct ntfs_attr *root;
 	struct ntfs_stream *blocks;   /* NULL: the root is all */
 	uint32_t block_len, vcn_log2; /* bytes; what a VCN counts */
-	uint8_t *buf;		      /* block_len */
+	uint8_t *buf;		      /* room bytes, of which have are those from off on */
+	size_t room, have;
+	uint64_t off;
 };
 
 /*
@@ -25,8 +27,11 @@ struct index {
  */
 #define INDEX_ROOT_HEADER 0x10u
 #define INDEX_BLOCK_HEADER 0x18u
+#define INDEX_AHEAD (64u << 10) /* bytes read at once */
 
-static int index_open(struct index *ix, struct ntfs *x, struct ntfs_node *n, const char *name, struct vtr_error *err)
+/* ahead: the blocks will be asked for in their order. */
+static int index_open(struct index *ix, struct ntfs *x, struct ntfs_node *n, const char *name, bool ahead,
+		      struct vtr_error *err)
 {
 	const struct ntfs_attr *a;
 
@@ -43,22 +48,47 @@ static int index_open(struct index *ix, struct ntfs *x, struct ntfs_node *n, con
 	ix->vcn_log2 = x->cluster <= ix->block_len ? x->boot.cluster_log2 : 9;
 	if (vtr_ntfs_stream(&ix->blocks, x, n, a, err) < 0)
 		return vtr_at(err, "record %" PRIu64 ": index", n->ino);
-	ix->buf = malloc(ix->block_len);
+	ix->room = ahead ? (size_t)VTR_MAX((uint64_t)ix->block_len, VTR_MIN((uint64_t)INDEX_AHEAD, ix->blocks->size))
+			 : ix->block_len;
+	ix->buf = malloc(ix->room);
 	return ix->buf ? 0 : vtr_fail(err, VTR_ENOMEM, "out of memory: an index block");
 }
 
-/* Read the block at off of the allocation into ix->buf. */
-static int index_block(struct index *ix, uint64_t off, struct vtr_error *err)
+/* Have the block at off of the allocation in memory: alone, or, for a listing, with those that follow it. */
+static int index_fetch(struct index *ix, uint64_t off, struct vtr_error *err)
 {
+	size_t len = (size_t)VTR_MIN((uint64_t)ix->room, ix->blocks->size - off);
+
+	if (off >= ix->off && off - ix->off < ix->have && ix->block_len <= ix->have - (off - ix->off))
+		return 0;
+	ix->off = off;
+	ix->have = len;
+	if (len > ix->block_len && vtr_ntfs_stored(ix->x, ix->blocks, off, ix->buf, len, false, NULL) == 0)
+		return 0;
+	ix->have = 0;
+	if (vtr_ntfs_stored(ix->x, ix->blocks, off, ix->buf, ix->block_len, true, err) < 0)
+		return -1;
+	ix->have = ix->block_len;
+	return 0;
+}
+
+/* The block at off of the allocation: *out is in ix->buf, and good until the next one. Asked for once. */
+static int index_block(uint8_t **out, struct index *ix, uint64_t off, struct vtr_error *err)
+{
+	uint8_t *p;
+
 	if (!ix->blocks || !vtr_range_in(off, ix->block_len, ix->blocks->size))
 		return vtr_fail(err, VTR_ECORRUPT, "index block at %#" PRIx64 ": there are %" PRIu64 " bytes of them",
 				off, ix->blocks ? ix->blocks->size : 0);
-	if (vtr_ntfs_stored(ix->x, ix->blocks, off, ix->buf, ix->block_len, true, err) < 0 ||
-	    vtr_ntfs_fixup(ix->buf, ix->block_len, "INDX", err) < 0)
+	if (index_fetch(ix, off, err) < 0)
 		return vtr_at(err, "index block at %#" PRIx64, off);
-	if (vtr_get_le64(ix->buf + 0x10) != off >> ix->vcn_log2)
+	p = ix->buf + (off - ix->off);
+	if (vtr_ntfs_fixup(p, ix->block_len, "INDX", err) < 0)
+		return vtr_at(err, "index block at %#" PRIx64, off);
+	if (vtr_get_le64(p + 0x10) != off >> ix->vcn_log2)
 		return vtr_fail(err, VTR_ECORRUPT, "index block at %#" PRIx64 ": it says that it is VCN %" PRIu64, off,
-				vtr_get_le64(ix->buf + 0x10));
+				vtr_get_le64(p + 0x10));
+	*out = p;
 	return 0;
 }
 
@@ -205,6 +235,7 @@ static int index_emit_blocks(struct index *ix, struct vtr_emitter *e, struct vtr
 	if (used)
 		blocks = VTR_MIN(blocks, (uint64_t)len * 8);
 	for (uint64_t i = 0; i < blocks; i++) {
+		uint8_t *block;
 		int r;
 
 		if (i % 1024 == 0 && vtr_tick(ix->x->fs.ctx, &ix->x->fs.steps, 1, err) < 0)
@@ -212,7 +243,7 @@ static int index_emit_blocks(struct index *ix, struct vtr_emitter *e, struct vtr
 		if (used && (i / 8 >= len || !(used[i / 8] >> (i % 8) & 1)))
 			continue;
 		local.code = VTR_OK;
-		if (index_block(ix, i * ix->block_len, &local) < 0) {
+		if (index_block(&block, ix, i * ix->block_len, &local) < 0) {
 			if (index_fatal(&local)) {
 				if (err)
 					*err = local;
@@ -226,7 +257,7 @@ static int index_emit_blocks(struct index *ix, struct vtr_emitter *e, struct vtr
 				return -1;
 			continue;
 		}
-		r = index_emit(ix, ix->buf + INDEX_BLOCK_HEADER, ix->block_len - INDEX_BLOCK_HEADER, e, err);
+		r = index_emit(ix, block + INDEX_BLOCK_HEADER, ix->block_len - INDEX_BLOCK_HEADER, e, err);
 		if (r != 0)
 			return r;
 	}
@@ -242,7 +273,7 @@ int vtr_ntfs_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, str
 
 	if (vtr_ntfs_node(&n, x, ntfs_ino(dir), err) < 0)
 		return -1;
-	r = index_open(&ix, x, n, "$I30", err);
+	r = index_open(&ix, x, n, "$I30", true, err);
 	if (r == 0)
 		r = index_emit(&ix, ix.root->value + INDEX_ROOT_HEADER, ix.root->value_len - INDEX_ROOT_HEADER, e, err);
 	if (r == 0 && ix.blocks)
@@ -309,6 +340,7 @@ static int index_seek(struct index *ix, struct index_seek *s, struct vtr_error *
 				ix->root->value_len - INDEX_ROOT_HEADER, err);
 
 	while (r == 0 && n > 0) {
+		uint8_t *block;
 		uint64_t off;
 
 		if (visits-- == 0)
@@ -316,9 +348,10 @@ static int index_seek(struct index *ix, struct index_seek *s, struct vtr_error *
 		if (below[--n] > UINT64_MAX >> ix->vcn_log2)
 			return vtr_fail(err, VTR_ECORRUPT, "index VCN %" PRIu64, below[n]);
 		off = below[n] << ix->vcn_log2;
-		if (index_block(ix, off, err) < 0)
+		ix->have = 0; /* a block that is met again is not fixed up again */
+		if (index_block(&block, ix, off, err) < 0)
 			return -1;
-		r = index_seek_node(below, &n, VTR_COUNT(below), s, ix->buf + INDEX_BLOCK_HEADER,
+		r = index_seek_node(below, &n, VTR_COUNT(below), s, block + INDEX_BLOCK_HEADER,
 				    ix->block_len - INDEX_BLOCK_HEADER, err);
 	}
 	return r;
@@ -374,7 +407,7 @@ int vtr_ntfs_lookup(uint64_t *node, int *type, struct vtr_fs *fs, uint64_t dir, 
 	s.n_units = (size_t)units;
 	vtr_ntfs_standard(&st, n);
 	s.exact = st.version == 1 && st.max_versions == 0;
-	r = index_open(&ix, x, n, "$I30", err);
+	r = index_open(&ix, x, n, "$I30", false, err);
 	if (r == 0)
 		r = index_seek(&ix, &s, err);
 	free(ix.buf);
@@ -411,7 +444,7 @@ int vtr_ntfs_index_le32(uint8_t *out, size_t value_len, struct ntfs *x, struct n
 		.cmp = index_le32_cmp, .see = index_le32_see, .x = x, .key = key, .value = out, .value_len = value_len
 	};
 	struct index ix = { 0 };
-	int r = index_open(&ix, x, n, name, err);
+	int r = index_open(&ix, x, n, name, false, err);
 
 	if (r == 0)
 		r = index_seek(&ix, &s, err);

@@ -88,6 +88,7 @@ static int ntfs_open(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs
 		vtr_warn(fs->ctx, VTR_ETRUNCATED,
 			 "ntfs: it has %" PRIu64 " bytes, the volume %" PRIu64 ": read as far as that goes",
 			 x->info.size, b->size);
+	fs->label = x->label;
 	*out = vtr_steal(fs);
 	return 0;
 }

@@ -11,7 +11,7 @@
 
 #define PASS_CHUNK (1u << 20)
 #define PASS_MIN_LOADS 256u
-#define PASS_PART 32u /* of all records, asked for: then the pass is due */
+#define PASS_PART 64u /* of all records, asked for: then the pass is due */
 
 void vtr_ntfs_pass_done(struct ntfs *x)
 {
