@@ -672,10 +672,10 @@ struct vtr_fact {
 	const char *reg_key, *reg_value;
 };
 
-/* An entry of fstab, or what takes its place; bytes of the guest, NUL terminated. */
+/* An entry of fstab, or what takes its place, a drive for one; bytes of the guest, NUL terminated. */
 struct vtr_mount {
 	const char *spec;    /* as in fstab: "UUID=…" */
-	const char *path;    /* "/", "/boot"; "none" for swap */
+	const char *path;    /* "/", "/boot"; "none" for swap; "C:" */
 	const char *type;    /* "ext4" */
 	const char *options; /* "defaults,ro" */
 	const char *device;  /* "/dev/sda1"; NULL: not among the guest's devices */
@@ -739,7 +739,7 @@ VTR_API const char *vtr_os_root(const struct vtr_os *os);
 /*
  * A fact by its key; NULL: unknown. Borrowed until the guest goes. Keys:
  *
- *	type		"linux", "hurd", "freebsd", "netbsd", "openbsd", "minix"
+ *	type		"linux", "windows", "hurd", "freebsd", "netbsd", "openbsd", "minix"
  *	distro		"debian", "ubuntu", "fedora", … : the os-release ID where nothing better is known
  *	product_name	"Debian GNU/Linux 12 (bookworm)"
  *	version		"12.5": as the system says it; major_version and minor_version: its first two numbers
@@ -755,9 +755,14 @@ VTR_API const char *vtr_os_root(const struct vtr_os *os);
  *	build_id	of os-release
  *	osinfo		"debian12": the short id that virt-inspector prints
  *
+ * of Windows also build, revision, display_version, service_pack, edition, system_root, control_set, computer_name, domain,
+ * timezone_name, product_id, registered_owner, registered_organization, install_date, medium, boot_loader, boot_default,
+ * firmware,
+ *
  * and after vtr_os_read_records() these, too: locale, keymap, boot_loader, firmware, boot_default, default_target,
  * nameservers, selinux, selinux_policy, apparmor, cloud_init, cloud_init_datasources, container, medium, last_boot,
- * last_activity. vitrine-inspect(1) says what they are.
+ * last_activity, and of Windows language, last_shutdown, fast_startup, hibernation, pending_reboot, pending_renames,
+ * workgroup, domain_netbios, group_policy, machine_sid, boot_storage_drivers. vitrine-inspect(1) says what they are.
  */
 VTR_API const struct vtr_fact *vtr_os_fact(const struct vtr_os *os, const char *key);
 VTR_API const struct vtr_fact *vtr_os_fact_at(const struct vtr_os *os, size_t i); /* NULL beyond the last */
@@ -802,7 +807,10 @@ VTR_API const char *vtr_record_member(const struct vtr_record *r, const char *ke
 VTR_API size_t vtr_os_mounts(const struct vtr_os *os);
 VTR_API const struct vtr_mount *vtr_os_mount(const struct vtr_os *os, size_t i); /* NULL beyond the last */
 
-/* The system's filesystems mounted together as its fstab says. Borrowed until the guest goes. */
+/*
+ * The system's filesystems mounted together as its fstab says; of Windows the volume that it is on, with its drives: see
+ * vtr_tree_add_drive(). Borrowed until the guest goes.
+ */
 VTR_API struct vtr_tree *vtr_os_tree(struct vtr_os *os);
 
 /*
