@@ -50,7 +50,7 @@ struct cli {
 	struct vtr_tree *own_tree; /* of a single filesystem; systems own theirs */
 	char **paths;		   /* cli_paths() made them */
 	size_t n_paths;
-	int status;		   /* worst so far of CLI_FAILED and CLI_PARTIAL */
+	int status; /* worst so far of CLI_FAILED and CLI_PARTIAL */
 };
 
 /* Long options of a verb's own start here; short ones are their letters. */

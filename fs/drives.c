@@ -133,7 +133,12 @@ static int drives_enter(const char **rest, struct vtr_fs **from, bool *system, c
 			const char *path, const char *text, struct vtr_fs *link, struct vtr_error *err)
 {
 	/* Win32's device namespaces and the kernel's, whose names are links to devices; a link may have lost the prefix. */
-	static const char *const spaces[] = { "//?/", "//./", "/?" "?/", "/GLOBAL?" "?/", "/DosDevices/" };
+	static const char *const spaces[] = { "//?/", "//./",
+					      "/?"
+					      "?/",
+					      "/GLOBAL?"
+					      "?/",
+					      "/DosDevices/" };
 	const char *p = NULL;
 	int rc = drives_volume(from, rest, t, text, err);
 
@@ -164,7 +169,7 @@ static int drives_enter(const char **rest, struct vtr_fs **from, bool *system, c
 		*rest = p;
 		return 0;
 	}
-	if (path[0] == '\\' && path[1] == '\\')
+	if (text[0] == '/' && text[1] == '/' && (link || (path[0] == '\\' && path[1] == '\\')))
 		return vtr_fail(err, VTR_ENOTFOUND, "a share of the network");
 	*rest = text;
 	*from = text[0] != '/' ? NULL : link ? link : t->root;

@@ -9,6 +9,7 @@ V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/windows-guest.sh
 . tests/windows-guest.sh
+make=$PWD/tests/mk-windows.py
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 TZ=UTC
 for tool in mke2fs debugfs sfdisk python3; do
 	command -v "$tool" >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
@@ -201,7 +202,7 @@ fails 'C:\None\x' '"None"'
 
 # Links: as the NTFS driver tells of junctions, and as texts of Windows.
 mkdir links
-python3 "$windows_tests/mk-windows.py" win7 links
+python3 "$make" win7 links
 mkdir links/Data
 ln -s /Users 'links/Documents and Settings'
 ln -s '/D:/Stuff' links/Data/there
@@ -275,9 +276,9 @@ X
 
 # Two systems on one volume, and one whose folder has a name of its own.
 mkdir two
-python3 "$windows_tests/mk-windows.py" nt4 two
+python3 "$make" nt4 two
 mv two/WINNT two/NTSRV
-python3 "$windows_tests/mk-windows.py" pe two
+python3 "$make" pe two
 windows_fs_of two two.raw 16M
 [ "$("$V" inspect --brief two.raw 2>/dev/null | grep -c '^/dev/sda: Windows')" = 2 ] || die "two: $("$V" inspect --brief two.raw)"
 rm -rf two/Windows
