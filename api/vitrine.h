@@ -922,7 +922,7 @@ struct vtr_hive_info {
 #define VTR_KEY_LINK (1u << 0)	     /* a symbolic link: its value SymbolicLinkValue says where to */
 #define VTR_KEY_DELETED (1u << 1)    /* found in free cells */
 #define VTR_KEY_NAME_CUT (1u << 2)   /* its name is no well-formed UTF-16, or not all there */
-#define VTR_KEY_PREDEFINED (1u << 3) /* stands for a handle, and has no values */
+#define VTR_KEY_PREDEFINED (1u << 3) /* stands for a handle of the system */
 
 struct vtr_key {
 	uint32_t id;

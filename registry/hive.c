@@ -335,10 +335,12 @@ int vtr_hive_value_list(const uint8_t **out, uint32_t *n, uint32_t *room, struct
 
 	*n = *room = 0;
 	*out = NULL;
-	/* The number stands for a handle there. */
-	if (k->n_values == 0 || (k->flags & HIVE_KEY_PREDEF))
+	if (k->n_values == 0)
 		return 0;
 	*out = vtr_hive_cell(h, k->values, &len, 0, &why);
+	/* With this flag the number is a handle, unless there is such a list all the same. */
+	if ((k->flags & HIVE_KEY_PREDEF) && (!*out || k->n_values > len / 4))
+		return 0;
 	if (!*out)
 		return hive_list_lost(h, k, "values", &why, err);
 	*room = len / 4;
@@ -521,7 +523,7 @@ int vtr_hive_key_show(struct vtr_key *out, struct vtr_str *name, struct vtr_str 
 		.written = vtr_hive_time(k->time),
 		.parent = k->parent,
 		.subkeys = k->n_subkeys,
-		.values = k->flags & HIVE_KEY_PREDEF ? 0 : k->n_values,
+		.values = (k->flags & HIVE_KEY_PREDEF) && k->n_values > h->size / 4 ? 0 : k->n_values,
 		.flags = (k->flags & HIVE_KEY_LINK ? VTR_KEY_LINK : 0) |
 			 (k->flags & HIVE_KEY_PREDEF ? VTR_KEY_PREDEFINED : 0) |
 			 (vtr_hive_name_sound(&k->name) ? 0 : VTR_KEY_NAME_CUT),
@@ -589,6 +591,26 @@ int vtr_hive_value_show(struct vtr_value *out, struct vtr_str *name, struct vtr_
 	value.name_len = name->len;
 	*out = value;
 	return 0;
+}
+
+struct hive_lent vtr_hive_lend(struct vtr_hive *h)
+{
+	struct hive_lent lent = { h->joined, h->joined_cap };
+
+	h->joined = NULL;
+	h->joined_cap = 0;
+	return lent;
+}
+
+void vtr_hive_give_back(struct vtr_hive *h, struct hive_lent lent)
+{
+	if (h->joined_cap >= lent.cap) {
+		free(lent.p);
+		return;
+	}
+	free(h->joined);
+	h->joined = lent.p;
+	h->joined_cap = lent.cap;
 }
 
 /* ----------------------------------------------------------------------------------------------------------- opening */
@@ -1118,10 +1140,14 @@ int vtr_hive_values(struct vtr_hive *h, uint32_t key, vtr_value_fn *fn, void *ar
 				r = -1, hive_at(h, err);
 			continue;
 		}
-		if (vtr_hive_value_show(&value, &name, h, &v, 0, err) < 0)
+		if (vtr_hive_value_show(&value, &name, h, &v, 0, err) < 0) {
 			r = hive_at(h, err);
-		else
+		} else {
+			struct hive_lent lent = vtr_hive_lend(h);
+
 			r = fn(arg, &value);
+			vtr_hive_give_back(h, lent);
+		}
 	}
 	vtr_str_done(&name);
 	return r;

@@ -153,6 +153,17 @@ int vtr_hive_key_show(struct vtr_key *out, struct vtr_str *name, struct vtr_str 
 int vtr_hive_value_show(struct vtr_value *out, struct vtr_str *name, struct vtr_hive *h, const struct hive_value *v,
 			unsigned flags, struct vtr_error *err);
 
+/*
+ * Data that were put together lie in a buffer of the hive's: it is lent to who is called with them, who may read other
+ * values meanwhile.
+ */
+struct hive_lent {
+	uint8_t *p;
+	size_t cap;
+};
+struct hive_lent vtr_hive_lend(struct vtr_hive *h);
+void vtr_hive_give_back(struct vtr_hive *h, struct hive_lent lent);
+
 /* walk.c */
 #define HIVE_WALK_SORT (1u << 0) /* subkeys by their names' code points, as hivexregedit has them */
 typedef int hive_visit(void *arg, const struct hive_key *k, const char *path, size_t path_len, unsigned depth,

@@ -70,6 +70,9 @@ static int walk_child(void *arg, uint32_t off, bool has_hash, uint32_t hash, str
 	}
 	/* A key may be in two lists: it belongs to the one of its parent. Else it is shown at last, where it was found. */
 	if (k.parent != w->at && w->at != HIVE_NONE) {
+		vtr_error_set(&why, VTR_ECORRUPT, "\"%s\": the key at %#" PRIx64 " says that its parent is another",
+			      w->path.p, HIVE_AT(off));
+		vtr_hive_warn(w->h, &why);
 		if (!VTR_GROW(w->strays, w->n_strays, w->cap_strays, err))
 			return -1;
 		w->strays[w->n_strays++] = (struct walk_stray){ off, w->at };
@@ -133,7 +136,6 @@ static int walk_next_stray(struct walk *w, struct vtr_error *err)
 {
 	while (w->n_strays > 0) {
 		struct walk_stray s = w->strays[--w->n_strays];
-		struct vtr_error why;
 		struct walk_frame f = { 0 };
 
 		if (w->seen[s.off / 64] >> s.off / 8 % 8 & 1)
@@ -143,9 +145,6 @@ static int walk_next_stray(struct walk *w, struct vtr_error *err)
 		if (vtr_hive_path_of(&w->path, w->h, s.from, err) < 0 || walk_child(w, s.off, false, 0, err) < 0 ||
 		    !VTR_GROW(w->frames, w->n_frames, w->cap_frames, err))
 			return -1;
-		vtr_error_set(&why, VTR_ECORRUPT, "\"%s\": the key at %#" PRIx64 " says that its parent is another",
-			      w->path.p, HIVE_AT(s.off));
-		vtr_hive_warn(w->h, &why);
 		f.end = w->n_children;
 		f.path_len = w->path.len;
 		w->frames[w->n_frames++] = f;
@@ -362,7 +361,10 @@ static bool search_data(const struct walk_search *s, const struct hive_value *v,
 
 static int search_give(struct walk_search *s, const struct vtr_key *key, const struct vtr_value *value)
 {
+	struct hive_lent lent = vtr_hive_lend(s->h);
+
 	s->result = s->fn(s->arg, key, value);
+	vtr_hive_give_back(s->h, lent);
 	return s->result != 0 ? -1 : 0;
 }
 

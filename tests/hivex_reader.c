@@ -15,10 +15,13 @@
 
 #include <hivex.h>
 
+#define READER_DEPTH 1000u
+
 struct reader {
 	hive_h *h;
 	struct vtr_str *out;
 	const char *why;
+	unsigned depth;
 };
 
 struct named {
@@ -137,7 +140,7 @@ static bool reader_values(struct reader *r, hive_node_h node)
 	return list && ok;
 }
 
-/* The tests' hives are a few hundred keys deep: this may call itself. */
+/* Hives are a few hundred keys deep, so this may call itself; libhivex lets a key be below itself. */
 static bool reader_key(struct reader *r, hive_node_h node, const struct vtr_str *path)
 {
 	hive_node_h *handles;
@@ -145,6 +148,10 @@ static bool reader_key(struct reader *r, hive_node_h node, const struct vtr_str 
 	bool ok = true;
 	size_t n;
 
+	if (r->depth > READER_DEPTH) {
+		r->why = "keys below each other";
+		return false;
+	}
 	vtr_str_puts(r->out, "[");
 	vtr_str_put(r->out, path->len ? path->p : "\\", path->len ? path->len : 1);
 	vtr_str_puts(r->out, "]\n");
@@ -164,7 +171,9 @@ static bool reader_key(struct reader *r, hive_node_h node, const struct vtr_str 
 		vtr_str_put(&below, path->p, path->len);
 		vtr_str_puts(&below, "\\");
 		reader_put(&below, list[i].name, list[i].len, false);
+		r->depth++;
 		ok = reader_key(r, (hive_node_h)list[i].handle, &below);
+		r->depth--;
 		vtr_str_done(&below);
 	}
 	if (list)

@@ -305,6 +305,28 @@ static void hive_reads_big_data(void **state)
 	}
 }
 
+static int hive_read_another(void *arg, const struct vtr_value *v)
+{
+	struct opened *o = arg;
+	struct vtr_value other;
+
+	assert_int_equal(0, vtr_hive_value(&other, o->h, hive_key_of(o, "big"), "40000", &o->err));
+	for (size_t k = 0; k < v->len; k++)
+		assert_int_equal(k * 7 & 255, ((const uint8_t *)v->data)[k]);
+	return 0;
+}
+
+static void hive_reads_one_value_within_another(void **state)
+{
+	struct opened o;
+
+	(void)state;
+	NEED_TOOLS();
+	hive_open_name(&o, "big");
+	assert_int_equal(0, vtr_hive_values(o.h, hive_key_of(&o, "big"), hive_read_another, &o, &o.err));
+	hive_done(&o);
+}
+
 static void hive_names_are_escaped(void **state)
 {
 	struct opened o;
@@ -1156,6 +1178,7 @@ int main(void)
 		cmocka_unit_test(hive_reads_keys),
 		cmocka_unit_test(hive_reads_nt31),
 		cmocka_unit_test(hive_reads_big_data),
+		cmocka_unit_test(hive_reads_one_value_within_another),
 		cmocka_unit_test(hive_names_are_escaped),
 		cmocka_unit_test(hive_searches),
 		cmocka_unit_test(hive_replays_logs),
