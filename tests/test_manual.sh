@@ -61,6 +61,7 @@ done
 qemu-img create -q -f qcow2 -o data_file=far.raw,data_file_raw=on far.qcow2 1M
 qemu-img create -q -f qcow2 locked.qcow2 1M
 printf '\0\0\0\001' | dd of=locked.qcow2 bs=1 seek=32 conv=notrunc status=none # crypt_method: AES
+xz -dc "$top/tests/images/ntfs-full.img.xz" >ntfs.raw
 cp guest.qcow2 marked.qcow2
 qemu-img bitmap --add marked.qcow2 changes
 
@@ -260,12 +261,14 @@ shapes = {
     "info": lambda: below_chain(documents("info", False, ["guest.qcow2"], ["--follow", "overlay.qcow2"],
                                           ["overlay.qcow2"], ["snap.qcow2"], ["odd.raw"], ["far.qcow2"],
                                           ["locked.qcow2"], ["marked.qcow2"])),
-    "layout": lambda: documents("layout", False, ["guest.qcow2"], ["odd.raw"]),
+    "layout": lambda: documents("layout", False, ["guest.qcow2"], ["odd.raw"], ["ntfs.raw"]),
     "df": lambda: documents("df", False, ["guest.qcow2"], ["odd.raw"]),
     "ls": lambda: documents("ls", True, ["-R", "guest.qcow2"], ["-R", "odd.raw"]),
     "find": lambda: documents("find", True, ["guest.qcow2"], ["odd.raw"]),
     "stat": lambda: documents("stat", False, ["--extents", "guest.qcow2", "/etc/hostname", "/etc/os-release", "/etc"],
-                              ["--extents", "odd.raw", b"/etc/caf\xe9", "/etc/null", "/etc/hostname", "/etc/reserved"]),
+                              ["--extents", "odd.raw", b"/etc/caf\xe9", "/etc/null", "/etc/hostname", "/etc/reserved"],
+                              ["--streams", "--security", "ntfs.raw", "/facts", "/small", "/packed/text", "/to-dir",
+                               "/names/Mixed Case Name.Text"]),
     "log": lambda: documents("log", True, ["guest.qcow2"], ["odd.raw"], ["--list-boots", "odd.raw"]),
     "diff": lambda: sides(documents("diff", True, ["--files", "--packages", "--facts", "guest.qcow2", "odd.raw"],
                                     ["--packages", "guest.qcow2", "upgraded.qcow2"])),

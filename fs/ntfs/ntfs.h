@@ -19,7 +19,7 @@
 #define NTFS_MAX_NAME 255u	/* UTF-16 units */
 #define NTFS_NAME_BYTES (3 * NTFS_MAX_NAME + 1)
 #define NTFS_DEPTH 32u	   /* levels of an index */
-#define NTFS_LINE_LOG2 13u /* of the metadata cache */
+#define NTFS_LINE_LOG2 12u /* of the metadata cache */
 #define NTFS_LINE (1u << NTFS_LINE_LOG2)
 #define NTFS_NODES 16u	      /* records that are kept parsed */
 #define NTFS_USER_RECORDS 16u /* the first record that is not the filesystem's own */

@@ -244,11 +244,14 @@ bool vtr_ntfs_stat_plain(struct vtr_stat *out, const struct ntfs_node *n)
 }
 
 /* A stream beside the contents: a file of its own, with the times of the one that it belongs to. */
-static int stat_stream(struct vtr_stat *out, const struct ntfs_node *n, unsigned k, struct vtr_error *err)
+static int stat_stream(struct vtr_stat *out, struct ntfs *x, const struct ntfs_node *n, unsigned k,
+		       struct vtr_error *err)
 {
 	const struct ntfs_attr *a = vtr_ntfs_named(n, k);
 	struct ntfs_standard st;
 
+	if (vtr_tick(x->fs.ctx, &x->fs.steps, n->n / 64, err) < 0)
+		return -1;
 	if (!a)
 		return vtr_fail(err, VTR_ENOTFOUND, "record %" PRIu64 " has no stream %u", n->ino, k);
 	vtr_ntfs_standard(&st, n);
@@ -298,7 +301,7 @@ int vtr_ntfs_stat(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct
 	if (vtr_ntfs_node(&n, x, ntfs_ino(node), err) < 0)
 		return -1;
 	if (ntfs_stream_number(node))
-		return stat_stream(out, n, ntfs_stream_number(node), err);
+		return stat_stream(out, x, n, ntfs_stream_number(node), err);
 	vtr_ntfs_standard(&st, n);
 	stat_record(out, n, &st);
 	a = vtr_ntfs_attr(n, NTFS_AT_DATA, "");
@@ -324,54 +327,86 @@ int vtr_ntfs_stat(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct
 
 /* --------------------------------------------------------------------------------------------------------- streams */
 
-int vtr_ntfs_streams(struct vtr_fs *fs, uint64_t node, vtr_stream_fn *fn, void *arg, struct vtr_error *err)
+/* Hand on each named $DATA with its number, from 1 on, until fn returns something: that, or 0. */
+typedef int stat_named_fn(void *arg, unsigned k, const struct ntfs_attr *a);
+static int stat_each_named(const struct ntfs_node *n, stat_named_fn *fn, void *arg)
 {
-	struct ntfs *x = to_ntfs(fs);
-	NTFS_PUT struct ntfs_node *n = NULL;
-	const struct ntfs_attr *a;
+	unsigned k = 0;
 	int r = 0;
 
-	if (vtr_ntfs_node(&n, x, ntfs_ino(node), err) < 0)
-		return -1;
-	if (ntfs_stream_number(node))
-		return 0;
-	for (unsigned k = 1; k <= UINT16_MAX && r == 0 && (a = vtr_ntfs_named(n, k)); k++) {
-		char name[NTFS_NAME_BYTES];
-		struct vtr_stream s = { .name = name, .size = a->size, .allocated = stat_allocated(a) };
-
-		s.name_len = vtr_ntfs_name_bytes(name, a->name, a->name_len);
-		s.node = n->ino | (uint64_t)k << NTFS_RECORD_BITS;
-		if (vtr_tick(fs->ctx, &fs->steps, 1 + n->n / 64, err) < 0)
-			return -1;
-		if (strlen(name) != s.name_len)
-			vtr_warn(fs->ctx, VTR_ECORRUPT,
-				 "ntfs: record %" PRIu64 ": a stream has a NUL in its name: left out", n->ino);
-		else
-			r = fn(arg, &s);
-	}
+	for (size_t i = 0; i < n->n && k < UINT16_MAX && r == 0; i++)
+		if (n->attrs[i].type == NTFS_AT_DATA && n->attrs[i].first_vcn == 0 && n->attrs[i].name_len > 0)
+			r = fn(arg, ++k, &n->attrs[i]);
 	return r;
+}
+
+struct stat_streams {
+	struct ntfs *x;
+	const struct ntfs_node *n;
+	vtr_stream_fn *fn;
+	void *arg;
+	struct vtr_error *err;
+	/* the one that is sought */
+	const uint16_t *up;
+	uint16_t units[NTFS_MAX_NAME];
+	size_t n_units;
+	uint64_t node;
+};
+
+static int stat_tell_stream(void *arg, unsigned k, const struct ntfs_attr *a)
+{
+	struct stat_streams *t = arg;
+	char name[NTFS_NAME_BYTES];
+	struct vtr_stream s = { .name = name, .size = a->size, .allocated = stat_allocated(a) };
+
+	s.name_len = vtr_ntfs_name_bytes(name, a->name, a->name_len);
+	s.node = t->n->ino | (uint64_t)k << NTFS_RECORD_BITS;
+	if (vtr_tick(t->x->fs.ctx, &t->x->fs.steps, 1, t->err) < 0)
+		return -1;
+	if (strlen(name) == s.name_len)
+		return t->fn(t->arg, &s);
+	vtr_warn(t->x->fs.ctx, VTR_ECORRUPT, "ntfs: record %" PRIu64 ": a stream has a NUL in its name: left out",
+		 t->n->ino);
+	return 0;
+}
+
+int vtr_ntfs_streams(struct vtr_fs *fs, uint64_t node, vtr_stream_fn *fn, void *arg, struct vtr_error *err)
+{
+	struct stat_streams t = { .x = to_ntfs(fs), .fn = fn, .arg = arg, .err = err };
+	NTFS_PUT struct ntfs_node *n = NULL;
+
+	if (vtr_ntfs_node(&n, t.x, ntfs_ino(node), err) < 0)
+		return -1;
+	t.n = n;
+	return ntfs_stream_number(node) ? 0 : stat_each_named(n, stat_tell_stream, &t);
+}
+
+static int stat_seek_stream(void *arg, unsigned k, const struct ntfs_attr *a)
+{
+	struct stat_streams *t = arg;
+
+	if (vtr_ntfs_name_cmp(t->up, t->units, t->n_units, a->name, a->name_len) != 0)
+		return 0;
+	t->node = t->n->ino | (uint64_t)k << NTFS_RECORD_BITS;
+	return 1;
 }
 
 int vtr_ntfs_stream_find(uint64_t *out, struct vtr_fs *fs, uint64_t node, const char *name, size_t len,
 			 struct vtr_error *err)
 {
-	struct ntfs *x = to_ntfs(fs);
+	struct stat_streams t = { .x = to_ntfs(fs) };
 	NTFS_PUT struct ntfs_node *n = NULL;
-	const uint16_t *up = vtr_ntfs_upcase(x, err);
-	const struct ntfs_attr *a;
-	uint16_t units[NTFS_MAX_NAME];
-	int count = vtr_ntfs_name_units(units, name, len);
+	int units = vtr_ntfs_name_units(t.units, name, len);
 
-	if (!up || vtr_ntfs_node(&n, x, ntfs_ino(node), err) < 0)
+	t.up = vtr_ntfs_upcase(t.x, err);
+	if (!t.up || vtr_ntfs_node(&n, t.x, ntfs_ino(node), err) < 0)
 		return -1;
-	if (count <= 0 || ntfs_stream_number(node))
+	t.n = n;
+	t.n_units = units > 0 ? (size_t)units : 0;
+	if (units <= 0 || ntfs_stream_number(node) || stat_each_named(n, stat_seek_stream, &t) == 0)
 		return 0;
-	for (unsigned k = 1; k <= UINT16_MAX && (a = vtr_ntfs_named(n, k)); k++)
-		if (vtr_ntfs_name_cmp(up, units, (size_t)count, a->name, a->name_len) == 0) {
-			*out = n->ino | (uint64_t)k << NTFS_RECORD_BITS;
-			return 1;
-		}
-	return 0;
+	*out = t.node;
+	return 1;
 }
 
 /* ---------------------------------------------------------------------------------------------- extended attributes */
