@@ -139,7 +139,8 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 		cli_puts(stdout, m->path);
 		printf(" (");
 		cli_puts(stdout, m->type);
-		if (!m->device) {
+		if (!m->device && m->spec[0] != '\\' &&
+		    m->spec[0] != '_') { /* the long name of a device says nothing */
 			fputs(", ", stdout);
 			cli_puts(stdout, m->spec);
 		}
