@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The files of a Windows system that inspection looks at, and no more: mk-windows.py KIND FOLDER
 
-KIND: win11, server2022, win7, xp, nt4, pe; esp is the partition that starts the first two, seeds are for fuzzing. mk-hive.py writes the hives; the disk that they are said to lie on has the
+KIND: win11, server2022, win7, xp, nt4, pe; product takes what it is called: NAME VERSION BUILD VARIANT; esp is the
+partition that starts the first two, seeds are for fuzzing. mk-hive.py writes the hives; the disk that they are said to lie on has the
 signature 1234abcd and the system from 1 MiB on (win7, xp), or a GPT with the partition
 5a170000-0000-4000-8000-0000000000d2 (win11, server2022); D: is the partition 5a170000-0000-4000-8000-0000000000d3.
 
@@ -533,6 +534,22 @@ SystemRoot="C:\\WINNT"
 """)
 
 
+def product(folder, name, version, build, variant):
+    """What a system calls itself, and no more. A variant in brackets is that of ProductOptions: none was written yet."""
+    common(folder, "Windows", 0x8664, (1, 2, 3, 4))
+    major, minor = version.split(".")
+    text = NT + "]\nProductName=\"%s\"\nCurrentBuildNumber=\"%s\"\n" % (name, build)
+    if int(major) >= 10:
+        text += "CurrentVersion=\"6.3\"\nCurrentMajorVersionNumber=%x\nCurrentMinorVersionNumber=%x\n" % (int(major), int(minor))
+    else:
+        text += "CurrentVersion=\"%s\"\n" % version
+    if variant[0] != "(":
+        text += "InstallationType=\"%s\"\n" % variant
+    put_hive(folder, "Windows/System32/config/SOFTWARE", text)
+    put_hive(folder, "Windows/System32/config/SYSTEM", "[Select]\nCurrent=1\n[ControlSet001\\Control\\ProductOptions]\n"
+             "ProductType=\"%s\"\n" % variant.strip("()"))
+
+
 def pe(folder):
     common(folder, "Windows", 0x8664, (10, 0, 19041, 1))
     put(folder, "Windows/System32/RecEnv.exe", mk_pe.program(0x8664))
@@ -572,6 +589,8 @@ if __name__ == "__main__":
         nt4(top)
     elif which == "pe":
         pe(top)
+    elif which == "product":
+        product(top, *sys.argv[3:])
     elif which == "seeds":
         seeds(top)
     elif which == "esp":
