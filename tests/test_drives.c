@@ -31,10 +31,11 @@ static void drives_make(void)
 		"symlink junction /Users\nsymlink there /D:/data\nsymlink letter D:\\Data\nsymlink volume /Volume{" OTHER
 		"}\n"
 		"symlink rooted \\Users\nsymlink relative ..\\Users\nsymlink share //server/share\n"
-		"symlink root %%SystemRoot%%\\System32\nsymlink gone X:\\y\nsymlink loop C:\\loop\n");
+		"symlink moved /moved\nsymlink nothing /nothing\nsymlink root %%SystemRoot%%\\System32\nsymlink gone X:\\y\nsymlink loop C:\\loop\n");
 	ext_debugfs(image, script);
-	ext_debugfs(other,
-		    "mkdir data\nmkdir data/inner\nsymlink back C:\\Users\nsymlink own /data\nsymlink up ..\\data\n");
+	ext_debugfs(
+		other,
+		"mkdir moved\nmkdir moved/in\nmkdir data\nmkdir data/inner\nsymlink back C:\\Users\nsymlink own /data\nsymlink up ..\\data\n");
 	ext_debugfs(third, "mkdir here\n");
 }
 
@@ -86,6 +87,8 @@ static const struct path {
 	{ "D:\\back\\alice", "C", "/Users/alice", "D:/back/alice", NULL },
 	{ "D:\\own", "D", "/data", "D:/own", NULL }, /* from the root of the volume that the link is on */
 	{ "D:\\up\\inner", "D", "/data/inner", "D:/up/inner", NULL },
+	{ "C:\\moved\\in", "D", "/moved/in", "/moved/in", NULL },
+	{ "C:\\nothing", NULL, NULL, "/nothing", "limit symlinks=40" },
 	{ "C:\\share", NULL, NULL, "/share", "a share" },
 	{ "C:\\gone", NULL, NULL, "/gone", "no drive X:" },
 	{ "C:\\loop", NULL, NULL, "/loop", "limit symlinks=40" },

@@ -38,6 +38,7 @@ int vtr_win_open(struct win_hive *out, struct vtr_os *os, const char *path, cons
 		return 1;
 	out->h = NULL;
 	if (needed && (e.code == VTR_ENOTFOUND || e.code == VTR_EUSAGE)) {
+		e.code = VTR_OK; /* odd: nothing says that it was ever there */
 		vtr_error_at(&e, "%s", os->root);
 		vtr_warn_err(os->ctx, &e);
 		return 0;

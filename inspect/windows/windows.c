@@ -98,6 +98,20 @@ static int win_there_any(struct vtr_os *os, const char *folder, const char *cons
 	return there;
 }
 
+static bool win_is_link(struct vtr_os *os, const char *folder)
+{
+	struct vtr_place p;
+	struct vtr_stat st;
+	VTR_FREE char *path = NULL;
+	struct vtr_str s = { 0 };
+
+	vtr_str_puts(&s, "/");
+	vtr_str_puts(&s, folder);
+	path = vtr_str_take(&s, NULL);
+	return !path || vtr_tree_walk(&p, os->tree, path, VTR_WALK_NOFOLLOW, NULL) < 0 ||
+	       vtr_fs_stat(&st, p.fs, p.node, NULL) < 0 || st.type != VTR_TYPE_DIR;
+}
+
 static int win_is(struct vtr_os *os, const char *folder, bool known, struct vtr_error *err)
 {
 	static const char *const hives[] = { "System32/config/SYSTEM", "System32/config/SOFTWARE",
@@ -109,6 +123,8 @@ static int win_is(struct vtr_os *os, const char *folder, bool known, struct vtr_
 
 	if (known) {
 		there = win_there(os, folder, "System32/config", VTR_TYPE_DIR, true, err);
+	} else if (win_is_link(os, folder)) { /* and leads to a folder that is looked at, or to another volume */
+		return 0;
 	} else { /* cheap, for what is most likely no such folder: filesystems of Windows do not mind the case */
 		for (size_t i = 0; i < VTR_COUNT(spelled) && there == 0; i++)
 			there = win_there(os, folder, spelled[i], VTR_TYPE_DIR, false, err);

@@ -27,7 +27,7 @@ struct vtr_windows {
  */
 int vtr_win_excuse(struct vtr_os *os, const struct win_hive *hive, struct vtr_error *e, struct vtr_error *err);
 
-/* Open a hive of the system. 1, 0: it is not there (needed: which is damage), or of no use; -1. */
+/* Open a hive of the system. 1, 0: it is not there (needed: which is told), or of no use; -1. */
 int vtr_win_open(struct win_hive *out, struct vtr_os *os, const char *path, const char *name, bool needed,
 		 struct vtr_error *err);
 void vtr_win_close(struct win_hive *hive);
