@@ -154,7 +154,7 @@ static int drives_enter(const char **rest, struct vtr_fs **from, bool *system, c
 			return vtr_fail(err, VTR_ENOTFOUND, "no drive, and no volume");
 		return rc < 0 ? -1 : 0;
 	}
-	if (text[0] == '/' && (rc = drives_volume(from, rest, t, text + 1, err)) != 0)
+	if (link && text[0] == '/' && (rc = drives_volume(from, rest, t, text + 1, err)) != 0)
 		return rc < 0 ? -1 : 0;
 	p = drives_after(text, "%SystemRoot%");
 	if (!p)
@@ -228,9 +228,10 @@ struct vtr_fs *vtr_tree_elsewhere(const struct vtr_tree *t, struct vtr_place lin
 
 int vtr_tree_path(char **out, const struct vtr_tree *t, const char *path, struct vtr_error *err)
 {
-	VTR_FREE char *rest = NULL;
+	VTR_FREE char *rest = NULL, *again = NULL;
 	struct vtr_str s = { 0 };
-	struct vtr_fs *from;
+	struct vtr_fs *from, *twice;
+	bool letter = false;
 
 	if (t->n_drives == 0) {
 		*out = vtr_strndup(path, strlen(path), err);
@@ -238,7 +239,11 @@ int vtr_tree_path(char **out, const struct vtr_tree *t, const char *path, struct
 	}
 	if (vtr_tree_enter(&rest, &from, t, path, NULL, err) < 0)
 		return vtr_at(err, "%s", path);
-	for (size_t i = 0; from && from != t->root && i < t->n_drives; i++) {
+	/* "C:\\DosDevices\\D:" keeps its letter, since without it it would be D:. */
+	if (from == t->root &&
+	    (vtr_tree_enter(&again, &twice, t, rest, NULL, NULL) < 0 || twice != from || strcmp(again, rest) != 0))
+		letter = true;
+	for (size_t i = 0; from && (letter || from != t->root) && i < t->n_drives; i++) {
 		if (t->drives[i].fs != from)
 			continue;
 		if (t->drives[i].letter)

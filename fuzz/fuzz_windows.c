@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What inspection reads of Windows. The first byte says which parser gets the rest; above those of single values, the
- * rest is one hive, which is every hive of a system at once, and its boot store, and a whole inspection reads it.
+ * What inspection reads of Windows, and paths. The first byte says which parser gets the rest; above those, the rest is one
+ * hive, which is every hive of a system at once, and its boot store, and a whole inspection reads it.
  */
 #include <string.h>
 
@@ -16,33 +16,34 @@
 static const struct tiny_node {
 	const char *name;
 	uint64_t parent;
-	bool file;
+	int type; /* enum vtr_type; 0: a directory */
 } tiny_nodes[] = {
-	{ "", 0, false },
-	{ "Windows", 0, false },
-	{ "System32", 1, false },
-	{ "config", 2, false },
-	{ "SYSTEM", 3, true },
-	{ "SOFTWARE", 3, true },
-	{ "SAM", 3, true },
-	{ "SECURITY", 3, true },
-	{ "DEFAULT", 3, true },
-	{ "Boot", 0, false },
-	{ "BCD", 9, true },
-	{ "boot.ini", 0, true },
-	{ "hiberfil.sys", 0, true },
-	{ "ntoskrnl.exe", 2, true },
-	{ "Users", 0, false },
-	{ "alice", 14, false },
-	{ "NTUSER.DAT", 15, true },
+	{ "", 0, 0 },
+	{ "Windows", 0, 0 },
+	{ "System32", 1, 0 },
+	{ "config", 2, 0 },
+	{ "SYSTEM", 3, VTR_TYPE_FILE },
+	{ "SOFTWARE", 3, VTR_TYPE_FILE },
+	{ "SAM", 3, VTR_TYPE_FILE },
+	{ "SECURITY", 3, VTR_TYPE_FILE },
+	{ "DEFAULT", 3, VTR_TYPE_FILE },
+	{ "Boot", 0, 0 },
+	{ "BCD", 9, VTR_TYPE_FILE },
+	{ "boot.ini", 0, VTR_TYPE_FILE },
+	{ "hiberfil.sys", 0, VTR_TYPE_FILE },
+	{ "ntoskrnl.exe", 2, VTR_TYPE_FILE },
+	{ "Users", 0, 0 },
+	{ "alice", 14, 0 },
+	{ "NTUSER.DAT", 15, VTR_TYPE_FILE },
+	{ "link", 0, VTR_TYPE_SYMLINK },
 };
 
 static int tiny_stat(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct vtr_error *err)
 {
 	if (node >= VTR_COUNT(tiny_nodes))
 		return vtr_fail(err, VTR_ENOTFOUND, "no such node");
-	out->type = tiny_nodes[node].file ? VTR_TYPE_FILE : VTR_TYPE_DIR;
-	out->size = tiny_nodes[node].file ? fs->blk->size : 0;
+	out->type = tiny_nodes[node].type ? tiny_nodes[node].type : VTR_TYPE_DIR;
+	out->size = tiny_nodes[node].type ? fs->blk->size : 0;
 	out->nlink = 1;
 	return 0;
 }
@@ -52,9 +53,9 @@ static int tiny_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, 
 	(void)fs;
 	for (size_t i = 1; i < VTR_COUNT(tiny_nodes); i++) {
 		const struct tiny_node *n = &tiny_nodes[i];
-		int rc = n->parent == dir ? vtr_fs_emit(e, n->name, strlen(n->name), i,
-							n->file ? VTR_TYPE_FILE : VTR_TYPE_DIR, err)
-					  : 0;
+		int rc = n->parent == dir
+				 ? vtr_fs_emit(e, n->name, strlen(n->name), i, n->type ? n->type : VTR_TYPE_DIR, err)
+				 : 0;
 
 		if (rc != 0)
 			return rc;
@@ -70,8 +71,8 @@ static int tiny_read(struct vtr_fs *fs, uint64_t node, uint64_t off, void *buf, 
 
 static ssize_t tiny_readlink(struct vtr_fs *fs, uint64_t node, char *buf, size_t size, struct vtr_error *err)
 {
-	(void)fs, (void)node, (void)buf, (void)size;
-	return vtr_fail(err, VTR_EUSAGE, "no link");
+	(void)node;
+	return vtr_blk_pread(fs->blk, 0, buf, size, err) < 0 ? -1 : (ssize_t)size;
 }
 
 static const struct vtr_fs_info *tiny_info(struct vtr_fs *fs)
@@ -139,6 +140,43 @@ static void fuzz_system(const uint8_t *data, size_t len)
 	vtr_fs_unref(fs);
 	vtr_blk_unref(b);
 	vtr_ctx_unref(ctx);
+}
+
+/* A path, and the target of a link, in a tree with drives: what is shown of a path leads where the path does. */
+static void fuzz_path(const uint8_t *data, size_t len)
+{
+	struct vtr_place p = { 0 }, again = { 0 };
+	struct vtr_ctx *ctx = fuzz_ctx();
+	struct vtr_blk *b = NULL;
+	struct vtr_fs *fs, *other;
+	struct vtr_tree *t;
+	char *text = malloc(len + 1), *shown;
+	int rc;
+
+	FUZZ_CHECK(text && vtr_blk_memory(&b, ctx, data, len, NULL) == 0);
+	memcpy(text, data, len);
+	text[len] = 0;
+	fs = vtr_fs_new(&tiny_ops, sizeof(*fs), b, NULL);
+	other = vtr_fs_new(&tiny_ops, sizeof(*other), b, NULL);
+	t = fs && other ? vtr_tree_new(fs, NULL) : NULL;
+	FUZZ_CHECK(t && vtr_tree_add_drive(t, 'C', NULL, fs, NULL) == 0 &&
+		   vtr_tree_add_drive(t, 'D', NULL, other, NULL) == 0);
+	FUZZ_CHECK(vtr_tree_add_drive(t, 0, "656b1715-ecf6-11df-92e6-806e6f6e6963", other, NULL) == 0);
+	FUZZ_CHECK(vtr_tree_set_system_root(t, "/Windows", NULL) == 0);
+	rc = vtr_tree_walk(&p, t, text, 0, NULL);
+	if (*text && vtr_tree_path(&shown, t, text, NULL) == 0) {
+		FUZZ_CHECK(!strchr(shown, '\\') && vtr_tree_walk(&again, t, shown, 0, NULL) == rc);
+		FUZZ_CHECK(rc < 0 || (p.fs == again.fs && p.node == again.node));
+		free(shown);
+	}
+	if (vtr_tree_walk(&p, t, "C:\\link", 0, NULL) == 0)
+		FUZZ_CHECK((p.fs == fs || p.fs == other) && p.node < VTR_COUNT(tiny_nodes));
+	vtr_tree_free(t);
+	vtr_fs_unref(fs);
+	vtr_fs_unref(other);
+	vtr_blk_unref(b);
+	vtr_ctx_unref(ctx);
+	free(text);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- values */
@@ -224,6 +262,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	memcpy(copy, data + 1, len - 1);
 	if (data[0] < 8)
 		fuzz_value(data[0], copy, len - 1);
+	else if (data[0] == 8)
+		fuzz_path(copy, len - 1);
 	else
 		fuzz_system(copy, len - 1);
 	free(copy);

@@ -572,13 +572,17 @@ def seeds(folder):
     put(folder, "boot.ini", b"\5[boot loader]\ndefault=multi(0)\\W\n[operating systems]\nmulti(0)\\W=\"XP\" /x\nC:\\=DOS /y\n")
     put(folder, "actions", b"\6" + actions("a.exe", "-x"))
     put(folder, "name", b"\7\\??\\Volume{656b1715-ecf6-11df-92e6-806e6f6e6963}")
+    put(folder, "path-drive", b"\x08d:\\windows/..\\Users\\alice")
+    put(folder, "path-volume", b"\x08\\\\?\\Volume{656b1715-ecf6-11df-92e6-806e6f6e6963}\\Windows")
+    put(folder, "path-kernel", b"\x08\\??\\C:\\link")
+    put(folder, "path-root", b"\x08%SystemRoot%\\System32\\config")
     for name, texts in (
             ("system", [system_vista("win11", "pc", SERVICES)]),
             ("software", [software_vista("Windows 10 Pro", "Professional", "Client", 22631, 1, "23H2", "lab"), DEFAULT]),
             ("sam", [sam(), "[Policy\\PolPrDmN]\n@=%s\n" % hexes(lsa("WORKGROUP"))]),
             ("user", [NTUSER, NT + profiles("C:\\Users")]),
             ("bcd", [bcd(True, bcd_mbr(1, 2))])):
-        put(folder, name, b"\x08" + hive("\n".join(texts)))
+        put(folder, name, b"\x09" + hive("\n".join(texts)))
 
 
 if __name__ == "__main__":
