@@ -40,7 +40,7 @@ FLAGS.lint-clang := -O0 -Werror
 FLAGS := $(FLAGS.$(VARIANT))
 
 # The library's packages; the command's; the tests'.
-PKG := ext2fs com_err libdeflate libzstd zlib liblzma liblz4 libcrypto sqlite3
+PKG := ext2fs expat com_err libdeflate libzstd zlib liblzma liblz4 libcrypto sqlite3
 # NTFS is read without libntfs-3g, which is under the GPL: it is there to be compared with. NTFS=0 builds without.
 NTFS ?= 1
 ifneq ($(NTFS),0)
@@ -84,7 +84,7 @@ say = $(if $(V),,@printf '%-6s %s\n' '$(1)' '$(2)')
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all objects examples check check-all lint fuzz fuzz-programs bench install uninstall clean FORCE
+.PHONY: all objects print-packages examples check check-all lint fuzz fuzz-programs bench install uninstall clean FORCE
 all: $(LIB) $(SO) $(CMD)
 
 # Where the source lies is not in what is built.
@@ -178,6 +178,10 @@ fuzz:
 	+@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-programs
 	$(if $(ARCHIVE_LIBS),,@echo 'skipped: fuzz_tar: libarchive is not installed')
 	@scripts/fuzz $(TIME) $(filter-out $(if $(ARCHIVE_LIBS),,tar),$(or $(only),$(FUZZ_SRC:fuzz/fuzz_%.c=%)))
+
+# For programs that link the static library.
+print-packages:
+	@echo $(PKG)
 
 bench: all
 	@VITRINE='$(CURDIR)/$(CMD)' bench/run

@@ -234,8 +234,10 @@ struct vtr_extent {
 	int kind;	   /* enum vtr_extent_kind */
 	unsigned depth;	   /* which image of the chain says so: 0 the opened one, 1 its parent, … */
 	bool compressed;   /* data that is stored compressed */
+	bool zero;	   /* data that reads as zeros: it lies in a large hole of its file */
 	bool has_host_off; /* data that lies plainly in the file of its image, from host_off */
 	uint64_t host_off;
+	const char *host_file; /* the path of that file; NULL: it has none. Borrowed until b goes */
 };
 
 /*
@@ -357,6 +359,43 @@ VTR_API const struct vtr_image_info *vtr_image_info(struct vtr_blk *b);
 
 /* The backing image of an image, borrowed until b goes; NULL when it has none. */
 VTR_API struct vtr_blk *vtr_image_backing(struct vtr_blk *b);
+
+/*
+ * What an image itself stores of its disk, its parents aside. Data that lies in the image's files as it is may lie in
+ * fragments: stretches whose parts follow each other in a file in the order of the disk. What is left out of a disk of a
+ * format without clusters is left out of its file, too, and parts no fragment.
+ */
+struct vtr_image_usage {
+	uint64_t data;	     /* bytes of the disk that are stored; compressed ones count by what they decode to */
+	uint64_t zero;	     /* bytes that are stated to be zero */
+	uint64_t absent;     /* bytes that it says nothing of: the parent's, or zeros */
+	uint64_t compressed; /* bytes of data that are stored compressed */
+	uint64_t plain;	     /* bytes of data that lie in a file as they are */
+	uint64_t
+		unaligned; /* bytes of plain: their offsets on the disk and in the file differ by no multiple of 4096 */
+	uint64_t blocks;   /* clusters (of 4096 bytes, where the format has none) that plain takes */
+	uint64_t fragments; /* of plain */
+	uint64_t extents;   /* that were looked at */
+	bool whole;	    /* false: there are more extents, and the numbers are of the first ones */
+};
+
+/*
+ * Count it, by at most max extents (0: as many as limits.steps). VTR_EUSAGE for a block source that is no image, and
+ * the errors of vtr_blk_extent().
+ */
+VTR_API int vtr_image_measure(struct vtr_image_usage *out, struct vtr_blk *b, uint64_t max, struct vtr_error *err);
+
+/* What an image is by its signs. */
+struct vtr_image_sign {
+	const char *format; /* "bochs". Static, as the title is */
+	const char *title;
+	bool read; /* vtr_image_open() reads this format */
+	uint64_t file_size, allocated_size;
+};
+
+/* Recognise an image, also of a format that is not read. The errors of vtr_image_open() that come before reading. */
+VTR_API int vtr_image_recognise(struct vtr_image_sign *out, struct vtr_ctx *ctx, const char *path,
+				struct vtr_error *err);
 
 /* The i-th container format that is read: *title is set. NULL after the last. Static. */
 VTR_API const char *vtr_format_name(size_t i, const char **title);
@@ -1143,12 +1182,40 @@ VTR_API bool vtr_utf8_is(const char *bytes, size_t len);
  */
 VTR_API size_t vtr_time_text(char *buf, size_t size, const struct vtr_time *t);
 
+/* Gets the bytes done so far, and cancels with nonzero. */
+typedef int vtr_progress(void *arg, uint64_t done, uint64_t total);
+
 /*
  * Copy a disk to a file descriptor: to a regular file sparsely (zeros become holes; the file ends at its size), to
- * anything else all bytes in order. progress (may be NULL) gets the bytes done so far, and cancels with nonzero.
+ * anything else all bytes in order. progress may be NULL.
  */
-typedef int vtr_progress(void *arg, uint64_t done, uint64_t total);
 VTR_API int vtr_blk_copy(struct vtr_blk *b, int fd, vtr_progress *progress, void *arg, struct vtr_error *err);
+
+/* Zeroed: a raw disk. */
+struct vtr_export_options {
+	const char *format;	 /* "raw", "qcow2"; NULL: raw */
+	const char *compression; /* of qcow2: "zlib", "zstd"; NULL: none */
+	int level;		 /* of the compression, 1 is the fastest; 0: the usual one */
+	uint64_t cluster_size;	 /* of qcow2, bytes: a power of two, 512 to 2 MiB; 0: 64 KiB */
+	vtr_progress *progress;	 /* NULL: none */
+	void *arg;		 /* for progress */
+};
+
+/*
+ * Copy a disk, as vtr_blk_copy() does, or to a new qcow2 image, version 3, in an empty regular file: it has no parent, its
+ * zeros are not stored, and its size is rounded up to a sector of 512 bytes. opt may be NULL. sha256 (NULL: none) gets
+ * the digest of the disk's bytes in hexadecimal: 65 bytes with the NUL. VTR_EUSAGE: no such format or option, or qcow2 to
+ * what is no empty file.
+ */
+VTR_API int vtr_blk_export(char *sha256, struct vtr_blk *b, int fd, const struct vtr_export_options *opt,
+			   struct vtr_error *err);
+
+/*
+ * Whether two disks have the same bytes: 0; 1 when they differ, and *first is the offset of the first difference; -1. A
+ * disk that is longer must be zero beyond the end of the other.
+ */
+VTR_API int vtr_blk_compare(uint64_t *first, struct vtr_blk *a, struct vtr_blk *b, vtr_progress *progress, void *arg,
+			    struct vtr_error *err);
 
 /*
  * The sha256 of many files, spread over the worker threads; out is hex with a NUL for each. A file that cannot be read

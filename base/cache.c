@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The block cache: a hash table with chains and a list in order of use, both of slot numbers, under one lock. A block
- * is filled outside the lock into fresh memory and enters the table complete; two threads that miss the same block
- * both fill it, and the second finds the first's.
+ * is filled outside the lock into fresh memory and enters the table complete; whoever misses a block that is being
+ * filled waits for it. Those who wait hold no block, so that they cannot wait for each other.
  */
 #include "base/cache.h"
 
@@ -20,8 +20,16 @@ struct cache_slot {
 	uint32_t newer, older; /* in order of use */
 };
 
+/* A block that is being filled, on the stack of who fills it. */
+struct cache_filling {
+	uint64_t key;
+	struct cache_filling *next;
+};
+
 struct vtr_cache {
 	pthread_mutex_t lock;
+	pthread_cond_t filled;
+	struct cache_filling *filling;
 	vtr_cache_fill *fill;
 	void *arg;
 	size_t block_len;
@@ -41,6 +49,7 @@ struct vtr_cache *vtr_cache_new(size_t block_len, size_t slots, vtr_cache_fill *
 	if (!c)
 		return NULL;
 	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->filled, NULL);
 	c->n = (uint32_t)VTR_MIN(VTR_MAX(slots, (size_t)1), (size_t)1 << 20);
 	while (buckets < c->n)
 		buckets *= 2;
@@ -68,6 +77,7 @@ void vtr_cache_free(struct vtr_cache *c)
 	free(c->spare);
 	free(c->slots);
 	free(c->buckets);
+	pthread_cond_destroy(&c->filled);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
@@ -156,36 +166,60 @@ static bool cache_copy(struct vtr_cache *c, uint64_t key, size_t at, void *buf, 
 	return true;
 }
 
-int vtr_cache_read(struct vtr_cache *c, uint64_t key, size_t at, void *buf, size_t len, struct vtr_error *err)
+static bool cache_is_filling(const struct vtr_cache *c, uint64_t key)
 {
-	uint8_t *block;
+	const struct cache_filling *f = c->filling;
+
+	while (f && f->key != key)
+		f = f->next;
+	return f != NULL;
+}
+
+/* The block is in memory that is nobody's: put it in, or keep the memory. NULL: there is none. */
+static void cache_finish(struct vtr_cache *c, struct cache_filling *own, uint8_t *block, bool good)
+{
+	struct cache_filling **at = &c->filling;
 
 	pthread_mutex_lock(&c->lock);
-	if (cache_copy(c, key, at, buf, len)) {
+	while (*at != own)
+		at = &(*at)->next;
+	*at = own->next;
+	if (good) {
+		cache_insert(c, own->key, block);
+		block = NULL;
+	}
+	pthread_cond_broadcast(&c->filled);
+	pthread_mutex_unlock(&c->lock);
+	free(block);
+}
+
+int vtr_cache_read(struct vtr_cache *c, uint64_t key, size_t at, void *buf, size_t len, struct vtr_error *err)
+{
+	struct cache_filling own = { .key = key };
+	uint8_t *block;
+	bool have, good;
+
+	pthread_mutex_lock(&c->lock);
+	/* When it could not be filled, the next one tries, and has an error of its own. */
+	while (!(have = cache_copy(c, key, at, buf, len)) && cache_is_filling(c, key))
+		pthread_cond_wait(&c->filled, &c->lock);
+	if (have) {
 		pthread_mutex_unlock(&c->lock);
 		return 0;
 	}
+	own.next = c->filling;
+	c->filling = &own;
 	block = c->spare;
 	c->spare = NULL;
 	pthread_mutex_unlock(&c->lock);
 
 	if (!block && !(block = malloc(c->block_len)))
-		return vtr_fail(err, VTR_ENOMEM, "out of memory: %zu bytes of cache", c->block_len);
-	if (c->fill(c->arg, key, block, c->block_len, err) < 0) {
-		free(block);
-		return -1;
-	}
-	memcpy(buf, block + at, len);
-
-	pthread_mutex_lock(&c->lock);
-	if (cache_find(c, key) == CACHE_NONE)
-		cache_insert(c, key, block);
-	else if (!c->spare)
-		c->spare = block;
-	else
-		free(block);
-	pthread_mutex_unlock(&c->lock);
-	return 0;
+		vtr_error_set(err, VTR_ENOMEM, "out of memory: %zu bytes of cache", c->block_len);
+	good = block && c->fill(c->arg, key, block, c->block_len, err) == 0;
+	if (good)
+		memcpy(buf, block + at, len);
+	cache_finish(c, &own, block, good);
+	return good ? 0 : -1;
 }
 
 bool vtr_cache_has(struct vtr_cache *c, uint64_t key)

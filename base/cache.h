@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A bounded cache of equally large blocks, by number; the least recently used goes first. Used by several threads at
- * once: a block is filled outside the lock, by whoever missed it.
+ * once: a block is filled outside the lock, by whoever missed it first; the others wait. fill may not read the block that it
+ * fills.
  */
 #ifndef VTR_BASE_CACHE_H
 #define VTR_BASE_CACHE_H

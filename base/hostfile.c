@@ -6,6 +6,7 @@
  */
 #include "base/hostfile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -30,6 +31,9 @@ struct hostfile {
 	int fd;
 	struct vtr_hostfile_id id;
 	bool holes; /* SEEK_DATA works */
+	pthread_mutex_t lock;
+	uint64_t data,
+		data_end; /* a stretch of data that was found last: finding its end may cost as much as it has bytes */
 };
 
 static int hostfile_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
@@ -62,6 +66,7 @@ static int hostfile_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len
 static int hostfile_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
 {
 	struct hostfile *h = (struct hostfile *)b;
+	bool known;
 	off_t at;
 
 	(void)err;
@@ -70,6 +75,13 @@ static int hostfile_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t o
 	out->host_off = off;
 	out->len = b->size - off;
 	if (!h->holes)
+		return 0;
+	pthread_mutex_lock(&h->lock);
+	known = h->data <= off && off < h->data_end;
+	if (known)
+		out->len = h->data_end - off;
+	pthread_mutex_unlock(&h->lock);
+	if (known)
 		return 0;
 	at = lseek(h->fd, (off_t)off, SEEK_DATA);
 	if (at < 0) {
@@ -85,7 +97,11 @@ static int hostfile_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t o
 	}
 	at = lseek(h->fd, (off_t)off, SEEK_HOLE);
 	if (at > (off_t)off)
-		out->len = (uint64_t)at - off;
+		out->len = VTR_MIN((uint64_t)at, b->size) - off;
+	pthread_mutex_lock(&h->lock);
+	h->data = off;
+	h->data_end = off + out->len;
+	pthread_mutex_unlock(&h->lock);
 	return 0;
 }
 
@@ -95,6 +111,7 @@ static void hostfile_close(struct vtr_blk *b)
 
 	if (h->fd >= 0)
 		close(h->fd);
+	pthread_mutex_destroy(&h->lock);
 }
 
 static const struct vtr_blk_ops hostfile_ops = {
@@ -159,6 +176,7 @@ good:
 	}
 	h = (struct hostfile *)b;
 	h->fd = fd;
+	pthread_mutex_init(&h->lock, NULL);
 	h->id = (struct vtr_hostfile_id){
 		.dev = (uint64_t)st.st_dev,
 		.ino = (uint64_t)st.st_ino,
@@ -441,4 +459,132 @@ int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *c
 	if (path)
 		*path = vtr_steal(full);
 	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------ directories */
+
+void vtr_hostfile_names_done(struct vtr_hostfile_names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->name[i]);
+	free(names->name);
+	*names = (struct vtr_hostfile_names){ .n = 0 };
+}
+
+static int hostfile_by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool hostfile_is_regular(int dirfd, const struct dirent *e)
+{
+	struct stat st;
+
+	if (e->d_type != DT_UNKNOWN)
+		return e->d_type == DT_REG;
+	return fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Read an open directory, which the caller closes. */
+static int hostfile_read_dir(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, DIR *d, const char *dir,
+			     const char *sub, struct vtr_error *err)
+{
+	uint64_t max = VTR_MIN(ctx->lim.dir_entries, (uint64_t)VTR_HOSTFILE_LIST), n = 0;
+	size_t before = strlen(sub) + 1;
+	const struct dirent *e;
+	char text[128];
+
+	for (;;) {
+		char *name;
+
+		if (vtr_ctx_check(ctx, err) < 0)
+			return -1;
+		errno = 0;
+		e = readdir(d);
+		if (!e)
+			break;
+		if (++n > max)
+			return vtr_fail(err, VTR_ELIMIT, "%s: it has more than %" PRIu64 " files, limit dir_entries",
+					dir, max);
+		if (!hostfile_is_regular(dirfd(d), e))
+			continue;
+		if (!VTR_GROW(out->name, out->n, out->cap, err) ||
+		    !(name = vtr_calloc(1, before + strlen(e->d_name) + 1, err)))
+			return -1;
+		strcat(strcat(strcpy(name, sub), "/"), e->d_name);
+		out->name[out->n++] = name;
+	}
+	if (errno != 0)
+		return vtr_fail(err, VTR_EIO, "%s: %s", dir, vtr_errno_text(errno, text));
+	if (out->n > 0)
+		qsort(out->name, out->n, sizeof(out->name[0]), hostfile_by_name);
+	return 0;
+}
+
+int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const char *image, const char *sub,
+		      const char *what, struct vtr_error *err)
+{
+	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { .n = 0 };
+	VTR_FREE char *own = NULL, *dir = NULL;
+	int ownfd = -1, fd = -1, e = 0, r;
+	bool allowed = false;
+	char text[128];
+	DIR *d;
+
+	if (!image)
+		return vtr_fail(err, VTR_EPOLICY, "%s: an image without a path of its own has no neighbours", what);
+	own = hostfile_image_dir(&ownfd, image, err);
+	if (!own)
+		return -1;
+	dir = hostfile_join(own, sub);
+	if (!dir) {
+		close(ownfd);
+		return vtr_fail(err, VTR_ENOMEM, "out of memory");
+	}
+	if (ctx->follow && strcmp(own, dir) == 0) {
+		allowed = true;
+		fd = hostfile_open_beneath(ownfd, ".");
+		e = errno;
+	}
+	close(ownfd);
+	for (size_t i = 0; fd < 0 && i < ctx->n_dirs; i++) {
+		const char *rest = hostfile_rest(ctx->dirs[i].path, dir);
+
+		if (!rest)
+			continue;
+		allowed = true;
+		fd = hostfile_open_beneath(ctx->dirs[i].fd, *rest ? rest : ".");
+		e = errno;
+	}
+	if (!allowed)
+		return vtr_fail(err, VTR_EPOLICY, "%s is not looked for: %s--allow-dir %s would allow it", what,
+				strcmp(own, dir) == 0 ? "--follow or " : "", dir);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		e = fd < 0 ? e : errno;
+		if (fd >= 0)
+			close(fd);
+		return vtr_fail(err, VTR_EIO, "%s: %s", dir, vtr_errno_text(e, text));
+	}
+	r = hostfile_read_dir(&names, ctx, d, dir, sub, err);
+	closedir(d);
+	if (r < 0)
+		return -1;
+	*out = names;
+	names = (struct vtr_hostfile_names){ .n = 0 };
+	return 0;
+}
+
+bool vtr_hostfile_beside(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	size_t dir = slash ? (size_t)(slash - path) + 1 : 0;
+	char full[4096];
+	struct stat st;
+
+	if (strchr(name, '/') || dir + strlen(name) >= sizeof(full))
+		return false;
+	memcpy(full, path, dir);
+	strcpy(full + dir, name);
+	return lstat(full, &st) == 0 && S_ISREG(st.st_mode);
 }

@@ -26,6 +26,28 @@ int vtr_hostfile_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *pat
 int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *ctx, const char *image, const char *name,
 			    const char *what, struct vtr_error *err);
 
+/*
+ * The regular files of a directory: of the image's own (sub is "."), or of the one above that (".."), by the policy of
+ * vtr_hostfile_open_named(), which opens the names as they are given here: "./a", "../b". Sorted; symbolic links are
+ * left out. VTR_EPOLICY unless the context allows the directory, VTR_ELIMIT when it has more than limits.dir_entries or
+ * VTR_HOSTFILE_LIST entries.
+ */
+#define VTR_HOSTFILE_LIST 100000u
+struct vtr_hostfile_names {
+	char **name;
+	size_t n, cap;
+};
+int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const char *image, const char *sub,
+		      const char *what, struct vtr_error *err);
+void vtr_hostfile_names_done(struct vtr_hostfile_names *names);
+#define VTR_HOSTFILE_NAMES_DONE VTR_CLEANUP(vtr_hostfile_names_done)
+
+/*
+ * Whether a regular file of this name (a last component) lies in the directory of a file that the caller named. It is
+ * not opened: for names that follow from the caller's own.
+ */
+bool vtr_hostfile_beside(const char *path, const char *name);
+
 /* Whose file b is; false when it is no host file. */
 bool vtr_hostfile_id(struct vtr_hostfile_id *out, const struct vtr_blk *b);
 

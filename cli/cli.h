@@ -14,6 +14,7 @@
 #define CLI_NO_JSON (1u << 0)
 #define CLI_NO_DEVICE (1u << 1)
 #define CLI_NO_SECTOR (1u << 2)
+#define CLI_NO_ANY_PARENT (1u << 4)
 #define CLI_OPTIONS_FIRST (1u << 3) /* options end at the first argument: what follows may look like one */
 
 /* Exit statuses. */
@@ -81,6 +82,12 @@ bool cli_open_guest(struct cli *c);
 struct vtr_tree *cli_tree(struct cli *c);
 /* Put the paths of the arguments as programs like them, where they are written as Windows does: see vtr_tree_path(). */
 void cli_paths(struct cli *c, const struct vtr_tree *t, char **paths, int n);
+
+/*
+ * The only image, or its --device: borrowed until *image, which is the caller's to release, and the command's guest go.
+ * NULL: said why.
+ */
+struct vtr_blk *cli_disk(struct vtr_blk **image, struct cli *c);
 
 /* The k-th host file of one image: its own, then the others that it keeps a part in. NULL: it has no path. */
 bool cli_image_file(const char **path, const struct vtr_image_info *i, size_t k);

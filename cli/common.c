@@ -13,6 +13,7 @@ enum {
 	OPT_SNAPSHOT,
 	OPT_FOLLOW,
 	OPT_ALLOW_DIR,
+	OPT_ANY_PARENT,
 	OPT_SECTOR,
 	OPT_LIMIT,
 	OPT_TIMEOUT,
@@ -27,6 +28,7 @@ static const struct option common_longs[] = {
 	{ "snapshot", required_argument, NULL, OPT_SNAPSHOT },
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
 	{ "allow-dir", required_argument, NULL, OPT_ALLOW_DIR },
+	{ "any-parent", no_argument, NULL, OPT_ANY_PARENT },
 	{ "sector-size", required_argument, NULL, OPT_SECTOR },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
@@ -48,6 +50,7 @@ static const struct {
 	{ "      --snapshot NAME  the disk as it was in this internal snapshot\n", 0 },
 	{ "      --follow         open files that the image names, beneath its directory\n", 0 },
 	{ "      --allow-dir DIR  and beneath DIR\n", 0 },
+	{ "      --any-parent     read a parent that was changed, or is not the one that it was\n", CLI_NO_ANY_PARENT },
 	{ "      --no-replay      read journals and logs as they lie\n", 0 },
 	{ "      --sector-size N  512 or 4096\n", CLI_NO_SECTOR },
 	{ "      --limit NAME=N   set a limit, as its error message names it\n", 0 },
@@ -157,6 +160,7 @@ static bool common_option(struct cli *c, int opt, const char *value)
 		unsigned without;
 		const char *name;
 	} refused[] = { { 'd', CLI_NO_DEVICE, "--device" },
+			{ OPT_ANY_PARENT, CLI_NO_ANY_PARENT, "--any-parent" },
 			{ OPT_JSON, CLI_NO_JSON, "--json" },
 			{ OPT_SECTOR, CLI_NO_SECTOR, "--sector-size" } };
 	struct vtr_error err = { 0 };
@@ -187,6 +191,9 @@ static bool common_option(struct cli *c, int opt, const char *value)
 		return true;
 	case OPT_ALLOW_DIR:
 		return common_append(&c->allow_dirs, &c->n_allow_dirs, value);
+	case OPT_ANY_PARENT:
+		c->image.any_parent = true;
+		return true;
 	case OPT_NO_REPLAY:
 		c->no_replay = true;
 		return true;
@@ -414,6 +421,28 @@ static void common_say_choices(struct cli *c, int systems)
 			at += (size_t)snprintf(err.text + at, sizeof(err.text) - at, " %s",
 					       vtr_guest_device(c->guest, i)->name);
 	cli_error(c, &err);
+}
+
+struct vtr_blk *cli_disk(struct vtr_blk **image, struct cli *c)
+{
+	struct vtr_error err = { 0 };
+	int i;
+
+	*image = NULL;
+	if (!c->device) {
+		if (vtr_image_open(image, c->ctx, c->images[0], &c->image, &err) == 0)
+			return *image;
+	} else {
+		if (!cli_open_guest(c))
+			return NULL;
+		i = vtr_guest_find_device(c->guest, c->device, &err);
+		if (i >= 0) {
+			*image = vtr_blk_ref(vtr_guest_device(c->guest, 0)->blk);
+			return vtr_guest_device(c->guest, (size_t)i)->blk;
+		}
+	}
+	cli_error(c, &err);
+	return NULL;
 }
 
 bool cli_image_file(const char **path, const struct vtr_image_info *i, size_t k)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vitrine export: the decoded disk to a raw file, sparse, or to standard output. */
+/* vitrine export: the decoded disk to a raw file, sparse, to a qcow2 image, or to standard output. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,19 +12,52 @@
 
 extern const struct cli_verb cli_verb_export;
 
+enum { OPT_COMPRESS = CLI_LONG, OPT_LEVEL, OPT_CLUSTER, OPT_SHA256 };
+
 struct export_verb {
 	struct cli c;
-	bool force;
+	bool force, sha256;
+	struct vtr_export_options how;
 	struct cli_progress progress;
 };
+
+static bool export_number(uint64_t *out, const char *text, uint64_t max)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return errno == 0 && end != text && *end == 0 && text[0] != '-' && *out > 0 && *out <= max;
+}
 
 static bool export_option(void *arg, int opt, const char *value)
 {
 	struct export_verb *x = arg;
+	uint64_t n;
 
-	(void)opt, (void)value;
-	x->force = true;
-	return true;
+	switch (opt) {
+	case 'f':
+		x->force = true;
+		return true;
+	case 'O':
+		x->how.format = value;
+		return strcmp(value, "raw") == 0 || strcmp(value, "qcow2") == 0;
+	case OPT_COMPRESS:
+		x->how.compression = value;
+		return strcmp(value, "zlib") == 0 || strcmp(value, "zstd") == 0;
+	case OPT_LEVEL:
+		if (!export_number(&n, value, 100))
+			return false;
+		x->how.level = (int)n;
+		return true;
+	case OPT_CLUSTER:
+		return export_number(&x->how.cluster_size, value, UINT32_MAX);
+	case OPT_SHA256:
+		x->sha256 = true;
+		return true;
+	default:
+		return false;
+	}
 }
 
 static void export_host_error(struct cli *c, const char *path)
@@ -112,24 +145,37 @@ static int export_progress(void *arg, uint64_t done, uint64_t total)
 	return 0;
 }
 
-/* Copy, with progress. */
-static bool export_copy(struct export_verb *x, struct vtr_blk *b, int fd)
+/* Copy, with progress. digest: where the digest goes, if one is wanted. */
+static bool export_copy(char *digest, struct export_verb *x, struct vtr_blk *b, int fd)
 {
 	struct vtr_error err = { 0 };
 	int r;
 
+	x->how.progress = export_progress;
+	x->how.arg = x;
 	cli_progress_begin(&x->progress);
-	r = vtr_blk_copy(b, fd, export_progress, x, &err);
+	r = vtr_blk_export(x->sha256 ? digest : NULL, b, fd, &x->how, &err);
 	cli_progress_clear(&x->progress);
 	if (r < 0)
 		cli_error(&x->c, &err);
 	return r == 0;
 }
 
+/* As sha256sum(1) has it; beside the disk itself it goes to standard error. */
+static void export_print_digest(const struct export_verb *x, FILE *f, const char *digest, const char *path)
+{
+	if (!x->sha256)
+		return;
+	fprintf(f, "%s  ", digest);
+	cli_puts(f, path);
+	putc('\n', f);
+}
+
 static void export_to_file(struct export_verb *x, struct vtr_blk *image, struct vtr_blk *b, const char *path)
 {
 	struct vtr_error err = { 0 };
-	char part[4096];
+	char part[4096], digest[65];
+	bool good;
 	int fd;
 
 	if (!x->force && access(path, F_OK) == 0) {
@@ -149,56 +195,83 @@ static void export_to_file(struct export_verb *x, struct vtr_blk *image, struct 
 		export_host_error(&x->c, path);
 		return;
 	}
-	if (export_copy(x, b, fd) && export_name(fd, part, path, x->force) < 0)
+	good = export_copy(digest, x, b, fd);
+	if (good && export_name(fd, part, path, x->force) < 0) {
 		export_host_error(&x->c, path);
+		good = false;
+	}
 	if (part[0])
 		unlink(part);
-	if (close(fd) < 0)
+	if (close(fd) < 0) {
 		export_host_error(&x->c, path);
+		good = false;
+	}
+	if (good)
+		export_print_digest(x, stdout, digest, path);
+}
+
+/* What was said of the new image fits together. */
+static bool export_check(struct export_verb *x, const char *to)
+{
+	bool qcow2 = x->how.format && strcmp(x->how.format, "qcow2") == 0;
+
+	if (!qcow2 && (x->how.compression || x->how.cluster_size))
+		cli_usage(&x->c, "--compress and --cluster-size are for --to qcow2");
+	else if (x->how.level && !x->how.compression)
+		cli_usage(&x->c, "--level is for --compress");
+	else if (qcow2 && strcmp(to, "-") == 0)
+		cli_usage(&x->c, "qcow2 is written to a file: its header is written last, and a pipe has no way back");
+	else
+		return true;
+	return false;
 }
 
 static int export_run(int argc, char **argv)
 {
-	static const struct option longs[] = { { "force", no_argument, NULL, 'f' }, { 0 } };
+	static const struct option longs[] = {
+		{ "force", no_argument, NULL, 'f' },
+		{ "to", required_argument, NULL, 'O' },
+		{ "compress", required_argument, NULL, OPT_COMPRESS },
+		{ "level", required_argument, NULL, OPT_LEVEL },
+		{ "cluster-size", required_argument, NULL, OPT_CLUSTER },
+		{ "sha256", no_argument, NULL, OPT_SHA256 },
+		{ 0 },
+	};
 	struct export_verb x = { 0 };
-	struct vtr_error err = { 0 };
-	struct vtr_blk *b = NULL, *part = NULL;
-	int i;
+	struct vtr_blk *b = NULL, *part;
+	char digest[65];
 
-	if (!cli_begin(&x.c, &cli_verb_export, &argc, &argv, "f", longs, export_option, &x))
+	if (!cli_begin(&x.c, &cli_verb_export, &argc, &argv, "fO:", longs, export_option, &x))
 		return cli_end(&x.c);
 	if (argc != 1 || x.c.n_images != 1) {
 		cli_usage(&x.c, "one image and where to: a file, or - for standard output");
 		return cli_end(&x.c);
 	}
-	if (x.c.device) {
-		if (cli_open_guest(&x.c)) {
-			i = vtr_guest_find_device(x.c.guest, x.c.device, &err);
-			if (i < 0)
-				cli_error(&x.c, &err);
-			else
-				part = vtr_guest_device(x.c.guest, (size_t)i)->blk;
-		}
-	} else if (vtr_image_open(&b, x.c.ctx, x.c.images[0], &x.c.image, &err) < 0) {
-		cli_error(&x.c, &err);
-	} else {
-		part = b;
-	}
+	if (!export_check(&x, argv[0]))
+		return cli_end(&x.c);
+	part = cli_disk(&b, &x.c);
 	if (part && strcmp(argv[0], "-") == 0) {
 		cli_bulk_output();
-		export_copy(&x, part, STDOUT_FILENO);
+		if (export_copy(digest, &x, part, STDOUT_FILENO))
+			export_print_digest(&x, stderr, digest, "-");
 	} else if (part) {
-		export_to_file(&x, b ? b : vtr_guest_device(x.c.guest, 0)->blk, part, argv[0]);
+		export_to_file(&x, b, part, argv[0]);
 	}
 	vtr_blk_unref(b);
+	cli_flush(&x.c);
 	return cli_end(&x.c);
 }
 
 const struct cli_verb cli_verb_export = {
 	.name = "export",
-	.summary = "Write the decoded disk to a raw file, or to standard output",
+	.summary = "Write the decoded disk to a raw file, to qcow2, or to standard output",
 	.usage = "[-f] [options] IMAGE FILE|-",
-	.options = "  -f, --force          replace FILE\n",
+	.options = "  -f, --force          replace FILE\n"
+		   "  -O, --to FORMAT      raw (sparse; without this option) or qcow2\n"
+		   "      --compress HOW   zlib or zstd: the clusters of qcow2\n"
+		   "      --level N        of the compression: 1 is the fastest\n"
+		   "      --cluster-size N of qcow2, in bytes; 65536 without this option\n"
+		   "      --sha256         print the digest of the disk's bytes, too\n",
 	.without = CLI_NO_JSON,
 	.run = export_run,
 };

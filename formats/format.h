@@ -14,6 +14,7 @@ struct vtr_open {
 	const char *path;		     /* its path on the host; NULL: it has none, and names no neighbours */
 	const struct vtr_image_options *opt; /* never NULL; its format is decided already */
 	unsigned depth;			     /* images above this one in the chain */
+	unsigned beside;		     /* images that are opened beside this one, and share its cache */
 	const struct vtr_open *above;	     /* the image that named this one; NULL: the caller did */
 	/*
 	 * What a raw disk of these bytes would hold (a partition table, a filesystem) and how many bits say so; NULL:
@@ -32,6 +33,8 @@ struct vtr_format {
 	 * reading. NULL: never.
 	 */
 	bool (*raw_inside)(const struct vtr_probe *p);
+	/* Of an image whose bytes have no format's signs: its path says that it is ours. NULL: never. */
+	bool (*named)(const struct vtr_open *o);
 	/* NULL: recognised, and refused by name. */
 	int (*open)(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err);
 };
@@ -39,6 +42,12 @@ struct vtr_format {
 extern const struct vtr_format *const vtr_formats[]; /* ends with NULL; raw, which fits everything, is last */
 
 const struct vtr_format *vtr_format_find(const char *name);
+
+/*
+ * The format that the bytes have the signs of; raw when there are none. Every sign counts: a disk that a guest has made
+ * look like a container too is ambiguous, and the caller must name what it is. NULL and *err.
+ */
+const struct vtr_format *vtr_format_recognise(struct vtr_open *o, struct vtr_error *err);
 
 /* Decode o->file; decides its format first unless o->opt names it. */
 int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err);

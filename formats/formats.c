@@ -10,8 +10,8 @@
 /* qcow2 and its relatives first, raw, which fits everything, last. */
 /* clang-format off */
 #define FORMATS(X) \
-	X(qcow2) X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(dmg) X(ewf) X(bochs) X(sparseimage) \
-	X(android_sparse) X(gzip) X(xz) X(zstd) X(bzip2) X(raw)
+	X(qcow2) X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(parallels_hdd) X(dmg) X(ewf) X(bochs) \
+	X(sparseimage) X(sparsebundle) X(android_sparse) X(gzip) X(xz) X(zstd) X(bzip2) X(splitraw) X(raw)
 /* clang-format on */
 #define X(name) extern const struct vtr_format vtr_format_##name;
 FORMATS(X)
@@ -48,11 +48,7 @@ const struct vtr_format *vtr_format_find(const char *name)
 	return NULL;
 }
 
-/*
- * The format that the bytes have the signs of. Every sign counts: a disk that a guest has made look like a container
- * too is ambiguous, and the caller must name what it is.
- */
-static const struct vtr_format *formats_recognise(struct vtr_open *o, struct vtr_error *err)
+const struct vtr_format *vtr_format_recognise(struct vtr_open *o, struct vtr_error *err)
 {
 	const struct vtr_format *best = &vtr_format_raw, *second = NULL;
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
@@ -69,6 +65,9 @@ static const struct vtr_format *formats_recognise(struct vtr_open *o, struct vtr
 		else if (!second)
 			second = vtr_formats[i];
 	}
+	for (size_t i = 0; best == &vtr_format_raw && vtr_formats[i] != &vtr_format_raw; i++)
+		if (vtr_formats[i]->named && vtr_formats[i]->named(o))
+			return vtr_formats[i];
 	if (best == &vtr_format_raw)
 		return best;
 	if (o->raw_content && !(best->raw_inside && best->raw_inside(&p)))
@@ -98,7 +97,7 @@ int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 		if (!f)
 			return vtr_fail(err, VTR_EUSAGE, "no format is named \"%s\"", o->opt->format);
 	} else {
-		f = formats_recognise(o, err);
+		f = vtr_format_recognise(o, err);
 		if (!f)
 			return -1;
 	}
@@ -148,6 +147,7 @@ int vtr_format_open_named(struct vtr_blk **out, char **path, struct vtr_open *o,
 		.ctx = o->ctx,
 		.opt = &opt,
 		.depth = o->depth + 1,
+		.beside = o->beside,
 		.above = o,
 		.raw_content = o->raw_content,
 	};

@@ -8,7 +8,8 @@
 #include "base/checked.h"
 #include "base/pool.h"
 
-#define IMAGE_JOBS 64u /* units decoded in one go */
+#define IMAGE_JOBS 64u	      /* units decoded in one go */
+#define IMAGE_HOLE (4u << 20) /* holes are looked for in runs of this length: shorter ones are read as fast */
 
 /* --------------------------------------------------------------------------------------------------------- reading */
 
@@ -163,13 +164,35 @@ int vtr_image_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, stru
 	return image_do_jobs(&jobs, err);
 }
 
-int vtr_image_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
+/* The path of the file that a block source of the image is. */
+static const char *image_file_path(const struct vtr_image *im, const struct vtr_blk *src)
 {
-	struct vtr_image *im = vtr_image_of(b);
+	if (src == im->file)
+		return im->path;
+	for (size_t i = 0; i < im->n_files; i++)
+		if (src == im->file_refs[i])
+			return im->files[i].path;
+	return NULL;
+}
+
+/* What lies in a hole of its file need not be read. */
+static void image_see_hole(struct vtr_extent *e, const struct vtr_run *run)
+{
+	struct vtr_extent host;
+
+	if (vtr_blk_extent(&host, run->src, run->host, NULL) < 0) /* past its end: short_tail */
+		return;
+	e->len = VTR_MIN(e->len, host.len);
+	e->zero = host.kind != VTR_EXTENT_DATA || host.zero;
+}
+
+/* whole: as the disk is read, with the parent, and with the holes of the files. */
+static int image_extent(struct vtr_extent *out, struct vtr_image *im, uint64_t off, bool whole, struct vtr_error *err)
+{
 	struct vtr_run run;
 	struct vtr_extent e = { 0 };
 
-	if (image_map(&run, im, off, b->size - off, err) < 0)
+	if (image_map(&run, im, off, im->blk.size - off, err) < 0)
 		return -1;
 	e.len = run.len;
 	switch (run.kind) {
@@ -180,6 +203,9 @@ int vtr_image_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, st
 		e.kind = VTR_EXTENT_DATA;
 		e.has_host_off = !run.locked;
 		e.host_off = run.host;
+		e.host_file = image_file_path(im, run.src);
+		if (whole && !run.locked && run.len >= IMAGE_HOLE)
+			image_see_hole(&e, &run);
 		break;
 	case VTR_RUN_PACKED:
 		e.kind = VTR_EXTENT_DATA;
@@ -187,7 +213,7 @@ int vtr_image_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, st
 		break;
 	case VTR_RUN_ABSENT:
 		e.kind = VTR_EXTENT_ABSENT;
-		if (im->parent && off < im->parent->size) {
+		if (whole && im->parent && off < im->parent->size) {
 			if (vtr_blk_extent(&e, im->parent, off, err) < 0)
 				return vtr_at(err, "backing file");
 			e.depth++;
@@ -197,6 +223,18 @@ int vtr_image_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, st
 	}
 	*out = e;
 	return 0;
+}
+
+int vtr_image_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
+{
+	return image_extent(out, vtr_image_of(b), off, true, err);
+}
+
+int vtr_image_extent_own(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
+{
+	if (b->ops->extent != vtr_image_extent) /* of its own, which knows no parent */
+		return vtr_blk_extent(out, b, off, err);
+	return image_extent(out, vtr_image_of(b), off, false, err);
 }
 
 int vtr_image_meta(struct vtr_image *im, uint64_t off, void *buf, size_t len, struct vtr_error *err)
@@ -304,15 +342,15 @@ int vtr_image_prop_bool(struct vtr_image *im, const char *key, const char *title
 
 /* ------------------------------------------------------------------------------------------------------ other files */
 
-int vtr_image_open_file(struct vtr_blk **out, struct vtr_image *im, struct vtr_open *o, const char *name,
-			const char *role, struct vtr_error *err)
+int vtr_image_open_part(struct vtr_blk **out, struct vtr_image *im, struct vtr_open *o, const char *name,
+			const char *format, const char *role, struct vtr_error *err)
 {
 	VTR_UNREF struct vtr_blk *b = NULL;
 	VTR_FREE char *path = NULL;
 	struct vtr_hostfile_id id;
 	const char *kept;
 
-	if (vtr_format_open_named(&b, &path, o, name, "raw", role, err) < 0 || vtr_blk_stack(&im->blk, b, err) < 0)
+	if (vtr_format_open_named(&b, &path, o, name, format, role, err) < 0 || vtr_blk_stack(&im->blk, b, err) < 0)
 		return -1;
 	if (!VTR_GROW(im->files, im->n_files, im->files_cap, err) ||
 	    !VTR_GROW(im->file_refs, im->n_files, im->refs_cap, err))
@@ -326,6 +364,12 @@ int vtr_image_open_file(struct vtr_blk **out, struct vtr_image *im, struct vtr_o
 	im->info.n_files = im->n_files + 1;
 	*out = im->file_refs[im->n_files++] = vtr_steal(b);
 	return 0;
+}
+
+int vtr_image_open_file(struct vtr_blk **out, struct vtr_image *im, struct vtr_open *o, const char *name,
+			const char *role, struct vtr_error *err)
+{
+	return vtr_image_open_part(out, im, o, name, "raw", role, err);
 }
 
 /* Whether the parent is the one that the image was made on. */
@@ -476,7 +520,7 @@ struct vtr_image *vtr_image_new(const struct vtr_image_ops *ops, size_t bytes, s
 	if (o->path && !(im->path = vtr_strndup(o->path, strlen(o->path), err)))
 		return NULL;
 	/* A quarter of the cache for tables, the rest for decoded units. */
-	im->pages = vtr_pages_new(o->file, o->ctx->lim.cache / (o->depth + 1) / 4, err);
+	im->pages = vtr_pages_new(o->file, o->ctx->lim.cache / (o->depth + 1) / (o->beside + 1) / 4, err);
 	if (!im->pages)
 		return NULL;
 	im->info.path = im->path;
@@ -487,7 +531,7 @@ struct vtr_image *vtr_image_new(const struct vtr_image_ops *ops, size_t bytes, s
 
 int vtr_image_finish(struct vtr_blk **out, struct vtr_image **im, struct vtr_open *o, struct vtr_error *err)
 {
-	uint64_t cache = o->ctx->lim.cache / (o->depth + 1) / 4 * 3;
+	uint64_t cache = o->ctx->lim.cache / (o->depth + 1) / (o->beside + 1) / 4 * 3;
 	struct vtr_image *m = *im;
 
 	m->info.virtual_size = m->blk.size;

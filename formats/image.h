@@ -73,6 +73,8 @@ static inline struct vtr_image *vtr_image_of(struct vtr_blk *b)
 
 int vtr_image_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err);
 int vtr_image_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err);
+/* The same of the image alone, as if it had no parent. b may be any image. */
+int vtr_image_extent_own(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err);
 void vtr_image_close(struct vtr_blk *b);
 const struct vtr_image_info *vtr_image_get_info(struct vtr_blk *b);
 struct vtr_blk *vtr_image_get_parent(struct vtr_blk *b);
@@ -111,9 +113,12 @@ int vtr_image_prop_bytes(struct vtr_image *im, const char *key, const char *titl
 int vtr_image_prop_bool(struct vtr_image *im, const char *key, const char *title, bool yes, struct vtr_error *err);
 
 /*
- * Open another file that the image keeps its bytes in (an extent, a data file), as raw, by the policy. It is listed in
- * the facts, and counted in the allocated size. *out is borrowed from the image. role: "extent", static.
+ * Open another file that the image keeps its bytes in (an extent, a data file), by the policy: as raw, or as the format
+ * that is named. It is listed in the facts, and counted in the allocated size. *out is borrowed from the image. role:
+ * "extent", static.
  */
+int vtr_image_open_part(struct vtr_blk **out, struct vtr_image *im, struct vtr_open *o, const char *name,
+			const char *format, const char *role, struct vtr_error *err);
 int vtr_image_open_file(struct vtr_blk **out, struct vtr_image *im, struct vtr_open *o, const char *name,
 			const char *role, struct vtr_error *err);
 

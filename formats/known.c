@@ -20,25 +20,39 @@ static bool known_at(const uint8_t *bytes, size_t len, size_t at, const char *ma
 		 ? 8 * (int)(sizeof(magic) - 1)                                                                        \
 		 : 0)
 
-#define KNOWN(id, text, title_text, bits)                                                                              \
+#define KNOWN(id, text, title_text, bits) KNOWN_NAMED(id, text, title_text, bits, NULL)
+#define KNOWN_NAMED(id, text, title_text, bits, by_name)                                                               \
 	static int id##_probe(const struct vtr_probe *p)                                                               \
 	{                                                                                                              \
 		return (bits);                                                                                         \
 	}                                                                                                              \
 	extern const struct vtr_format vtr_format_##id;                                                                \
-	const struct vtr_format vtr_format_##id = { .name = (text), .title = (title_text), .probe = id##_probe }
+	const struct vtr_format vtr_format_##id = {                                                                    \
+		.name = (text), .title = (title_text), .probe = id##_probe, .named = (by_name)                         \
+	}
 
-KNOWN(qcow1, "qcow", "QEMU copy-on-write v1", HEAD(0, "QFI\xfb\0\0\0\x01"));
-KNOWN(vmdk, "vmdk", "VMware disk", HEAD(0, "KDMV") | HEAD(0, "COWD") | HEAD(0, "# Disk DescriptorFile"));
 KNOWN(vhdx, "vhdx", "Hyper-V disk v2", HEAD(0, "vhdxfile"));
 KNOWN(vhd, "vhd", "Virtual PC and Hyper-V disk", HEAD(0, "conectix") | TAIL(512, "conectix") | TAIL(511, "conectix"));
-KNOWN(vdi, "vdi", "VirtualBox disk", HEAD(0x40, "\x7f\x10\xda\xbe"));
-KNOWN(qed, "qed", "QEMU enhanced disk", HEAD(0, "QED\0"));
-KNOWN(parallels, "parallels", "Parallels disk", HEAD(0, "WithoutFreeSpace") | HEAD(0, "WithouFreSpacExt"));
 KNOWN(dmg, "dmg", "Apple disk image (UDIF)", TAIL(512, "koly\0\0\0\x04"));
 KNOWN(ewf, "ewf", "Expert Witness (E01)", HEAD(0, "EVF\x09\x0d\x0a\xff\0") | HEAD(0, "EVF2\x0d\x0a\x81\0"));
-KNOWN(bochs, "bochs", "Bochs disk", HEAD(0, "Bochs Virtual HD Image"));
-KNOWN(sparseimage, "sparseimage", "Apple sparse image", HEAD(0, "sprs\0\0\0\x03"));
+
+/* A property list of which this is the type; the bytes of the disk lie in other files. */
+static bool known_in(const struct vtr_probe *p, const char *text)
+{
+	return memmem(p->head, p->head_len < 4096 ? p->head_len : 4096, text, strlen(text)) != NULL;
+}
+
+/* The empty file that marks the folder. */
+static bool known_token(const struct vtr_open *o)
+{
+	static const char end[] = ".sparsebundle/token";
+	size_t n = o->path ? strlen(o->path) : 0;
+
+	return o->file->size == 0 && n >= sizeof(end) - 1 && strcmp(o->path + n - (sizeof(end) - 1), end) == 0;
+}
+
+KNOWN_NAMED(sparsebundle, "sparsebundle", "Apple sparse bundle",
+	    HEAD(0, "<?xml") && known_in(p, "com.apple.diskimage.sparsebundle") ? 128 : 0, known_token);
 KNOWN(android_sparse, "android-sparse", "Android sparse image", HEAD(0, "\x3a\xff\x26\xed\x01\0"));
 KNOWN(gzip, "gzip", "a file compressed with gzip", HEAD(0, "\x1f\x8b\x08"));
 KNOWN(xz, "xz", "a file compressed with xz", HEAD(0, "\xfd\x37zXZ\0"));

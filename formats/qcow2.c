@@ -565,6 +565,19 @@ static int qcow2_entry(struct vtr_run *r, struct qcow2 *q, const uint8_t *raw, u
 	return 0;
 }
 
+/* How many entries of the L1 table, from i on, have no L2 table: the one at i is known to. */
+static uint64_t qcow2_l1_empty(struct qcow2 *q, uint64_t i, uint64_t max)
+{
+	uint8_t raw[QCOW2_BATCH * 8];
+	uint64_t n = VTR_MIN(VTR_MIN(max, q->l1_entries - i), (uint64_t)QCOW2_BATCH), k = 1;
+
+	if (vtr_image_meta(&q->im, q->l1_off + i * 8, raw, n * 8, NULL) < 0) /* told when it is asked for itself */
+		return 1;
+	while (k < n && (vtr_get_be64(raw + 8 * k) & QCOW2_OFFSET_MASK) == 0)
+		k++;
+	return k;
+}
+
 /* What lies at guest offset off, at most max bytes of it. */
 static int qcow2_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint64_t max, struct vtr_error *err)
 {
@@ -577,8 +590,13 @@ static int qcow2_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, ui
 	if (qcow2_l2_table(&l2, q, off, err) < 0)
 		return -1;
 	if (l2 == 0) {
+		uint64_t part = per * q->cluster, at = i * q->cluster + in;
+
 		run.kind = VTR_RUN_ABSENT;
-		run.len = VTR_MIN(max, (per - i) * q->cluster - in);
+		run.len = VTR_MIN(max, part - at);
+		if (run.len < max)
+			run.len = VTR_MIN(
+				max, part * qcow2_l1_empty(q, off / part, vtr_div_up(max - run.len, part) + 1) - at);
 		*out = run;
 		return 0;
 	}

@@ -9,7 +9,10 @@ static int raw_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, str
 
 static int raw_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
 {
-	return vtr_blk_extent(out, vtr_image_of(b)->file, off, err);
+	if (vtr_blk_extent(out, vtr_image_of(b)->file, off, err) < 0)
+		return -1;
+	out->host_file = out->has_host_off ? vtr_image_of(b)->path : NULL;
+	return 0;
 }
 
 /* No map: the file is the disk. */

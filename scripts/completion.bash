@@ -23,7 +23,7 @@ _vitrine_guest_paths()
 # Whether an option is one that help shows with a value, "-n, --lines N": what follows one space, in capitals.
 _vitrine_has_value()
 {
-	grep -qE -- "^ +(-[a-zA-Z], )?$1(, --[a-z-]+)? [A-Z]" <<<"$2"
+	grep -qE -- "^ +(-[a-zA-Z], )?$1(, --[a-z0-9-]+)? [A-Z]" <<<"$2"
 }
 
 _vitrine()
@@ -48,12 +48,20 @@ _vitrine()
 		compopt -o filenames
 		return
 		;;
-	--format | --snapshot | --sector-size | --limit | --timeout | -d | --device)
+	--format | --format-b | --snapshot | --sector-size | --limit | --timeout | -d | --device)
 		[ "$prev" != --sector-size ] || mapfile -t COMPREPLY < <(compgen -W $'512\n4096' -- "$cur")
 		return
 		;;
 	--sbom)
 		mapfile -t COMPREPLY < <(compgen -W $'cyclonedx\nspdx' -- "$cur")
+		return
+		;;
+	-O | --to)
+		mapfile -t COMPREPLY < <(compgen -W $'raw\nqcow2' -- "$cur")
+		return
+		;;
+	--compress)
+		mapfile -t COMPREPLY < <(compgen -W $'zlib\nzstd' -- "$cur")
 		return
 		;;
 	--max-bytes | --max-allocated | --max-files | --max-file) return ;;
@@ -71,8 +79,8 @@ _vitrine()
 	esac
 
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(grep -oE '^ +(-[a-zA-Z](, )?)?(--[a-z-]+)?' <<<"$help" |
-			grep -oE -- '-(-[a-z-]+|[a-zA-Z])')" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$(grep -oE '^ +(-[a-zA-Z](, )?)?(--[a-z0-9-]+)?' <<<"$help" |
+			grep -oE -- '-(-[a-z0-9-]+|[a-zA-Z])')" -- "$cur")
 		return
 	fi
 
@@ -85,7 +93,7 @@ _vitrine()
 		--allow-dir | --format | --snapshot | --sector-size | --limit | --timeout | -d | --device)
 			common+=("$word" "${COMP_WORDS[++i]}")
 			;;
-		--follow) common+=("$word") ;;
+		--follow | --any-parent) common+=("$word") ;;
 		-*) ! _vitrine_has_value "$word" "$help" || ((++i)) ;;
 		*)
 			# The pattern, or what to do, comes before the image.

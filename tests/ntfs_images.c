@@ -147,9 +147,20 @@ static void ntfs_differs(struct ntfs_rows *r, const char *path, const char *what
 
 static struct ntfs_row *ntfs_row(struct ntfs_rows *r, const char *path)
 {
-	for (size_t i = 0; i < r->n; i++)
-		if (strcmp(r->rows[i].path, path) == 0)
-			return &r->rows[i];
+	size_t lo = 0, hi = r->n;
+
+	/* The list is sorted by bytes. */
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int cmp = strcmp(r->rows[mid].path, path);
+
+		if (cmp == 0)
+			return &r->rows[mid];
+		if (cmp < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
 	return NULL;
 }
 

@@ -568,6 +568,49 @@ static void threads_share_a_cache(void **state)
 	vtr_cache_free(c);
 }
 
+/* Takes its time, and fails as long as it is told to. */
+static int slow_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err)
+{
+	struct filler *f = arg;
+
+	usleep(20000);
+	return cache_fill(f, key, block, len, err);
+}
+
+static void *slow_thread(void *arg)
+{
+	uint8_t byte = 0;
+
+	return vtr_cache_read(arg, 3, 1, &byte, 1, NULL) == 0 && byte == 3 * 31 + 1 ? arg : NULL;
+}
+
+static void who_misses_what_is_being_filled_waits(void **state)
+{
+	struct filler f = { .bad = UINT64_MAX };
+	struct vtr_cache *c = vtr_cache_new(256, 8, slow_fill, &f, NULL);
+	pthread_t t[CACHE_THREADS];
+
+	(void)state;
+	for (unsigned bad = 0; bad < 2; bad++) {
+		unsigned before = atomic_load(&f.fills);
+
+		atomic_store(&f.bad, bad ? 3 : UINT64_MAX);
+		for (int i = 0; i < CACHE_THREADS; i++)
+			assert_int_equal(0, pthread_create(&t[i], NULL, slow_thread, c));
+		for (int i = 0; i < CACHE_THREADS; i++) {
+			void *good;
+
+			pthread_join(t[i], &good);
+			assert_true((good != NULL) == !bad);
+		}
+		/* Who waited for what then failed tries it, too. */
+		assert_int_equal(bad ? CACHE_THREADS : 1, atomic_load(&f.fills) - before);
+		vtr_cache_free(c);
+		c = vtr_cache_new(256, 8, slow_fill, &f, NULL);
+	}
+	vtr_cache_free(c);
+}
+
 /* ------------------------------------------------------------------------------------------------------------- pool */
 
 struct work {
@@ -815,6 +858,7 @@ int main(void)
 		cmocka_unit_test(work_ends_at_the_deadline),
 		cmocka_unit_test(the_cache_is_bounded_and_drops_what_is_least_used),
 		cmocka_unit_test(threads_share_a_cache),
+		cmocka_unit_test(who_misses_what_is_being_filled_waits),
 		cmocka_unit_test(the_pool_does_each_item_once),
 		cmocka_unit_test(the_pool_returns_the_first_failure),
 		cmocka_unit_test(several_threads_use_one_pool),

@@ -52,6 +52,11 @@ expect 'disk.qcow2' diff disk.raw disk.q
 expect 'disk.qcow2' log -n 5 disk.q
 expect '' log -n ''
 expect $'cyclonedx\nspdx' inspect --sbom ''
+expect $'qcow2\nraw' export -O ''
+expect zstd export --compress zs
+expect --sha256 export --sha
+expect 'disk.qcow2' export -O qcow2 disk.q
+expect 'disk.qcow2' compare --strict disk.raw disk.q
 
 # What to do with the registry comes before its image.
 expect $'export\nfind\nget\nls' reg ''

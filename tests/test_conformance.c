@@ -16,6 +16,8 @@
 #include "base/checked.h"
 #include "formats/format.h"
 #include "tests/qcow2_images.h"
+#include "tests/vmdk_images.h"
+#include "tests/small_images.h"
 
 /* -------------------------------------------------------------------------------------------------------- the table */
 
@@ -73,13 +75,177 @@ static void sample_chain(struct sample *s)
 	memcpy(s->disk + 2048, s->parent + 2048, s->parent_len - 2048);
 }
 
+static void sample_vmdk(struct sample *s)
+{
+	s->image = vmdk_build(&s->image_len, VMDK_BUILD_SPARSE, NULL, 1);
+	s->disk = vmdk_build_disk(&s->disk_len, VMDK_BUILD_SPARSE, 1, NULL);
+}
+
+static void sample_vmdk_stream(struct sample *s)
+{
+	s->image = vmdk_build(&s->image_len, VMDK_BUILD_STREAM, NULL, 1);
+	s->disk = vmdk_build_disk(&s->disk_len, VMDK_BUILD_STREAM, 1, NULL);
+}
+
+/* On a parent of the same kind with other contents. */
+static void sample_vmdk_chain(struct sample *s)
+{
+	uint8_t *parent = vmdk_build_disk(&s->disk_len, VMDK_BUILD_STREAM, 2, NULL);
+
+	s->image = vmdk_build(&s->image_len, VMDK_BUILD_SPARSE,
+			      "CID=1\nparentCID=12345678\nparentFileNameHint=\"p\"\nRW 89 SPARSE \"c\"\n", 1);
+	s->parent = vmdk_build(&s->parent_len, VMDK_BUILD_STREAM, NULL, 2);
+	s->disk = vmdk_build_disk(&s->disk_len, VMDK_BUILD_SPARSE, 1, parent);
+	free(parent);
+}
+
+/* A descriptor, and its extent. */
+static void sample_vmdk_extent(struct sample *s, int kind, const char *text)
+{
+	s->image_len = strlen(text);
+	s->image = malloc(s->image_len + 1);
+	assert_non_null(s->image);
+	memcpy(s->image, text, s->image_len + 1);
+	s->parent = vmdk_build(&s->parent_len, kind, NULL, 3);
+	s->disk = vmdk_build_disk(&s->disk_len, kind, 3, NULL);
+}
+
+static void sample_vmdk_cowd(struct sample *s)
+{
+	sample_vmdk_extent(s, VMDK_BUILD_COWD, vmdk_text("createType=\"vmfsSparse\"\nRW 10 VMFSSPARSE \"x\"\n"));
+}
+
+static void sample_vmdk_sesparse(struct sample *s)
+{
+	sample_vmdk_extent(s, VMDK_BUILD_SESPARSE, vmdk_text("createType=\"seSparse\"\nRW 41 SESPARSE \"x\"\n"));
+}
+
+static void sample_take(struct sample *s, struct small_image *from)
+{
+	s->image = from->bytes;
+	s->image_len = from->len;
+	s->disk = from->disk;
+	s->disk_len = from->disk_len;
+}
+
+static void sample_vdi(struct sample *s)
+{
+	struct small_image v = { NULL };
+
+	small_vdi(&v, &small_vdi_plain);
+	sample_take(s, &v);
+}
+
+/* Free blocks are the parent's, which has the same ones free. */
+static void sample_vdi_chain(struct sample *s)
+{
+	struct small_vdi how = small_vdi_plain;
+	struct small_image v = { NULL }, parent = { NULL };
+
+	small_vdi(&parent, &how);
+	how.type = 4;
+	how.parent = how.id;
+	how.parent_modified = how.modified;
+	how.id = 0x33;
+	how.seed = 77;
+	small_vdi(&v, &how);
+	small_le(v.bytes + how.table + 4 * 6, 4, 0xffffffff);
+	memcpy(v.disk + 6 * 512, parent.disk + 6 * 512, 512);
+	sample_take(s, &v);
+	s->parent = parent.bytes;
+	s->parent_len = parent.len;
+	free(parent.disk);
+}
+
+static void sample_parallels(struct sample *s)
+{
+	struct small_image p = { NULL };
+
+	small_parallels(&p, 1, 1);
+	sample_take(s, &p);
+}
+
+static void sample_parallels_hdd(struct sample *s)
+{
+	static const char text[] =
+		"<?xml version='1.0' encoding='UTF-8'?>\n<Parallels_disk_image Version=\"1.0\">"
+		"<Disk_Parameters><Disk_size>17</Disk_size></Disk_Parameters><StorageData><Storage><Start>0</Start>"
+		"<End>17</End><Blocksize>2</Blocksize><Image><GUID>{5fbaabe3-6958-40ff-92a7-860e329aab41}</GUID>"
+		"<Type>Compressed</Type><File>a.hds</File></Image></Storage></StorageData></Parallels_disk_image>";
+	struct small_image p = { NULL };
+
+	small_parallels(&p, 0, 1);
+	s->parent = p.bytes;
+	s->parent_len = p.len;
+	s->disk = p.disk;
+	s->disk_len = p.disk_len;
+	s->image = malloc(sizeof(text) - 1);
+	assert_non_null(s->image);
+	memcpy(s->image, text, sizeof(text) - 1);
+	s->image_len = sizeof(text) - 1;
+}
+
+static void sample_qed(struct sample *s)
+{
+	struct small_image q = { NULL };
+
+	small_qed(&q);
+	sample_take(s, &q);
+}
+
+static void sample_qcow1(struct sample *s)
+{
+	struct small_image q = { NULL };
+
+	small_qcow1(&q);
+	sample_take(s, &q);
+}
+
+static void sample_bochs(struct sample *s)
+{
+	struct small_image b = { NULL };
+
+	small_bochs(&b, 2);
+	sample_take(s, &b);
+}
+
+static void sample_sparse(struct sample *s)
+{
+	struct small_image i = { NULL };
+
+	small_sparse(&i);
+	sample_take(s, &i);
+}
+
 static const struct conform {
 	const char *format;
 	void (*make)(struct sample *s); /* s is zeroed; sample_done() releases what it makes */
 	const char *snapshot;		/* an internal snapshot of it with the same bytes; NULL: none */
 } rows[] = {
-	{ "qcow2", sample_qcow2, NULL }, { "qcow2", sample_qcow2, "snap" }, { "qcow2", sample_zstd, NULL },
-	{ "qcow2", sample_chain, NULL }, { "raw", sample_raw, NULL },
+	{ "qcow2", sample_qcow2, NULL },
+	{ "qcow2", sample_qcow2, "snap" },
+	{ "qcow2", sample_zstd, NULL },
+	{ "qcow2", sample_chain, NULL },
+	{ "raw", sample_raw, NULL },
+	{ "vmdk", sample_vmdk, NULL },
+	{ "vmdk", sample_vmdk_stream, NULL },
+	{ "vmdk", sample_vmdk_chain, NULL },
+	{ "vmdk", sample_vmdk_cowd, NULL },
+	{ "vmdk", sample_vmdk_sesparse, NULL },
+	{ "qcow2", sample_qcow2, NULL },
+	{ "qcow2", sample_qcow2, "snap" },
+	{ "qcow2", sample_zstd, NULL },
+	{ "qcow2", sample_chain, NULL },
+	{ "raw", sample_raw, NULL },
+	{ "vdi", sample_vdi, NULL },
+	{ "vdi", sample_vdi_chain, NULL },
+	{ "parallels", sample_parallels, NULL },
+	{ "parallels-hdd", sample_parallels_hdd, NULL },
+	{ "qed", sample_qed, NULL },
+	{ "qcow", sample_qcow1, NULL },
+	{ "bochs", sample_bochs, NULL },
+	{ "sparseimage", sample_sparse, NULL },
+	{ "splitraw", sample_raw, NULL },
 };
 
 static void sample_done(struct sample *s)

@@ -74,6 +74,8 @@ static const struct {
 	AT("ewf", 0, "EVF2\x0d\x0a\x81\0"),
 	AT("bochs", 0, "Bochs Virtual HD Image\0"),
 	AT("sparseimage", 0, "sprs\0\0\0\x03"),
+	AT("parallels-hdd", 0, "<Parallels_disk_image Version=\"1.0\">"),
+	AT("sparsebundle", 0, "<?xml version=\"1.0\"?><plist><string>com.apple.diskimage.sparsebundle</string>"),
 	AT("android-sparse", 0, "\x3a\xff\x26\xed\x01\0\0\0"),
 	AT("gzip", 0, "\x1f\x8b\x08\0"),
 	AT("xz", 0, "\xfd\x37zXZ\0"),

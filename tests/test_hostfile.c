@@ -417,6 +417,76 @@ static void old_kernels_follow_the_same_policy(void **state)
 	part_temp_done(dir);
 }
 
+/* ------------------------------------------------------------------------------------------------------ directories */
+
+static void list_is(struct vtr_ctx *ctx, const char *image, const char *sub, const char *expected)
+{
+	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { .n = 0 };
+	struct vtr_error err = { 0 };
+	char got[1000] = "";
+
+	if (vtr_hostfile_list(&names, ctx, image, sub, "a parent", &err) < 0)
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < names.n; i++)
+		strcat(strcat(got, names.name[i]), "|");
+	assert_string_equal(expected, got);
+}
+
+static void list_fails(struct vtr_ctx *ctx, const char *image, const char *sub, int code, const char *words)
+{
+	struct vtr_hostfile_names names = { .n = 0 };
+	struct vtr_error err = { 0 };
+
+	assert_int_equal(-1, vtr_hostfile_list(&names, ctx, image, sub, "a parent", &err));
+	assert_null(names.name);
+	if (!strstr(err.text, words))
+		fail_msg("\"%s\" is not in: %s", words, err.text);
+	assert_string_equal(vtr_code_name(code), vtr_code_name(err.code));
+}
+
+static void directories_are_listed_by_the_policy(void **state)
+{
+	char *dir = part_temp(), image[PATH_MAX], below[PATH_MAX];
+	struct vtr_ctx *ctx = vtr_ctx_new(NULL, NULL);
+	struct vtr_limits l;
+
+	(void)state;
+	part_run("cd '%s' && touch b a image && mkfifo fifo && mkdir sub && ln -s a link && touch sub/x 'sub/y: z'",
+		 dir);
+	snprintf(image, sizeof(image), "%s/image", dir);
+	snprintf(below, sizeof(below), "%s/sub/x", dir);
+	list_fails(ctx, image, ".", VTR_EPOLICY, "a parent is not looked for: --follow or --allow-dir ");
+	list_fails(ctx, below, "..", VTR_EPOLICY, "a parent is not looked for: --allow-dir ");
+	list_fails(ctx, NULL, ".", VTR_EPOLICY, "an image without a path of its own");
+	vtr_ctx_follow(ctx, true);
+	list_is(ctx, image, ".", "./a|./b|./image|");
+	list_is(ctx, below, ".", "./x|./y: z|");
+	list_fails(ctx, below, "..", VTR_EPOLICY, "--allow-dir ");
+	vtr_ctx_unref(ctx);
+
+	ctx = vtr_ctx_new(NULL, NULL);
+	assert_int_equal(0, vtr_ctx_allow_dir(ctx, dir, NULL));
+	list_is(ctx, image, ".", "./a|./b|./image|");
+	list_is(ctx, below, ".", "./x|./y: z|");
+	list_is(ctx, below, "..", "../a|../b|../image|");
+	list_fails(ctx, image, "..", VTR_EPOLICY, "--allow-dir ");
+	vtr_ctx_unref(ctx);
+
+	vtr_limits_default(&l);
+	l.dir_entries = 3;
+	ctx = vtr_ctx_new(&l, NULL);
+	vtr_ctx_follow(ctx, true);
+	list_fails(ctx, image, ".", VTR_ELIMIT, "limit dir_entries");
+	vtr_ctx_unref(ctx);
+
+	assert_true(vtr_hostfile_beside(image, "a"));
+	assert_false(vtr_hostfile_beside(image, "c"));
+	assert_false(vtr_hostfile_beside(image, "link"));
+	assert_false(vtr_hostfile_beside(image, "sub"));
+	assert_false(vtr_hostfile_beside(image, "sub/x"));
+	part_temp_done(dir);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -429,6 +499,7 @@ int main(void)
 		cmocka_unit_test(allowed_directories_must_be_there),
 		cmocka_unit_test(names_are_relative_to_the_image),
 		cmocka_unit_test(old_kernels_follow_the_same_policy),
+		cmocka_unit_test(directories_are_listed_by_the_policy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,8 @@ static size_t full_len;
 
 static void ntfs_volumes_are_what_was_written(void **state)
 {
-	static const char *const names[] = { "full", "c512", "c64k", "c2m", "s1024", "s4096" };
+	/* comb: a file of hundreds of pieces; mft: an MFT of as many, whose record has extensions */
+	static const char *const names[] = { "full", "c512", "c64k", "c2m", "s1024", "s4096", "comb", "mft" };
 
 	(void)state;
 	for (size_t i = 0; i < VTR_COUNT(names); i++) {
@@ -29,6 +30,39 @@ static void ntfs_volumes_are_what_was_written(void **state)
 		assert_true(ntfs_compare(&o, names[i], 0) > 60);
 		assert_string_equal("", o.said);
 		assert_string_equal(names[i], vtr_fs_info(o.fs)->label);
+		ntfs_done(&o);
+		free(image);
+	}
+}
+
+static int count_extent(void *arg, const struct vtr_file_extent *e)
+{
+	(void)e;
+	++*(size_t *)arg;
+	return 0;
+}
+
+static void fragments_are_in_many_records(void **state)
+{
+	static const struct {
+		const char *image, *path;
+	} cases[] = { { "comb", "/comb" }, { "mft", "/$MFT" } };
+
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(cases); i++) {
+		struct ntfs_opened o;
+		struct ntfs_node *n;
+		size_t len, extents = 0;
+		uint8_t *image = ntfs_image(&len, cases[i].image);
+		uint64_t node;
+
+		ntfs_open_bytes(&o, NULL, image, len, NULL);
+		node = ntfs_node_of(&o, cases[i].path);
+		assert_int_equal(0, vtr_fs_extents(o.fs, node, count_extent, &extents, NULL));
+		assert_true(extents > 150);
+		assert_int_equal(0, vtr_ntfs_node(&n, to_ntfs(o.fs), node, NULL));
+		assert_true(n->n_extra >= 2);
+		vtr_ntfs_node_put(&n);
 		ntfs_done(&o);
 		free(image);
 	}
@@ -273,7 +307,7 @@ static void contents_that_are_elsewhere_are_refused_by_name(void **state)
 static void a_second_reader_agrees(void **state)
 {
 #ifdef VTR_NTFS3G
-	static const char *const names[] = { "full", "c512", "c64k", "c2m", "s1024", "s4096" };
+	static const char *const names[] = { "full", "c512", "c64k", "c2m", "s1024", "s4096", "comb", "mft" };
 
 	for (size_t i = 0; i < VTR_COUNT(names); i++) {
 		struct ntfs_opened o;
@@ -503,6 +537,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ntfs_volumes_are_what_was_written),
+		cmocka_unit_test(fragments_are_in_many_records),
 		cmocka_unit_test(geometries_are_told),
 		cmocka_unit_test(names_are_found_in_any_case),
 		cmocka_unit_test(case_sensitive_directories_are),

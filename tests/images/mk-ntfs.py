@@ -254,6 +254,44 @@ def full(v):
     v.put("sensitive/Name", b"N")
 
 
+def holes(v):
+    """Free space in pieces of two clusters."""
+    v.dir("a")
+    n = 0
+    try:
+        while True:
+            with open(v.at(f"a/{n}"), "wb", buffering=0) as f:
+                assert f.write(b"%07d" % n * 100) == 700
+            n += 1
+    except (OSError, AssertionError):
+        if os.path.exists(v.at(f"a/{n}")):
+            os.unlink(v.at(f"a/{n}"))
+    for i in range(n):
+        if i % 2:
+            os.unlink(v.at(f"a/{i}"))
+        else:
+            v.row(f"a/{i}", "f", 700)
+
+
+def comb(v):
+    """A file in as many pieces as there are."""
+    holes(v)
+    v.put("comb", b"comb" * 250000)
+
+
+def mft(v):
+    """An MFT that grew into the pieces, so that its own record has a list of attributes."""
+    holes(v)
+    v.dir("b")
+    try:
+        for i in range(9999):
+            with open(v.at(f"b/{i}"), "wb"):
+                pass
+            v.row(f"b/{i}", "f", 0)
+    except OSError:
+        pass
+
+
 def wsl(v):
     os.mkfifo(v.at("fifo"))
     v.row("fifo", "p")
@@ -290,6 +328,11 @@ def main():
             v = Volume(name, size, arguments, work)
             v.fill(basic)
             v.save()
+        for name, size, fill in (("comb", 12 << 20, comb), ("mft", 12 << 20, mft)):
+            if not only or name in only:
+                v = Volume(name, size, ["-c", "512"], work)
+                v.fill(fill)
+                v.save()
         if not only or "full" in only:
             v = Volume("full", 12 << 20, ["-c", "4096"], work)
             v.fill(full)

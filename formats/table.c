@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "formats/table.h"
+
+#include "base/checked.h"
+
+#define TABLE_BATCH 512u /* entries looked at in one go */
+
+int vtr_table_map(struct vtr_run *out, struct vtr_image *im, const struct vtr_table *t, uint64_t off, uint64_t max,
+		  struct vtr_error *err)
+{
+	uint64_t i = (off - t->disk) / t->piece, in = (off - t->disk) % t->piece;
+	uint8_t raw[TABLE_BATCH * 8];
+	struct vtr_run run = { .len = t->piece - in };
+	size_t n;
+
+	if (i >= t->entries)
+		return vtr_fail(err, VTR_ECORRUPT, "entry %" PRIu64 " of a table with %" PRIu64, i, t->entries);
+	n = (size_t)VTR_MIN(t->entries - i, (uint64_t)TABLE_BATCH);
+	if (max < (uint64_t)TABLE_BATCH * t->piece)
+		n = (size_t)VTR_MIN((uint64_t)n, vtr_div_up(in + max, t->piece));
+	if (vtr_image_meta(im, t->off + i * t->width, raw, n * t->width, err) < 0)
+		return vtr_at(err, "table at %#" PRIx64, t->off);
+	if (t->entry(&run, im, t, raw, i, in, err) < 0)
+		return -1;
+	/* What follows is joined while it is alike; it will be checked again, and named, when it is asked for itself. */
+	for (size_t k = 1; k < n && run.len == k * t->piece - in && run.kind != VTR_RUN_PACKED; k++) {
+		struct vtr_run next = { .len = t->piece };
+
+		if (t->entry(&next, im, t, raw + k * t->width, i + k, 0, NULL) < 0 || next.kind != run.kind ||
+		    (run.kind == VTR_RUN_PLAIN && next.host != run.host + run.len))
+			break;
+		run.len += next.len;
+	}
+	run.len = VTR_MIN(run.len, max);
+	*out = run;
+	return 0;
+}
