@@ -143,7 +143,10 @@ int vtr_win_values(struct win_value *v, size_t n, struct vtr_os *os, const struc
 
 	if (!hive->h || vtr_hive_values(hive->h, key, win_value_take, &all, &all.e) >= 0)
 		return 0;
-	return vtr_win_excuse(os, hive, &all.e, err);
+	if (vtr_win_excuse(os, hive, &all.e, err) == 0)
+		return 0;
+	vtr_win_values_done(v, n);
+	return -1;
 }
 
 void vtr_win_values_done(struct win_value *v, size_t n)

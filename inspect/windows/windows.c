@@ -562,7 +562,8 @@ static int win_read_set(struct vtr_os *os, struct vtr_error *err)
 {
 	struct vtr_windows *w = os->windows;
 	struct win_value v[] = { { .name = "Current" }, { .name = "Default" } };
-	const struct win_value *of;
+	uint64_t number;
+	const char *value;
 	uint32_t key;
 	int rc = vtr_win_key(&key, os, &w->system, 0, "Select", err);
 
@@ -570,10 +571,12 @@ static int win_read_set(struct vtr_os *os, struct vtr_error *err)
 		rc = vtr_win_values(v, 2, os, &w->system, key, err);
 	if (rc < 0)
 		return -1;
-	of = v[0].has_number && v[0].number > 0 ? &v[0] : &v[1];
-	if (of->has_number && of->number > 0 && of->number < 1000) {
-		snprintf(w->set, sizeof(w->set), "ControlSet%03u", (unsigned)of->number);
-		return vtr_win_fact(os, "control_set", w->set, &w->system, "Select", of->name, err);
+	value = v[0].number > 0 ? v[0].name : v[1].name;
+	number = v[0].number > 0 ? v[0].number : v[1].number;
+	vtr_win_values_done(v, 2);
+	if (number > 0 && number < 1000) {
+		snprintf(w->set, sizeof(w->set), "ControlSet%03u", (unsigned)number);
+		return vtr_win_fact(os, "control_set", w->set, &w->system, "Select", value, err);
 	}
 	/* What was never started has one all the same: an image of an installation that is to be set up. */
 	rc = vtr_win_key(&key, os, &w->system, 0, "ControlSet001", err);
