@@ -618,6 +618,29 @@ VTR_API void vtr_tree_free(struct vtr_tree *t);					   /* NULL is fine */
 /* Mount fs at the directory path, which is resolved inside the tree. VTR_ENOTFOUND, VTR_EUSAGE: no directory. */
 VTR_API int vtr_tree_mount(struct vtr_tree *t, const char *path, struct vtr_fs *fs, struct vtr_error *err);
 
+/*
+ * Give the tree a drive, as Windows has them. A tree with drives takes paths as Windows writes them, beside those with
+ * slashes from "/": "C:\\Windows", "c:/windows", "\\\\?\\C:\\Windows", "\\\\?\\Volume{GUID}\\", "\\DosDevices\\C:\\Windows",
+ * "%SystemRoot%\\System32". A backslash is a slash in it, names are looked up as with VTR_WALK_ICASE, and links lead to
+ * drives. letter: 'A' to 'Z', or 0 for a volume without; volume: its GUID, or NULL. The filesystem at "/" may be one of
+ * the drives, and should. VTR_EUSAGE: no letter, or it is taken.
+ */
+VTR_API int vtr_tree_add_drive(struct vtr_tree *t, char letter, const char *volume, struct vtr_fs *fs,
+			       struct vtr_error *err);
+
+/* The filesystem of a drive, borrowed; NULL: there is none of this letter. */
+VTR_API struct vtr_fs *vtr_tree_drive(const struct vtr_tree *t, char letter);
+
+/* What %SystemRoot% stands for: "/Windows". */
+VTR_API int vtr_tree_set_system_root(struct vtr_tree *t, const char *path, struct vtr_error *err);
+
+/*
+ * A path of a tree with drives as programs like it: with slashes, "/Windows" for what lies on the filesystem at "/",
+ * "D:/data" for another drive, "//?/Volume{GUID}/data" for one without a letter. Nothing is looked up, and the tree takes
+ * it again. Of a tree without drives it is the path as it is. *out is the caller's. VTR_ENOTFOUND: no such drive.
+ */
+VTR_API int vtr_tree_path(char **out, const struct vtr_tree *t, const char *path, struct vtr_error *err);
+
 #define VTR_WALK_NOFOLLOW (1u << 0) /* do not follow a symlink at the very end of the path */
 #define VTR_WALK_ICASE (1u << 1)    /* where no name fits exactly, one that fits but for ASCII and Latin case */
 
@@ -688,12 +711,14 @@ struct vtr_fact {
 	const char *value;  /* UTF-8, guest bytes escaped */
 	const char *device; /* "/dev/sda2" */
 	const char *path;   /* "/etc/os-release" */
+	/* Where in a hive of a registry: "HKLM\\SYSTEM\\Select" and "Current"; NULL: the file is none, or no value says it */
+	const char *reg_key, *reg_value;
 };
 
-/* An entry of fstab, or what takes its place; bytes of the guest, NUL terminated. */
+/* An entry of fstab, or what takes its place, a drive for one; bytes of the guest, NUL terminated. */
 struct vtr_mount {
 	const char *spec;    /* as in fstab: "UUID=…" */
-	const char *path;    /* "/", "/boot"; "none" for swap */
+	const char *path;    /* "/", "/boot"; "none" for swap; "C:" */
 	const char *type;    /* "ext4" */
 	const char *options; /* "defaults,ro" */
 	const char *device;  /* "/dev/sda1"; NULL: not among the guest's devices */
@@ -711,6 +736,9 @@ struct vtr_package {
 	const char *summary;	    /* first line of the description; NULL */
 	const char *vendor;	    /* who made it, where recorded ("Fedora Project"); NULL */
 	int64_t install_time;	    /* seconds since 1970-01-01 UTC; 0: not recorded */
+	const char *id;		    /* its name in the database where that is another: "{90160000-…}"; NULL */
+	const char *user;	    /* whose alone it is; NULL: the system's */
+	const char *location;	    /* the folder that it is in, where recorded; NULL */
 };
 
 struct vtr_os; /* an operating system in a guest */
@@ -757,7 +785,7 @@ VTR_API const char *vtr_os_root(const struct vtr_os *os);
 /*
  * A fact by its key; NULL: unknown. Borrowed until the guest goes. Keys:
  *
- *	type		"linux", "hurd", "freebsd", "netbsd", "openbsd", "minix"
+ *	type		"linux", "windows", "hurd", "freebsd", "netbsd", "openbsd", "minix"
  *	distro		"debian", "ubuntu", "fedora", … : the os-release ID where nothing better is known
  *	product_name	"Debian GNU/Linux 12 (bookworm)"
  *	version		"12.5": as the system says it; major_version and minor_version: its first two numbers
@@ -773,9 +801,14 @@ VTR_API const char *vtr_os_root(const struct vtr_os *os);
  *	build_id	of os-release
  *	osinfo		"debian12": the short id that virt-inspector prints
  *
+ * of Windows also build, revision, display_version, service_pack, edition, system_root, control_set, computer_name, domain,
+ * timezone_name, product_id, registered_owner, registered_organization, install_date, medium, boot_loader, boot_default,
+ * firmware,
+ *
  * and after vtr_os_read_records() these, too: locale, keymap, boot_loader, firmware, boot_default, default_target,
  * nameservers, selinux, selinux_policy, apparmor, cloud_init, cloud_init_datasources, container, medium, last_boot,
- * last_activity. vitrine-inspect(1) says what they are.
+ * last_activity, and of Windows language, last_shutdown, fast_startup, hibernation, pending_reboot, pending_renames,
+ * workgroup, domain_netbios, group_policy, machine_sid, boot_storage_drivers. vitrine-inspect(1) says what they are.
  */
 VTR_API const struct vtr_fact *vtr_os_fact(const struct vtr_os *os, const char *key);
 VTR_API const struct vtr_fact *vtr_os_fact_at(const struct vtr_os *os, size_t i); /* NULL beyond the last */
@@ -798,6 +831,7 @@ struct vtr_record {
 	const char *path;   /* "/etc/passwd"; escaped */
 	const struct vtr_member *members;
 	size_t n;
+	const char *reg_key; /* in a hive of a registry: which key; NULL: the file is none */
 };
 
 /*
@@ -819,7 +853,10 @@ VTR_API const char *vtr_record_member(const struct vtr_record *r, const char *ke
 VTR_API size_t vtr_os_mounts(const struct vtr_os *os);
 VTR_API const struct vtr_mount *vtr_os_mount(const struct vtr_os *os, size_t i); /* NULL beyond the last */
 
-/* The system's filesystems mounted together as its fstab says. Borrowed until the guest goes. */
+/*
+ * The system's filesystems mounted together as its fstab says; of Windows the volume that it is on, with its drives: see
+ * vtr_tree_add_drive(). Borrowed until the guest goes.
+ */
 VTR_API struct vtr_tree *vtr_os_tree(struct vtr_os *os);
 
 /*

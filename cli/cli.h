@@ -49,7 +49,9 @@ struct cli {
 	const char *device;
 	struct vtr_guest *guest;
 	struct vtr_tree *own_tree; /* of a single filesystem; systems own theirs */
-	int status;		   /* worst so far of CLI_FAILED and CLI_PARTIAL */
+	char **paths;		   /* cli_paths() made them */
+	size_t n_paths;
+	int status; /* worst so far of CLI_FAILED and CLI_PARTIAL */
 };
 
 /* Long options of a verb's own start here; short ones are their letters. */
@@ -78,6 +80,8 @@ void cli_usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf
 bool cli_open_guest(struct cli *c);
 /* The tree that paths are resolved in: of --device, of the only system, or of the only filesystem. NULL: said why. */
 struct vtr_tree *cli_tree(struct cli *c);
+/* Put the paths of the arguments as programs like them, where they are written as Windows does: see vtr_tree_path(). */
+void cli_paths(struct cli *c, const struct vtr_tree *t, char **paths, int n);
 
 /*
  * The only image, or its --device: borrowed until *image, which is the caller's to release, and the command's guest go.

@@ -360,6 +360,9 @@ int cli_end(struct cli *c)
 	if (c->ctx && c->status == CLI_OK && vtr_ctx_damage(c->ctx) > 0)
 		c->status = CLI_PARTIAL;
 	common_running = NULL;
+	for (size_t i = 0; i < c->n_paths; i++)
+		free(c->paths[i]);
+	free(c->paths);
 	vtr_tree_free(c->own_tree);
 	vtr_guest_free(c->guest);
 	vtr_ctx_unref(c->ctx);
@@ -495,6 +498,19 @@ struct vtr_tree *cli_tree(struct cli *c)
 	}
 	common_say_choices(c, systems);
 	return NULL;
+}
+
+void cli_paths(struct cli *c, const struct vtr_tree *t, char **paths, int n)
+{
+	for (int i = 0; t && i < n; i++) {
+		char *path, **p = realloc(c->paths, (c->n_paths + 1) * sizeof(*p));
+
+		if (!p)
+			return;
+		c->paths = p;
+		if (vtr_tree_path(&path, t, paths[i], NULL) == 0) /* else the walk says why */
+			paths[i] = c->paths[c->n_paths++] = path;
+	}
 }
 
 bool cli_flush(struct cli *c)

@@ -1415,6 +1415,7 @@ static int find_run(int argc, char **argv)
 	f.args = argv + n;
 	f.n_args = argc - n;
 	f.tree = cli_tree(&f.c);
+	cli_paths(&f.c, f.tree, argv, n);
 	if (f.tree && find_parse(&f)) {
 		if (n == 0)
 			find_path(&f, "/");

@@ -1171,6 +1171,7 @@ static int get_run(int argc, char **argv)
 	cli_progress_begin(&g.progress);
 	g.chunk = malloc(GET_CHUNK);
 	t = g.chunk ? cli_tree(&g.c) : NULL;
+	cli_paths(&g.c, t, argv, argc - 1);
 	if (t && get_note_images(&g) && get_grow(&g, &g.dirs, 0, &g.cap_dirs, sizeof(*g.dirs))) {
 		g.dirs[g.n_dirs++] = (struct get_dir){ .there = true, .keep = true };
 		g.root_fd = get_open_dest(&g, argv[argc - 1], argc - 1, &as);

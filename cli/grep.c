@@ -711,6 +711,7 @@ static int grep_run(int argc, char **argv)
 		g.tty = isatty(STDOUT_FILENO);
 		g.buf = malloc(GREP_LINE + GREP_CHUNK + 1);
 		t = g.buf ? cli_tree(&g.c) : NULL;
+		cli_paths(&g.c, t, argv, argc);
 		if (t && argc == 0)
 			grep_path(&g, t, "/", false);
 		for (int i = 0; t && i < argc && !g.stop; i++)

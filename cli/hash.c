@@ -149,6 +149,7 @@ static int hash_run(int argc, char **argv)
 			cli_usage(&h->c, "which path?");
 		} else {
 			t = cli_tree(&h->c);
+			cli_paths(&h->c, t, argv, argc);
 			if (t && argc == 0)
 				hash_path(h, t, "/");
 			for (int i = 0; t && i < argc; i++)

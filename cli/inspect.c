@@ -71,33 +71,57 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 		{ "type", "type" },
 		{ "distro", "distribution" },
 		{ "version", "version" },
+		{ "display_version", "release" },
+		{ "service_pack", "service pack" },
 		{ "codename", "codename" },
+		{ "edition", "edition" },
 		{ "variant", "variant" },
 		{ "arch", "architecture" },
 		{ "hostname", "hostname" },
+		{ "domain", "domain" },
+		{ "workgroup", "workgroup" },
 		{ "init", "init" },
 		{ "timezone", "time zone" },
 		{ "machine_id", "machine id" },
+		{ "registered_owner", "owner" },
+		{ "product_id", "product id" },
+		{ "install_date", "installed on" },
+		{ "system_root", "system root" },
+		{ "control_set", "control set" },
 		{ "locale", "locale" },
 		{ "keymap", "keymap" },
 		{ "boot_loader", "boot loader" },
 		{ "firmware", "firmware" },
 		{ "boot_default", "boot entry" },
+		{ "boot_storage_drivers", "boot drivers" },
 		{ "selinux", "selinux" },
 		{ "apparmor", "apparmor" },
 		{ "cloud_init", "cloud-init" },
 		{ "container", "container" },
 		{ "medium", "medium" },
 		{ "last_boot", "last boot" },
+		{ "last_shutdown", "last shutdown" },
+		{ "fast_startup", "fast startup" },
+		{ "hibernation", "hibernation" },
+		{ "pending_reboot", "restart for" },
+		{ "pending_renames", "to be renamed" },
+		{ "group_policy", "group policy" },
 	};
 	const char *product = inspect_value(os, "product_name"), *format = inspect_value(os, "package_format");
-	const char *manager = inspect_value(os, "package_manager");
+	const char *manager = inspect_value(os, "package_manager"), *type = inspect_value(os, "type");
 	ssize_t n;
 
 	inspect_records(in, os);
-	printf("%s: %s\n", vtr_os_root(os), product ? product : "an unknown system");
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		inspect_line(lines[i].title, inspect_value(os, lines[i].key));
+	if (!product)
+		product = type && strcmp(type, "windows") == 0 ? "Windows" : "an unknown system";
+	printf("%s: %s\n", vtr_os_root(os), product);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		const char *value = inspect_value(os, lines[i].key);
+
+		/* There is but one of some. */
+		if (strcmp(lines[i].key, "distro") != 0 || !value || !type || strcmp(value, type) != 0)
+			inspect_line(lines[i].title, value);
+	}
 	if (format) {
 		n = in->no_packages ? 0 : inspect_packages(in, os);
 		printf("  %-13s ", "packages");
@@ -115,7 +139,8 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 		cli_puts(stdout, m->path);
 		printf(" (");
 		cli_puts(stdout, m->type);
-		if (!m->device) {
+		if (!m->device && m->spec[0] != '\\' &&
+		    m->spec[0] != '_') { /* the long name of a device says nothing */
 			fputs(", ", stdout);
 			cli_puts(stdout, m->spec);
 		}
@@ -141,6 +166,8 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 		cli_json_set(o, f->key, f->value);
 		cli_json_set(s, "device", f->device);
 		cli_json_set(s, "path", f->path);
+		cli_json_set(s, "key", f->reg_key);
+		cli_json_set(s, "value", f->reg_value);
 		json_object_set_new(sources, f->key, s);
 	}
 	list = json_array();
@@ -180,6 +207,10 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 				cli_json_set(e, "install_time", cli_time(buf, &t, true));
 			}
 			cli_json_set(e, "summary", p->summary);
+			cli_json_set(e, "vendor", p->vendor);
+			cli_json_set(e, "id", p->id);
+			cli_json_set(e, "user", p->user);
+			cli_json_set(e, "location", p->location);
 			json_array_append_new(list, e);
 		}
 		json_object_set_new(o, "packages", list);

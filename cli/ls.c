@@ -140,6 +140,7 @@ static int ls_run(int argc, char **argv)
 	if (!cli_begin(&ls.c, &cli_verb_ls, &argc, &argv, "lRUD", NULL, ls_option, &ls))
 		return cli_end(&ls.c);
 	t = cli_tree(&ls.c);
+	cli_paths(&ls.c, t, argv, argc);
 	ls.paths = ls.recursive || argc > 1;
 	if (t && argc == 0)
 		ls_path(&ls, t, "/");

@@ -54,6 +54,7 @@ void cli_records_json(json_t *o, const struct vtr_os *os)
 				json_object_set_new(e, r->members[m].key, records_value(&r->members[m]));
 			cli_json_set(source, "device", r->device);
 			cli_json_set(source, "path", r->path);
+			cli_json_set(source, "key", r->reg_key);
 			json_object_set_new(e, "source", source);
 			json_array_append_new(list, e);
 		}
@@ -133,13 +134,15 @@ static bool records_is(const struct vtr_record *r, const char *key, const char *
 	return v && strcmp(v, value) == 0;
 }
 
-/* Whether somebody can log in: a shell that is one, and a password or a key. */
+/* Whether somebody can log in: a shell that is one, and a password or a key; of Windows, who is not shut out. */
 static bool records_login_is(const struct vtr_record *r)
 {
 	const char *shell = vtr_record_member(r, "shell");
 	const char *slash = shell ? strrchr(shell, '/') : NULL, *base = slash ? slash + 1 : "";
 	const char *keys = vtr_record_member(r, "authorized_keys");
 
+	if (vtr_record_member(r, "sid"))
+		return !records_is(r, "disabled", "true") && !records_is(r, "locked", "true");
 	if (strcmp(base, "nologin") == 0 || strcmp(base, "false") == 0 || strcmp(base, "sync") == 0 ||
 	    strcmp(base, "halt") == 0 || strcmp(base, "shutdown") == 0)
 		return false;
@@ -169,6 +172,8 @@ static void records_users_print(const struct vtr_os *os)
 				 strcmp(keys, "1") == 0 ? "" : "s");
 		else if (records_is(r, "has_password", "false") && records_is(r, "locked", "false"))
 			snprintf(text, sizeof(text), "%.80s (no password)", name ? name : "");
+		else if (records_is(r, "administrator", "true"))
+			snprintf(text, sizeof(text), "%.80s (administrator)", name ? name : "");
 		records_name(&l, text);
 	}
 	records_end(&l);
@@ -287,17 +292,48 @@ static void records_firsts_print(const struct vtr_os *os, const char *title, con
 	records_end(&l);
 }
 
+/* Drivers for virtual machines, whose files are there. */
+static void records_drivers_print(const struct vtr_os *os)
+{
+	struct records_line l = { .title = "virtual" };
+	const struct vtr_record *r;
+	char text[160];
+
+	for (size_t i = 0; (r = vtr_os_record(os, "drivers", i)); i++) {
+		const char *platform = vtr_record_member(r, "platform");
+
+		if (!platform || !records_is(r, "present", "true"))
+			continue;
+		snprintf(text, sizeof(text), "%.80s (%.20s, %.20s)", vtr_record_member(r, "name"), platform,
+			 vtr_record_member(r, "start"));
+		records_name(&l, text);
+	}
+	records_end(&l);
+}
+
+static void records_count_print(const struct vtr_os *os, const char *title, const char *kind)
+{
+	size_t n = records_count(os, kind);
+
+	if (n > 0)
+		printf("  %-13s %zu\n", title, n);
+}
+
 void cli_records_print(const struct vtr_os *os)
 {
-	size_t cron = records_count(os, "cron");
 
 	records_kernels_print(os);
 	records_users_print(os);
 	records_sudo_print(os);
 	records_names_print(os, "services", "services", "name", "state", "enabled", true);
 	records_names_print(os, "masked", "services", "name", "state", "masked", true);
-	if (cron > 0)
-		printf("  %-13s %zu\n", "cron jobs", cron);
+	records_count_print(os, "drivers", "drivers");
+	records_drivers_print(os);
+	records_count_print(os, "cron jobs", "cron");
+	records_count_print(os, "tasks", "tasks");
+	records_names_print(os, "autoruns", "autoruns", "name", NULL, NULL, true);
+	records_names_print(os, "hotfixes", "hotfixes", "id", "state", "installed", true);
+	records_count_print(os, "app packages", "app_packages");
 	records_network_print(os);
 	records_names_print(os, "ssh host keys", "ssh_host_keys", "type", NULL, NULL, false);
 	records_firsts_print(os, "containers", "container_images", "names");

@@ -26,6 +26,7 @@ struct sbom_system {
 	char distro[128];	   /* "debian-12"; "" unknown */
 	bool lower;		   /* names are written in small letters */
 	bool epoch_apart;	   /* the epoch is a qualifier */
+	bool programs;		   /* packages are what users start */
 	char ref[64];		   /* "os-sda1" */
 };
 
@@ -150,6 +151,7 @@ static void sbom_system_init(struct sbom_system *s, struct vtr_os *os)
 	size_t n = 0;
 
 	*s = (struct sbom_system){ .os = os, .type = "generic", .vendor = "" };
+	s->programs = format && strcmp(format, "windows") == 0;
 	for (size_t i = 0; format && i < sizeof(types) / sizeof(types[0]); i++) {
 		if (strcmp(types[i].format, format) != 0)
 			continue;
@@ -350,7 +352,7 @@ static void sbom_add_package(struct sbom *b, const struct sbom_system *s, const 
 	if (b->spdx) {
 		id = sbom_spdx_id("Package", p->name, ref);
 		if (id) {
-			o = sbom_spdx_package(id, p->name, p->version, p->vendor, NULL);
+			o = sbom_spdx_package(id, p->name, p->version, p->vendor, s->programs ? "APPLICATION" : NULL);
 			if (p->source) {
 				snprintf(info, sizeof(info), "built from source package: %s %s", p->source,
 					 p->source_version ? p->source_version : p->version);
@@ -371,7 +373,7 @@ static void sbom_add_package(struct sbom *b, const struct sbom_system *s, const 
 	} else {
 		o = json_object();
 		cli_json_set(o, "bom-ref", ref);
-		cli_json_set(o, "type", "library");
+		cli_json_set(o, "type", s->programs ? "application" : "library");
 		if (p->vendor)
 			json_object_set_new(o, "supplier", json_pack("{s:s}", "name", p->vendor));
 		cli_json_set(o, "name", p->name);

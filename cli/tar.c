@@ -636,6 +636,7 @@ static int tar_run(int argc, char **argv)
 	}
 	cli_bulk_output();
 	tree = cli_tree(&c);
+	cli_paths(&c, tree, argv, argc);
 	if (tree) {
 		cli_tar_write(&c, stdout, tree, argv, (size_t)argc);
 		cli_flush(&c);

@@ -29,6 +29,7 @@ void vtr_tree_free(struct vtr_tree *t)
 	for (size_t i = t->n; i-- > 0;)
 		vtr_fs_unref(t->mounts[i].fs);
 	free(t->mounts);
+	vtr_tree_drives_done(t);
 	vtr_fs_unref(t->root);
 	vtr_ctx_unref(t->ctx);
 	free(t);
@@ -123,10 +124,33 @@ static int path_push(struct path_walk *w, struct vtr_place p, struct vtr_error *
 	return 0;
 }
 
-static int path_to_root(struct path_walk *w, struct vtr_error *err)
+static int path_to_root_of(struct path_walk *w, struct vtr_fs *fs, struct vtr_error *err)
 {
 	w->n = 0;
-	return path_push(w, vtr_tree_cross(w->t, (struct vtr_place){ w->t->root, w->t->root->root }), err);
+	return path_push(w, vtr_tree_cross(w->t, (struct vtr_place){ fs, fs->root }), err);
+}
+
+static int path_to_root(struct path_walk *w, struct vtr_error *err)
+{
+	return path_to_root_of(w, w->t->root, err);
+}
+
+/*
+ * Begin again with what is to be walked, in a tree with drives: a caller's path, or (link.fs not NULL) the target of a
+ * link.
+ */
+static int path_enter(struct path_walk *w, struct vtr_place link, struct vtr_error *err)
+{
+	struct vtr_fs *from;
+	char *rest;
+
+	if (vtr_tree_enter(&rest, &from, w->t, w->rest, link.fs, err) < 0)
+		return -1;
+	free(w->rest);
+	w->rest = rest;
+	if (from && link.fs == from)
+		from = vtr_tree_elsewhere(w->t, link, rest);
+	return from ? path_to_root_of(w, from, err) : 0;
 }
 
 /*
@@ -212,6 +236,8 @@ static int path_follow(struct path_walk *w, struct vtr_place link, struct vtr_er
 	free(w->rest);
 	w->rest = both;
 	w->at = 0;
+	if (w->t->n_drives > 0)
+		return path_enter(w, link, err);
 	return target[0] == '/' ? path_to_root(w, err) : 0;
 }
 
@@ -273,6 +299,11 @@ int vtr_tree_walk(struct vtr_place *out, struct vtr_tree *t, const char *path, u
 	if (VTR_OVER(t->ctx, path_len, strlen(path), "bytes of path", err) < 0 || path_to_root(&w, err) < 0 ||
 	    !(w.rest = vtr_strndup(path, strlen(path), err)))
 		goto done;
+	if (t->n_drives > 0) {
+		w.flags |= VTR_WALK_ICASE;
+		if (path_enter(&w, (struct vtr_place){ NULL, 0 }, err) < 0)
+			goto done;
+	}
 	while ((r = path_step(out, &w, err)) == 0)
 		;
 done:

@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "fuzz/fuzz.h"
-#include "inspect/records.h"
+#include "fuzz/fuzz_records.h"
 #include "inspect/yaml.h"
 
 static int fuzz_passwd(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
@@ -103,42 +102,12 @@ static vtr_text_fn *const fuzz_parsers[] = {
 	vtr_journal_parse,
 };
 
-static void fuzz_text_check(const char *s, bool list)
-{
-	FUZZ_CHECK(s && vtr_utf8_is(s, strlen(s)));
-	for (const char *p = s; *p; p++)
-		FUZZ_CHECK(((unsigned char)*p >= 0x20 && *p != 0x7f) ||
-			   (list && *p == '\n' && p > s && p[-1] != '\n' && p[1]));
-}
-
-static void fuzz_record_check(const struct vtr_record *r)
-{
-	fuzz_text_check(r->path, false);
-	FUZZ_CHECK(strcmp(r->device, "/dev/sda1") == 0 && r->n <= VTR_DRAFT_MEMBERS);
-	for (size_t i = 0; i < r->n; i++) {
-		const struct vtr_member *m = &r->members[i];
-
-		fuzz_text_check(m->value, m->kind == VTR_MEMBER_LIST);
-		if (m->kind == VTR_MEMBER_NUMBER)
-			FUZZ_CHECK(*m->value && strspn(m->value, "0123456789") == strlen(m->value));
-		else if (m->kind == VTR_MEMBER_BOOL)
-			FUZZ_CHECK(strcmp(m->value, "true") == 0 || strcmp(m->value, "false") == 0);
-		else
-			FUZZ_CHECK(m->kind == VTR_MEMBER_LIST || (m->kind == VTR_MEMBER_TEXT && *m->value));
-		for (size_t j = 0; j < i; j++)
-			FUZZ_CHECK(strcmp(m->key, r->members[j].key) != 0);
-	}
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	const struct vtr_record *r;
-	const struct vtr_fact *f;
 	struct vtr_error err = { 0 };
 	struct vtr_limits lim;
 	struct vtr_ctx *ctx;
 	struct vtr_os *os;
-	const char *kind;
 	char *text;
 
 	if (len == 0)
@@ -157,13 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (fuzz_parsers[data[0] % VTR_COUNT(fuzz_parsers)](os, "/etc/f\x1bile", text, len - 1, &err) < 0)
 		FUZZ_CHECK(err.code == VTR_ELIMIT);
 	free(text);
-	for (size_t k = 0; (kind = vtr_record_kind(k)); k++) {
-		for (size_t i = 0; (r = vtr_os_record(os, kind, i)); i++)
-			fuzz_record_check(r);
-		FUZZ_CHECK(vtr_os_record(os, kind, lim.records) == NULL);
-	}
-	for (size_t i = 0; (f = vtr_os_fact_at(os, i)); i++)
-		fuzz_text_check(f->value, false);
+	fuzz_system_check(os, lim.records);
 	vtr_os_free(os);
 	vtr_ctx_unref(ctx);
 	return 0;

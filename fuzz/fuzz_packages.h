@@ -32,6 +32,9 @@ static inline void fuzz_packages_check(struct vtr_packages *l, int rc, const str
 		fuzz_packages_string(p->source_version);
 		fuzz_packages_string(p->summary);
 		fuzz_packages_string(p->vendor);
+		fuzz_packages_string(p->id);
+		fuzz_packages_string(p->user);
+		fuzz_packages_string(p->location);
 		FUZZ_CHECK(p->install_time >= 0);
 		if (before) {
 			int c = strcmp(before->name, p->name);

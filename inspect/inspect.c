@@ -158,17 +158,7 @@ static int inspect_mount(struct vtr_os *os, const struct vtr_inspect *in, struct
 static struct vtr_mount *inspect_mount_new(struct vtr_os *os, const char *path, const char *device, const char *type,
 					   struct vtr_error *err)
 {
-	struct vtr_mount *m;
-
-	if (!VTR_GROW(os->mounts, os->n_mounts, os->cap_mounts, err))
-		return NULL;
-	m = &os->mounts[os->n_mounts++]; /* freed with os, however much of it is there */
-	*m = (struct vtr_mount){ .spec = vtr_strndup(device, strlen(device), err) };
-	m->path = vtr_strndup(path, strlen(path), err);
-	m->type = vtr_strndup(type, strlen(type), err);
-	m->options = vtr_strndup("", 0, err);
-	m->device = vtr_strndup(device, strlen(device), err);
-	return m->spec && m->path && m->type && m->options && m->device ? m : NULL;
+	return vtr_os_mount_new(os, device, path, type, device, err);
 }
 
 /* The root's own line: what fstab says, or what we know when it says nothing that can be right. */
@@ -304,8 +294,48 @@ static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size
 	return vtr_elf_read(os, err);
 }
 
-/* The system whose root the device holds: 1, 0: it holds none, -1. */
-static int inspect_os_find(struct vtr_os **out, const struct vtr_inspect *in, size_t device, struct vtr_error *err)
+struct inspect_systems {
+	struct vtr_os **v;
+	size_t n, cap;
+};
+
+static int inspect_system_add(struct inspect_systems *s, struct vtr_os *os, struct vtr_error *err)
+{
+	if (!VTR_GROW(s->v, s->n, s->cap, err)) {
+		vtr_os_free(os);
+		return -1;
+	}
+	s->v[s->n++] = os;
+	return 0;
+}
+
+/* The Windows systems whose folders lie at the root of a filesystem: how many, -1. */
+static int inspect_windows_find(struct inspect_systems *out, const struct vtr_inspect *in, size_t device,
+				struct vtr_fs *fs, struct vtr_os *first, struct vtr_error *err)
+{
+	const char *name = in->devices[device].name;
+	char **folders = NULL;
+	size_t n = 0;
+	int rc = vtr_windows_find(&folders, &n, first, err);
+
+	for (size_t i = 0; rc >= 0 && i < n; i++) {
+		struct vtr_os *os = vtr_os_new(in->ctx, name, fs, err);
+
+		rc = os ? vtr_windows_read(os, in, device, folders[i], err) : -1;
+		if (rc < 0)
+			vtr_os_free(os);
+		else
+			rc = inspect_system_add(out, os, err);
+	}
+	for (size_t i = 0; i < n; i++)
+		free(folders[i]);
+	free(folders);
+	return rc < 0 ? -1 : (int)n;
+}
+
+/* The systems whose root the device holds. */
+static int inspect_os_find(struct inspect_systems *out, const struct vtr_inspect *in, size_t device,
+			   struct vtr_error *err)
 {
 	const char *name = in->devices[device].name;
 	const char *type = "linux", *why = NULL;
@@ -328,46 +358,31 @@ static int inspect_os_find(struct vtr_os **out, const struct vtr_inspect *in, si
 	if (!os)
 		return -1;
 	found = inspect_root_is(&type, &why, os, err);
-	if (found > 0 && inspect_os_fill(os, in, device, fs, type, why, err) < 0)
+	if (found > 0 && inspect_os_fill(os, in, device, fs, type, why, err) == 0)
+		return inspect_system_add(out, os, err);
+	if (found == 0)
+		found = inspect_windows_find(out, in, device, fs, os, err);
+	else
 		found = -1;
-	if (found <= 0) {
-		vtr_os_free(os);
-		return found;
-	}
-	*out = os;
-	return 1;
+	vtr_os_free(os);
+	return found < 0 ? -1 : 0;
 }
 
 int vtr_inspect_run(struct vtr_os ***out, size_t *n, const struct vtr_inspect *in, struct vtr_error *err)
 {
-	struct vtr_os **systems = NULL;
-	size_t count = 0, cap = 0;
+	struct inspect_systems systems = { 0 };
 
 	for (size_t i = 0; i < in->n_devices; i++) {
-		struct vtr_os *os = NULL;
-		int found;
-
 		if (!in->devices[i].has_fs)
 			continue;
-		if (vtr_ctx_check(in->ctx, err) < 0)
-			goto fail;
-		found = inspect_os_find(&os, in, i, err);
-		if (found < 0)
-			goto fail;
-		if (found == 0)
-			continue;
-		if (!VTR_GROW(systems, count, cap, err)) {
-			vtr_os_free(os);
-			goto fail;
+		if (vtr_ctx_check(in->ctx, err) < 0 || inspect_os_find(&systems, in, i, err) < 0) {
+			for (size_t k = 0; k < systems.n; k++)
+				vtr_os_free(systems.v[k]);
+			free(systems.v);
+			return -1;
 		}
-		systems[count++] = os;
 	}
-	*out = systems;
-	*n = count;
+	*out = systems.v;
+	*n = systems.n;
 	return 0;
-fail:
-	for (size_t i = 0; i < count; i++)
-		vtr_os_free(systems[i]);
-	free(systems);
-	return -1;
 }

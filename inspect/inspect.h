@@ -41,6 +41,7 @@ struct vtr_os {
 	struct vtr_os_escaped *escaped;
 	bool packages_read;
 	struct vtr_records *records; /* inspect/records.c; NULL: none yet */
+	struct vtr_windows *windows; /* its hives, inspect/windows; NULL: it is no Windows */
 };
 
 /* Find the systems. *out is an array of *n, the caller's: each to vtr_os_free(), then free(). */
@@ -56,6 +57,17 @@ struct vtr_os *vtr_os_new(struct vtr_ctx *ctx, const char *device, struct vtr_fs
  */
 int vtr_os_mount_add(struct vtr_os *os, const char *path, const char *device, struct vtr_fs *fs, struct vtr_error *err);
 
+/* One more of os->mounts, not mounted yet; device NULL: it is not among the guest's. NULL sets *err. */
+struct vtr_mount *vtr_os_mount_new(struct vtr_os *os, const char *spec, const char *path, const char *type,
+				   const char *device, struct vtr_error *err);
+
+/*
+ * Say which device a filesystem is on that is no part of the tree's one root: a drive, "D:", or one that the system is
+ * started from. One that is known already is left as it is.
+ */
+int vtr_os_beside_add(struct vtr_os *os, const char *path, const char *device, struct vtr_fs *fs,
+		      struct vtr_error *err);
+
 /*
  * Add a fact that was read from path in the system's tree. Bytes from the guest are escaped. The first value of a key
  * stays. An empty value is no fact, and one over limits.line is warned of and left out.
@@ -67,6 +79,9 @@ int vtr_os_add_fact(struct vtr_os *os, const char *key, const char *value, size_
 		    struct vtr_error *err);
 int vtr_os_add_fact_on(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
 		       const struct vtr_fs *fs, struct vtr_error *err);
+/* The same of what a hive says: reg_key and reg_value as vtr_fact has them; NULL: none. */
+int vtr_os_add_fact_in(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
+		       const struct vtr_fs *fs, const char *reg_key, const char *reg_value, struct vtr_error *err);
 
 /* Escape a string for a package or a record, in memory of os. NULL sets *err. */
 const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err);
@@ -99,6 +114,15 @@ int vtr_unix_find(const char **type, const char **sign, struct vtr_os *os, struc
 int vtr_unix_read(struct vtr_os *os, const char *type, struct vtr_error *err); /* its name and version */
 int vtr_elf_read(struct vtr_os *os, struct vtr_error *err);		       /* arch */
 int vtr_dpkg_read(struct vtr_os *os, struct vtr_error *err); /* packages. 1: there is a database, 0: there is none */
+
+/*
+ * The Windows systems on a filesystem, whose tree os is: the names of their folders at its root, an array of *n that is
+ * the caller's, each of them too. vtr_windows_read() makes a system of one: its hives, facts, and drives.
+ */
+int vtr_windows_find(char ***out, size_t *n, struct vtr_os *os, struct vtr_error *err);
+int vtr_windows_read(struct vtr_os *os, const struct vtr_inspect *in, size_t device, const char *folder,
+		     struct vtr_error *err);
+void vtr_windows_free(struct vtr_os *os);
 
 /* os->mounts from /etc/fstab, with their devices and not yet escaped. root: index of the root's device. */
 int vtr_fstab_read(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_error *err);

@@ -45,6 +45,8 @@ static void os_fact_done(struct vtr_fact *f)
 	free((char *)f->value);
 	free((char *)f->device);
 	free((char *)f->path);
+	free((char *)f->reg_key);
+	free((char *)f->reg_value);
 }
 
 void vtr_os_free(struct vtr_os *os)
@@ -65,6 +67,7 @@ void vtr_os_free(struct vtr_os *os)
 		free(os->mounted[i].device);
 	}
 	vtr_records_free(os);
+	vtr_windows_free(os);
 	while (os->escaped) {
 		struct vtr_os_escaped *next = os->escaped->next;
 
@@ -83,16 +86,12 @@ void vtr_os_free(struct vtr_os *os)
 	free(os);
 }
 
-int vtr_os_mount_add(struct vtr_os *os, const char *path, const char *device, struct vtr_fs *fs, struct vtr_error *err)
+static int os_mounted_add(struct vtr_os *os, const char *path, const char *device, struct vtr_fs *fs,
+			  struct vtr_error *err)
 {
 	struct vtr_os_mounted m = { .fs = fs };
 	size_t at;
 
-	for (size_t i = 0; i < os->n_mounted; i++)
-		if (os->mounted[i].fs == fs)
-			return vtr_fail(err, VTR_EUSAGE, "%s is mounted at %s already", device, os->mounted[i].path);
-	if (os->n_mounted > 0 && vtr_tree_mount(os->tree, path, fs, err) < 0)
-		return -1;
 	if (!VTR_GROW(os->mounted, os->n_mounted, os->cap_mounted, err))
 		return -1;
 	m.path = vtr_strndup(path, strlen(path), err);
@@ -107,6 +106,40 @@ int vtr_os_mount_add(struct vtr_os *os, const char *path, const char *device, st
 	os->mounted[at] = m;
 	os->n_mounted++;
 	return 0;
+}
+
+int vtr_os_mount_add(struct vtr_os *os, const char *path, const char *device, struct vtr_fs *fs, struct vtr_error *err)
+{
+	for (size_t i = 0; i < os->n_mounted; i++)
+		if (os->mounted[i].fs == fs)
+			return vtr_fail(err, VTR_EUSAGE, "%s is mounted at %s already", device, os->mounted[i].path);
+	if (os->n_mounted > 0 && vtr_tree_mount(os->tree, path, fs, err) < 0)
+		return -1;
+	return os_mounted_add(os, path, device, fs, err);
+}
+
+struct vtr_mount *vtr_os_mount_new(struct vtr_os *os, const char *spec, const char *path, const char *type,
+				   const char *device, struct vtr_error *err)
+{
+	struct vtr_mount *m;
+
+	if (!VTR_GROW(os->mounts, os->n_mounts, os->cap_mounts, err))
+		return NULL;
+	m = &os->mounts[os->n_mounts++]; /* freed with os, however much of it is there */
+	*m = (struct vtr_mount){ .spec = vtr_strndup(spec, strlen(spec), err) };
+	m->path = vtr_strndup(path, strlen(path), err);
+	m->type = vtr_strndup(type, strlen(type), err);
+	m->options = vtr_strndup("", 0, err);
+	m->device = device ? vtr_strndup(device, strlen(device), err) : NULL;
+	return m->spec && m->path && m->type && m->options && !m->device == !device ? m : NULL;
+}
+
+int vtr_os_beside_add(struct vtr_os *os, const char *path, const char *device, struct vtr_fs *fs, struct vtr_error *err)
+{
+	for (size_t i = 0; i < os->n_mounted; i++)
+		if (os->mounted[i].fs == fs)
+			return 0;
+	return os_mounted_add(os, path, device, fs, err);
 }
 
 const char *vtr_os_device(const struct vtr_os *os, const struct vtr_fs *fs, const char *path)
@@ -124,8 +157,41 @@ const char *vtr_os_device(const struct vtr_os *os, const struct vtr_fs *fs, cons
 	return os->root;
 }
 
+/* As vtr_escape(), but what comes from Windows keeps its backslashes: there are too many of them to be told twice. */
+static size_t os_escape(const struct vtr_os *os, char *buf, size_t size, const char *bytes, size_t len)
+{
+	size_t at = 0;
+
+	if (!os->windows)
+		return vtr_escape(buf, size, bytes, len);
+	if (size > 0)
+		buf[0] = 0;
+	while (len > 0) {
+		const char *stop = memchr(bytes, '\\', len);
+		size_t n = stop ? (size_t)(stop - bytes) : len;
+
+		if (n == 0) {
+			if (at + 1 < size)
+				memcpy(buf + at, "\\", 2);
+			at++;
+			n = 1;
+		} else {
+			at += vtr_escape(at < size ? buf + at : NULL, at < size ? size - at : 0, bytes, n);
+		}
+		bytes += n;
+		len -= n;
+	}
+	return at;
+}
+
 int vtr_os_add_fact_on(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
 		       const struct vtr_fs *fs, struct vtr_error *err)
+{
+	return vtr_os_add_fact_in(os, key, value, len, path, fs, NULL, NULL, err);
+}
+
+int vtr_os_add_fact_in(struct vtr_os *os, const char *key, const char *value, size_t len, const char *path,
+		       const struct vtr_fs *fs, const char *reg_key, const char *reg_value, struct vtr_error *err)
 {
 	const char *device = vtr_os_device(os, fs, path);
 	struct vtr_fact *f;
@@ -139,16 +205,18 @@ int vtr_os_add_fact_on(struct vtr_os *os, const char *key, const char *value, si
 			 os->ctx->lim.line);
 		return 0;
 	}
-	size = vtr_escape(NULL, 0, value, len) + 1;
+	size = os_escape(os, NULL, 0, value, len) + 1;
 	text = vtr_calloc(size, 1, err);
 	if (!text || !VTR_GROW(os->facts, os->n_facts, os->cap_facts, err))
 		return -1;
-	vtr_escape(text, size, value, len);
+	os_escape(os, text, size, value, len);
 	f = &os->facts[os->n_facts];
 	*f = (struct vtr_fact){ .key = vtr_strndup(key, strlen(key), err), .value = vtr_steal(text) };
 	f->device = vtr_strndup(device, strlen(device), err);
 	f->path = vtr_strndup(path, strlen(path), err);
-	if (f->key && f->device && f->path) {
+	f->reg_key = reg_key ? vtr_strndup(reg_key, strlen(reg_key), err) : NULL;
+	f->reg_value = reg_value ? vtr_strndup(reg_value, strlen(reg_value), err) : NULL;
+	if (f->key && f->device && f->path && !f->reg_key == !reg_key && !f->reg_value == !reg_value) {
 		os->n_facts++;
 		return 0;
 	}
@@ -196,11 +264,11 @@ void *vtr_os_keep(struct vtr_os *os, size_t size, size_t align, struct vtr_error
 
 const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err)
 {
-	size_t size = vtr_escape(NULL, 0, bytes, len) + 1;
+	size_t size = os_escape(os, NULL, 0, bytes, len) + 1;
 	char *text = vtr_os_keep(os, size, 1, err);
 
 	if (text)
-		vtr_escape(text, size, bytes, len);
+		os_escape(os, text, size, bytes, len);
 	return text;
 }
 

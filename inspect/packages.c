@@ -94,6 +94,9 @@ int vtr_packages_add(struct vtr_packages *l, const struct vtr_package_bytes *p, 
 	pkg.source_version = packages_string(l, p->source_version, "version", &rc, err);
 	pkg.summary = packages_string(l, p->summary, "summary", &rc, err);
 	pkg.vendor = packages_string(l, p->vendor, "vendor", &rc, err);
+	pkg.id = packages_string(l, p->id, "identifier", &rc, err);
+	pkg.user = packages_string(l, p->user, "user", &rc, err);
+	pkg.location = packages_string(l, p->location, "location", &rc, err);
 	if (rc < 0)
 		return -1;
 	pkg.version = pkg.version ? pkg.version : "";
@@ -226,7 +229,7 @@ static const struct {
 	int (*read)(struct vtr_packages *l, struct vtr_error *err);
 } packages_readers[] = {
 	{ "rpm", vtr_rpm_read },	{ "apk", vtr_apk_read },   { "pacman", vtr_pacman_read },
-	{ "ebuild", vtr_portage_read }, { "opkg", vtr_opkg_read },
+	{ "ebuild", vtr_portage_read }, { "opkg", vtr_opkg_read }, { "windows", vtr_windows_packages_read },
 };
 
 int vtr_packages_read(struct vtr_os *os, struct vtr_error *err)

@@ -15,7 +15,7 @@ struct vtr_bytes {
 
 /* A package as its record has it: bytes that are borrowed during the call. */
 struct vtr_package_bytes {
-	struct vtr_bytes name, version, arch, source, source_version, summary, vendor;
+	struct vtr_bytes name, version, arch, source, source_version, summary, vendor, id, user, location;
 	uint64_t installed_size;
 	int64_t install_time;
 };
@@ -65,6 +65,7 @@ int vtr_apk_read(struct vtr_packages *l, struct vtr_error *err);
 int vtr_pacman_read(struct vtr_packages *l, struct vtr_error *err);
 int vtr_portage_read(struct vtr_packages *l, struct vtr_error *err);
 int vtr_opkg_read(struct vtr_packages *l, struct vtr_error *err);
+int vtr_windows_packages_read(struct vtr_packages *l, struct vtr_error *err);
 
 /* --- the databases as bytes ---------------------------------------------------------------------------------------- */
 

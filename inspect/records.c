@@ -12,9 +12,9 @@
 #define RECORDS_FILES 64u
 
 static const char *const record_kinds[] = {
-	"users",    "groups",	    "sudoers",	     "kernels",	     "services",	 "timers",
-	"cron",	    "interfaces",   "ssh_host_keys", "ssh_settings", "container_images", "snaps",
-	"flatpaks", "repositories", "logins",
+	"users",      "groups",	       "sudoers",      "kernels",	   "services", "timers",   "cron",
+	"interfaces", "ssh_host_keys", "ssh_settings", "container_images", "snaps",    "flatpaks", "repositories",
+	"logins",     "drivers",       "app_packages", "hotfixes",	   "autoruns", "tasks",
 };
 
 struct record_list {
@@ -222,6 +222,15 @@ void vtr_draft_list(struct vtr_draft *d, const char *key, const struct vtr_str *
 	draft_add(d, key, VTR_MEMBER_LIST, value);
 }
 
+void vtr_draft_key(struct vtr_draft *d, const char *key)
+{
+	if (d->failed)
+		return;
+	d->r.reg_key = vtr_os_escape(d->os, key, strlen(key), d->err);
+	if (!d->r.reg_key)
+		draft_fail(d);
+}
+
 int vtr_draft_end(struct vtr_draft *d)
 {
 	ssize_t kind = record_kind_find(d->r.kind);
@@ -413,13 +422,22 @@ int vtr_os_add_text(struct vtr_os *os, const char *key, const char *value, const
 
 /* -------------------------------------------------------------------------------------------------------- reading */
 
+typedef int records_family(struct vtr_os *os, struct vtr_error *err);
+
+static records_family *const records_unix[] = {
+	vtr_boot_read,	  vtr_kernels_read, vtr_users_read,   vtr_services_read,     vtr_system_read, vtr_cron_read,
+	vtr_network_read, vtr_ssh_read,	    vtr_bundles_read, vtr_repositories_read, vtr_logins_read, NULL,
+};
+
+static records_family *const records_windows[] = {
+	vtr_windows_state_read,	   vtr_windows_users_read,   vtr_windows_services_read,
+	vtr_windows_network_read,  vtr_windows_updates_read, vtr_windows_apps_read,
+	vtr_windows_autoruns_read, vtr_windows_tasks_read,   NULL,
+};
+
 int vtr_os_read_records(struct vtr_os *os, struct vtr_error *err)
 {
-	static int (*const families[])(struct vtr_os * os, struct vtr_error * err) = {
-		vtr_boot_read,	  vtr_kernels_read,	 vtr_users_read,   vtr_services_read,
-		vtr_system_read,  vtr_cron_read,	 vtr_network_read, vtr_ssh_read,
-		vtr_bundles_read, vtr_repositories_read, vtr_logins_read,
-	};
+	records_family *const *families = os->windows ? records_windows : records_unix;
 	struct vtr_records *r = records_of(os, err);
 
 	if (!r)
@@ -427,7 +445,7 @@ int vtr_os_read_records(struct vtr_os *os, struct vtr_error *err)
 	if (r->read)
 		return 0;
 	r->read = true; /* what fails is not tried again: what is there would be there twice */
-	for (size_t i = 0; i < VTR_COUNT(families); i++) {
+	for (size_t i = 0; families[i]; i++) {
 		struct vtr_error e = { 0 };
 
 		if (vtr_ctx_check(os->ctx, err) < 0)

@@ -75,6 +75,8 @@ void vtr_draft_text(struct vtr_draft *d, const char *key, const char *text);   /
 void vtr_draft_number(struct vtr_draft *d, const char *key, uint64_t n);
 void vtr_draft_bool(struct vtr_draft *d, const char *key, bool yes);
 void vtr_draft_time(struct vtr_draft *d, const char *key, int64_t sec, uint32_t nsec); /* 0: none */
+/* The key of a hive that it is in: "HKLM\\SOFTWARE\\…". */
+void vtr_draft_key(struct vtr_draft *d, const char *key);
 /* A list, which vtr_list_put() filled; it may be empty. */
 void vtr_draft_list(struct vtr_draft *d, const char *key, const struct vtr_str *list);
 int vtr_draft_end(struct vtr_draft *d);
@@ -133,6 +135,16 @@ int vtr_repositories_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_logins_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_boot_read(struct vtr_os *os, struct vtr_error *err);   /* facts alone */
 int vtr_system_read(struct vtr_os *os, struct vtr_error *err); /* the same; after the services */
+
+/* Those of Windows: inspect/windows. */
+int vtr_windows_users_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_windows_services_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_windows_network_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_windows_updates_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_windows_apps_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_windows_autoruns_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_windows_tasks_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_windows_state_read(struct vtr_os *os, struct vtr_error *err); /* facts alone */
 
 /* --- their formats: any bytes make records and facts of os, which may have no tree ---------------------------------- */
 

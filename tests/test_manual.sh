@@ -7,6 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/manual-guest.sh
 . tests/manual-guest.sh
+# shellcheck source=tests/windows-guest.sh
+. tests/windows-guest.sh
 need mke2fs debugfs sfdisk qemu-img python3
 command=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
 top=$PWD
@@ -53,6 +55,9 @@ printf 'label: dos\nstart=2048, size=24576, type=83, bootable\nstart=28672, type
 dd if=odd.fs of=odd.raw bs=1M seek=1 conv=notrunc status=none
 printf XFSB | dd of=odd.raw bs=1M seek=14 conv=notrunc status=none
 truncate -s 19M odd.raw
+for kind in win11 server2022 xp; do
+	windows_fs $kind $kind.fs 16M
+done
 qemu-img create -q -f qcow2 -o data_file=far.raw,data_file_raw=on far.qcow2 1M
 qemu-img create -q -f qcow2 locked.qcow2 1M
 printf '\0\0\0\001' | dd of=locked.qcow2 bs=1 seek=32 conv=notrunc status=none # crypt_method: AES
@@ -283,7 +288,7 @@ shapes = {
     "compare": compare,
     "map": lambda: documents("map", True, ["guest.qcow2"], ["odd.raw"], ["--follow", "overlay.qcow2"]),
     "grep": greps,
-    "inspect": lambda: documents("inspect", False, ["guest.qcow2"], ["odd.raw"]),
+    "inspect": lambda: documents("inspect", False, ["guest.qcow2"], ["odd.raw"], ["win11.fs"], ["server2022.fs"], ["xp.fs"]),
     "info": lambda: below_chain(documents("info", False, ["guest.qcow2"], ["--follow", "overlay.qcow2"],
                                           ["overlay.qcow2"], ["snap.qcow2"], ["odd.raw"], ["far.qcow2"],
                                           ["--follow", "far.qcow2"], ["--follow", "above.vmdk"], ["--measure", "guest.qcow2"], ["locked.qcow2"],
