@@ -78,7 +78,7 @@ cmp readme.c "$top/docs/examples/inspect.c" || fail "README.md does not show doc
 # The driver of docs/adding-a-format.md, in a copy of the sources.
 if [ -n "${VTR_SLOW:-}" ] && pkg-config --exists cmocka; then
 	mkdir copy
-	(cd "$top" && cp -a Makefile scripts api base formats partitions volumes fs inspect cli fuzz tests docs "$dir/copy")
+	(cd "$top" && cp -a Makefile scripts api base formats partitions volumes fs registry inspect cli fuzz tests docs "$dir/copy")
 	cd copy
 	awk '/^`[a-z]+\/[a-z_]+\.c`:$/ { gsub(/[`:]/, ""); file = $0 }
 		/^```$/ { file = ""; code = 0 }
