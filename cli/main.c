@@ -9,8 +9,8 @@
 	X(inspect)                                                                                                     \
 	X(info)                                                                                                        \
 	X(layout)                                                                                                      \
-	X(df) X(ls) X(stat) X(cat) X(hash) X(find) X(grep) X(get) X(tar) X(log) X(diff) X(export) X(map) X(compare)    \
-		X(reg)
+	X(df)                                                                                                          \
+	X(ls) X(stat) X(cat) X(hash) X(find) X(grep) X(get) X(tar) X(log) X(diff) X(export) X(map) X(compare) X(reg)
 #define X(name) extern const struct cli_verb cli_verb_##name;
 VERBS(X)
 #undef X
