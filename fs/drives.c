@@ -49,6 +49,8 @@ int vtr_tree_add_drive(struct vtr_tree *t, char letter, const char *volume, stru
 	for (unsigned i = 0; volume && i < DRIVES_GUID; i++)
 		d.volume[i] = (char)(volume[i] >= 'A' && volume[i] <= 'Z' ? volume[i] + 0x20 : volume[i]);
 	d.fs = vtr_fs_ref(fs);
+	if (letter != 0)
+		fs->letter = fs->letter == 0 || fs->letter == d.letter ? d.letter : '?';
 	t->drives[t->n_drives++] = d;
 	return 0;
 }
@@ -202,28 +204,6 @@ int vtr_tree_enter(char **rest, struct vtr_fs **from, const struct vtr_tree *t, 
 		return -1;
 	*rest = whole;
 	return 0;
-}
-
-/* A folder that was moved to another drive, and left a link: the letter may be lost on the way, and the name is not. */
-struct vtr_fs *vtr_tree_elsewhere(const struct vtr_tree *t, struct vtr_place link, const char *path)
-{
-	const char *name = path + strspn(path, "/");
-	size_t len = strcspn(name, "/");
-	struct vtr_fs *found = NULL;
-	uint64_t node;
-
-	if (len == 0 || vtr_fs_lookup(&node, NULL, link.fs, link.fs->root, name, len, NULL) < 0 || node != link.node)
-		return link.fs;
-	for (size_t i = 0; i < t->n_drives; i++) {
-		struct vtr_fs *fs = t->drives[i].fs;
-
-		if (fs == link.fs || fs == found || vtr_fs_lookup(&node, NULL, fs, fs->root, name, len, NULL) < 0)
-			continue;
-		if (found)
-			return link.fs;
-		found = fs;
-	}
-	return found ? found : link.fs;
 }
 
 int vtr_tree_path(char **out, const struct vtr_tree *t, const char *path, struct vtr_error *err)

@@ -47,6 +47,7 @@ struct vtr_fs {
 	struct vtr_blk *blk; /* a reference */
 	uint64_t root;
 	uint64_t steps; /* for vtr_tick() */
+	char letter;	/* of the drive that the guest makes of it; '?': several systems differ; 0: not known */
 	unsigned refs;
 	const char *label; /* where identify() cannot tell it: bytes, borrowed until fs goes. NULL otherwise */
 };

@@ -136,20 +136,18 @@ static int path_to_root(struct path_walk *w, struct vtr_error *err)
 }
 
 /*
- * Begin again with what is to be walked, in a tree with drives: a caller's path, or (link.fs not NULL) the target of a
+ * Begin again with what is to be walked, in a tree with drives: a caller's path, or (link not NULL) the target of a
  * link.
  */
-static int path_enter(struct path_walk *w, struct vtr_place link, struct vtr_error *err)
+static int path_enter(struct path_walk *w, struct vtr_fs *link, struct vtr_error *err)
 {
 	struct vtr_fs *from;
 	char *rest;
 
-	if (vtr_tree_enter(&rest, &from, w->t, w->rest, link.fs, err) < 0)
+	if (vtr_tree_enter(&rest, &from, w->t, w->rest, link, err) < 0)
 		return -1;
 	free(w->rest);
 	w->rest = rest;
-	if (from && link.fs == from)
-		from = vtr_tree_elsewhere(w->t, link, rest);
 	return from ? path_to_root_of(w, from, err) : 0;
 }
 
@@ -237,7 +235,7 @@ static int path_follow(struct path_walk *w, struct vtr_place link, struct vtr_er
 	w->rest = both;
 	w->at = 0;
 	if (w->t->n_drives > 0)
-		return path_enter(w, link, err);
+		return path_enter(w, link.fs, err);
 	return target[0] == '/' ? path_to_root(w, err) : 0;
 }
 
@@ -301,7 +299,7 @@ int vtr_tree_walk(struct vtr_place *out, struct vtr_tree *t, const char *path, u
 		goto done;
 	if (t->n_drives > 0) {
 		w.flags |= VTR_WALK_ICASE;
-		if (path_enter(&w, (struct vtr_place){ NULL, 0 }, err) < 0)
+		if (path_enter(&w, NULL, err) < 0)
 			goto done;
 	}
 	while ((r = path_step(out, &w, err)) == 0)

@@ -36,11 +36,6 @@ struct vtr_place vtr_tree_cross(const struct vtr_tree *t, struct vtr_place at);
  */
 int vtr_tree_enter(char **rest, struct vtr_fs **from, const struct vtr_tree *t, const char *path, struct vtr_fs *link,
 		   struct vtr_error *err);
-/*
- * Where the target of a link, a path from the root of the filesystem that it is on, begins: there; but where the path's
- * first name is the link itself, which leads nowhere, on the only other drive that has that name.
- */
-struct vtr_fs *vtr_tree_elsewhere(const struct vtr_tree *t, struct vtr_place link, const char *path);
 void vtr_tree_drives_done(struct vtr_tree *t);
 
 #endif

@@ -31,7 +31,7 @@ static void drives_make(void)
 		"symlink junction /Users\nsymlink there /D:/data\nsymlink letter D:\\Data\nsymlink volume /Volume{" OTHER
 		"}\n"
 		"symlink rooted \\Users\nsymlink relative ..\\Users\nsymlink share //server/share\n"
-		"symlink moved /moved\nsymlink nothing /nothing\nsymlink root %%SystemRoot%%\\System32\nsymlink gone X:\\y\nsymlink loop C:\\loop\n");
+		"symlink moved /D:/moved\nsymlink nothing /nothing\nsymlink root %%SystemRoot%%\\System32\nsymlink gone X:\\y\nsymlink loop C:\\loop\n");
 	ext_debugfs(image, script);
 	ext_debugfs(
 		other,

@@ -282,6 +282,44 @@ static void what_only_ntfs_has_is_told(void **state)
 	ntfs_done(&o);
 }
 
+static void expect_target(struct ntfs_opened *o, const char *path, const char *target)
+{
+	char *got = NULL;
+
+	assert_int_equal(0, vtr_fs_readlink(&got, o->fs, ntfs_node_of(o, path), NULL));
+	assert_string_equal(target, got);
+	free(got);
+}
+
+/* \??\C:\dir is in this volume's root as long as nobody says that the volume is another drive. */
+static void links_keep_the_letters_of_other_drives(void **state)
+{
+	static const struct {
+		const char *letters, *dir, *file;
+	} cases[] = {
+		{ "", "/dir", "/names/Case" },	       { "c", "/dir", "/names/Case" },
+		{ "D", "/C:/dir", "/c:/names/Case" },  { "CC", "/dir", "/names/Case" },
+		{ "CD", "/C:/dir", "/c:/names/Case" }, /* two systems differ */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(cases); i++) {
+		struct ntfs_opened o;
+
+		ntfs_open_bytes(&o, NULL, full, full_len, NULL);
+		for (const char *c = cases[i].letters; *c; c++) {
+			struct vtr_tree *t = vtr_tree_new(o.fs, NULL);
+
+			assert_non_null(t);
+			assert_int_equal(0, vtr_tree_add_drive(t, *c, NULL, o.fs, NULL));
+			vtr_tree_free(t);
+		}
+		expect_target(&o, "/to-dir", cases[i].dir);
+		expect_target(&o, "/absolute", cases[i].file);
+		ntfs_done(&o);
+	}
+}
+
 static void contents_that_are_elsewhere_are_refused_by_name(void **state)
 {
 	static const struct {
@@ -544,6 +582,7 @@ int main(void)
 		cmocka_unit_test(the_volumes_own_files_are_not_listed_and_found),
 		cmocka_unit_test(streams_have_paths),
 		cmocka_unit_test(what_only_ntfs_has_is_told),
+		cmocka_unit_test(links_keep_the_letters_of_other_drives),
 		cmocka_unit_test(contents_that_are_elsewhere_are_refused_by_name),
 		cmocka_unit_test(a_second_reader_agrees),
 		cmocka_unit_test(the_pass_over_the_mft_tells_the_same),

@@ -162,13 +162,14 @@ static int reparse_text(struct vtr_str *out, const uint8_t *p, size_t len)
 }
 
 /*
- * A Windows path to one of the guest. A drive's letter does not say which volume it is: a path whose first name is on
- * this one is taken to be on it, any other keeps the letter: "/D:/there".
+ * A Windows path to one of the guest: "/there" on this volume, "/D:/there" on another. As long as nobody has said which
+ * letter is this volume's, a path whose first name is on it is taken to be on it.
  */
 static void reparse_absolute(struct vtr_str *out, struct ntfs *x, const char *path)
 {
 	const char *rest;
 	uint64_t node;
+	bool here;
 	int type;
 
 	if (strncmp(path, "/?\?/", 4) == 0 || strncmp(path, "//?/", 4) == 0 || strncmp(path, "//./", 4) == 0)
@@ -185,8 +186,13 @@ static void reparse_absolute(struct vtr_str *out, struct ntfs *x, const char *pa
 		return;
 	}
 	rest = path + 2 + strspn(path + 2, "/");
-	if (rest[0] == 0 ? (path[0] | 0x20) == 'c'
-			 : vtr_ntfs_lookup(&node, &type, &x->fs, NTFS_ROOT, rest, strcspn(rest, "/"), NULL) == 1) {
+	if (x->fs.letter)
+		here = (path[0] | 0x20) == (x->fs.letter | 0x20);
+	else if (rest[0] == 0)
+		here = (path[0] | 0x20) == 'c';
+	else
+		here = vtr_ntfs_lookup(&node, &type, &x->fs, NTFS_ROOT, rest, strcspn(rest, "/"), NULL) == 1;
+	if (here) {
 		vtr_str_puts(out, "/");
 		vtr_str_puts(out, rest);
 		return;
