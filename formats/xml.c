@@ -80,7 +80,7 @@ static void XMLCALL xml_on_text(void *arg, const XML_Char *text, int len)
 	if (max && (size_t)len > max - p->text.len)
 		p->too_long = true;
 	else if (vtr_tick(p->ctx, &p->steps, 1, &p->err) < 0 ||
-		 VTR_OVER(p->ctx, alloc, p->text.len + (size_t)len, "bytes of text", &p->err) < 0)
+		 VTR_OVER(p->ctx, alloc, p->text.len + (size_t)len, "text of an element", &p->err) < 0)
 		xml_stop(p);
 	else
 		vtr_str_put(&p->text, text, (size_t)len);
