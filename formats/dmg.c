@@ -317,93 +317,104 @@ static bool dmg_base64(uint8_t *p, size_t *len)
 
 /* plist(1) dict(2) "resource-fork" dict(3) "blkx" array(4) dict(5) "Name", "CFName", "Data" */
 struct dmg_plist {
-	struct vtr_xml x;
-	char key[4][16]; /* the last key in the dictionaries at depth 2 to 5 */
-	struct vtr_str name;
-	uint8_t *data; /* of the table of this dictionary */
-	size_t data_len;
-	bool in_key, in_data, in_string;
+	struct dmg *d;
+	char key[4][16];	   /* the last key in the dictionaries at depth 2 to 5 */
+	struct vtr_str name, data; /* of the table of this dictionary */
+	bool has_data;
 };
 
-static bool dmg_plist_at(const struct dmg_plist *l, const char *key)
+static bool dmg_plist_at(const struct dmg_plist *l, unsigned depth, const char *key)
 {
-	return l->x.depth == 6 && strcmp(l->key[0], "resource-fork") == 0 && strcmp(l->key[1], "blkx") == 0 &&
+	return depth == 6 && strcmp(l->key[0], "resource-fork") == 0 && strcmp(l->key[1], "blkx") == 0 &&
 	       strcmp(l->key[3], key) == 0;
 }
 
-static int dmg_plist_text(struct dmg_plist *l, uint8_t *document, struct vtr_error *err)
+static bool dmg_plist_is_name(const struct dmg_plist *l, unsigned depth, const char *element)
 {
-	const struct vtr_xml *x = &l->x;
+	return strcmp(element, "string") == 0 &&
+	       (dmg_plist_at(l, depth, "CFName") || (dmg_plist_at(l, depth, "Name") && l->name.len == 0));
+}
 
-	if (l->in_key && x->depth >= 3 && x->depth <= 6) {
-		char *key = l->key[x->depth - 3];
+static bool dmg_plist_is_data(const struct dmg_plist *l, unsigned depth, const char *element)
+{
+	return strcmp(element, "data") == 0 && dmg_plist_at(l, depth, "Data");
+}
 
-		memset(key, 0, sizeof(l->key[0]));
-		if (x->text_len < sizeof(l->key[0]))
-			memcpy(key, x->text, x->text_len);
-	} else if (l->in_data && dmg_plist_at(l, "Data")) {
-		if (l->data)
-			return vtr_fail(err, VTR_ECORRUPT, "property list at %zu: data in two pieces",
-					(size_t)(x->text - x->start));
-		l->data = document + (x->text - x->start);
-		l->data_len = x->text_len;
-		if (!dmg_base64(l->data, &l->data_len))
-			return vtr_fail(err, VTR_ECORRUPT, "property list at %zu: no base64",
-					(size_t)(x->text - x->start));
-	} else if (l->in_string && (dmg_plist_at(l, "CFName") || (dmg_plist_at(l, "Name") && l->name.len == 0))) {
+static bool dmg_plist_is_key(unsigned depth, const char *element)
+{
+	return strcmp(element, "key") == 0 && depth >= 3 && depth <= 6;
+}
+
+static int dmg_plist_start(void *arg, unsigned depth, const char *name, const char *const *attrs, struct vtr_error *err)
+{
+	const struct dmg_plist *l = arg;
+
+	(void)attrs, (void)err;
+	return dmg_plist_is_key(depth, name) || dmg_plist_is_data(l, depth, name) || dmg_plist_is_name(l, depth, name);
+}
+
+static int dmg_plist_put_data(struct dmg_plist *l, char *text, size_t len, struct vtr_error *err)
+{
+	if (len == 0)
+		return 0;
+	if (l->has_data)
+		return vtr_fail(err, VTR_ECORRUPT, "data in two pieces");
+	if (!dmg_base64((uint8_t *)text, &len))
+		return vtr_fail(err, VTR_ECORRUPT, "no base64");
+	vtr_str_put(&l->data, text, len);
+	l->has_data = true;
+	return 0;
+}
+
+/* A dictionary of the array ends. */
+static int dmg_plist_end_table(struct dmg_plist *l, struct vtr_error *err)
+{
+	if (l->name.oom || l->data.oom)
+		return vtr_fail(err, VTR_ENOMEM, "out of memory for a blkx table");
+	if (l->has_data &&
+	    dmg_add_table(l->d, (const uint8_t *)l->data.p, l->data.len, l->name.p, l->name.len, err) < 0)
+		return -1;
+	l->name.len = l->data.len = 0;
+	l->has_data = false;
+	memset(l->key[3], 0, sizeof(l->key[3]));
+	return 0;
+}
+
+static int dmg_plist_end(void *arg, unsigned depth, const char *name, char *text, size_t len, struct vtr_error *err)
+{
+	struct dmg_plist *l = arg;
+
+	if (dmg_plist_is_key(depth, name)) {
+		memset(l->key[depth - 3], 0, sizeof(l->key[0]));
+		if (len < sizeof(l->key[0]))
+			memcpy(l->key[depth - 3], text, len);
+	} else if (dmg_plist_is_data(l, depth, name)) {
+		return dmg_plist_put_data(l, text, len, err);
+	} else if (dmg_plist_is_name(l, depth, name)) {
 		l->name.len = 0;
-		vtr_xml_put_text(&l->name, x);
+		vtr_str_put(&l->name, text, len);
+	} else if (depth == 5) {
+		return dmg_plist_end_table(l, err);
 	}
 	return 0;
 }
 
-static int dmg_plist_walk(struct dmg *d, struct dmg_plist *l, uint8_t *document, struct vtr_error *err)
-{
-	for (;;) {
-		int event = vtr_xml_next(&l->x);
-
-		if (vtr_tick(d->im.blk.ctx, &d->steps, 1, err) < 0)
-			return -1;
-		switch (event) {
-		case VTR_XML_END:
-			return 0;
-		case VTR_XML_BAD:
-			return vtr_fail(err, VTR_ECORRUPT, "property list: no XML, or cut off");
-		case VTR_XML_OPEN:
-			l->in_key = vtr_xml_is(&l->x, "key");
-			l->in_data = vtr_xml_is(&l->x, "data");
-			l->in_string = vtr_xml_is(&l->x, "string");
-			break;
-		case VTR_XML_CLOSE:
-			l->in_key = l->in_data = l->in_string = false;
-			if (l->x.depth == 4) { /* a dictionary of the array ends */
-				if (l->data && dmg_add_table(d, l->data, l->data_len, l->name.p, l->name.len, err) < 0)
-					return -1;
-				l->data = NULL;
-				l->name.len = 0;
-				memset(l->key[3], 0, sizeof(l->key[3]));
-			}
-			break;
-		case VTR_XML_TEXT:
-			if (dmg_plist_text(l, document, err) < 0)
-				return -1;
-			break;
-		}
-	}
-}
-
 static int dmg_read_plist(struct dmg *d, struct vtr_error *err)
 {
+	/* Apple's document type is in each. */
+	static const struct vtr_xml xml = {
+		.doctype = true, .no_xml = "no XML, or cut off", .start = dmg_plist_start, .end = dmg_plist_end
+	};
 	VTR_FREE uint8_t *document = NULL;
-	struct dmg_plist l = { .data = NULL };
+	struct dmg_plist l = { .d = d };
 	int r;
 
 	if (vtr_blk_read_new(&document, d->im.file, d->k.xml_off, d->k.xml_len, "property list", err) < 0)
 		return -1;
-	vtr_xml_init(&l.x, (const char *)document, (size_t)d->k.xml_len);
-	r = dmg_plist_walk(d, &l, document, err);
+	r = vtr_xml_parse(&xml, &l, d->im.blk.ctx, document, (size_t)d->k.xml_len, err);
 	vtr_str_done(&l.name);
-	return r;
+	vtr_str_done(&l.data);
+	return r < 0 ? vtr_at(err, "property list") : 0;
 }
 
 /* --------------------------------------------------------------------------------------------------- resource fork */

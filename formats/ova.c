@@ -233,21 +233,6 @@ static bool ova_ends(const char *name, const char *with)
 	return n >= w && strcasecmp(name + n - w, with) == 0;
 }
 
-/* An attribute of the element; NULL without an error when it has none. */
-static char *ova_attr(struct vtr_xml *x, const char *name, bool *bad, struct vtr_error *err)
-{
-	struct vtr_str s = { 0 };
-	char *text;
-
-	if (!vtr_xml_put_attr(&s, x, name)) {
-		vtr_str_done(&s);
-		return NULL;
-	}
-	text = vtr_str_take(&s, err);
-	*bad |= !text;
-	return text;
-}
-
 static int ova_hold(struct ova *v, size_t bytes, struct vtr_error *err)
 {
 	if (vtr_charge(v->im.blk.ctx, bytes, "descriptor", err) < 0)
@@ -256,52 +241,53 @@ static int ova_hold(struct ova *v, size_t bytes, struct vtr_error *err)
 	return 0;
 }
 
-static int ova_element(struct ova *v, struct vtr_xml *x, struct vtr_error *err)
+/* A copy of an attribute of the element; NULL when it has none. */
+static int ova_attr(char **out, struct ova *v, const char *const *attrs, const char *name, struct vtr_error *err)
 {
-	bool bad = false;
+	const char *value = vtr_xml_attr(attrs, name);
 
-	if (vtr_xml_is(x, "File")) {
+	if (!value)
+		return 0;
+	if (ova_hold(v, strlen(value) + 1, err) < 0 || !(*out = vtr_strndup(value, strlen(value), err)))
+		return -1;
+	return 0;
+}
+
+static int ova_on_start(void *arg, unsigned depth, const char *name, const char *const *attrs, struct vtr_error *err)
+{
+	struct ova *v = arg;
+
+	(void)depth;
+	if (strcmp(name, "File") == 0) {
 		struct ova_file *f;
-		char *pieces;
 
-		if (ova_hold(v, sizeof(*f) + x->attrs_len, err) < 0 ||
-		    !VTR_GROW(v->file, v->n_files, v->files_cap, err))
+		if (ova_hold(v, sizeof(*f), err) < 0 || !VTR_GROW(v->file, v->n_files, v->files_cap, err))
 			return -1;
 		f = &v->file[v->n_files++];
-		*f = (struct ova_file){ .id = ova_attr(x, "id", &bad, err), .href = ova_attr(x, "href", &bad, err) };
-		pieces = ova_attr(x, "chunkSize", &bad, err);
-		f->pieces = pieces != NULL;
-		free(pieces);
-	} else if (vtr_xml_is(x, "Disk")) {
-		if (ova_hold(v, sizeof(char *) + x->attrs_len, err) < 0 ||
-		    !VTR_GROW(v->disk, v->n_disks, v->disks_cap, err))
-			return -1;
-		v->disk[v->n_disks] = ova_attr(x, "fileRef", &bad, err);
-		v->n_disks += v->disk[v->n_disks] != NULL; /* without one, it is an empty disk */
-	} else if (vtr_xml_is(x, "VirtualSystem") && !v->system) {
-		v->system = ova_attr(x, "id", &bad, err);
+		*f = (struct ova_file){ .pieces = vtr_xml_attr(attrs, "chunkSize") != NULL };
+		return ova_attr(&f->id, v, attrs, "id", err) < 0 ? -1 : ova_attr(&f->href, v, attrs, "href", err);
 	}
-	return bad ? -1 : 0;
+	if (strcmp(name, "Disk") == 0 && vtr_xml_attr(attrs, "fileRef")) { /* without one, it is an empty disk */
+		if (ova_hold(v, sizeof(char *), err) < 0 || !VTR_GROW(v->disk, v->n_disks, v->disks_cap, err) ||
+		    ova_attr(&v->disk[v->n_disks], v, attrs, "fileRef", err) < 0)
+			return -1;
+		v->n_disks++;
+	} else if (strcmp(name, "VirtualSystem") == 0 && !v->system) {
+		return ova_attr(&v->system, v, attrs, "id", err);
+	}
+	return 0;
 }
 
 static int ova_read_descriptor(struct ova *v, const struct ova_member *m, struct vtr_error *err)
 {
+	static const struct vtr_xml xml = { .no_xml = "no XML, or cut off", .start = ova_on_start };
 	VTR_FREE uint8_t *text = NULL;
-	struct vtr_xml x;
-	int event;
 
 	if (VTR_OVER(v->im.blk.ctx, text_file, m->size, "bytes of descriptor", err) < 0 ||
 	    vtr_blk_read_new(&text, v->im.file, m->off, m->size, "descriptor", err) < 0)
 		return -1;
-	vtr_xml_init(&x, (const char *)text, (size_t)m->size);
-	while ((event = vtr_xml_next(&x)) != VTR_XML_END) {
-		if (vtr_tick(v->im.blk.ctx, &v->steps, 1, err) < 0)
-			return -1;
-		if (event == VTR_XML_BAD)
-			return vtr_fail(err, VTR_ECORRUPT, "descriptor \"%s\": no XML, or cut off", m->name);
-		if (event == VTR_XML_OPEN && ova_element(v, &x, err) < 0)
-			return -1;
-	}
+	if (vtr_xml_parse(&xml, v, v->im.blk.ctx, text, (size_t)m->size, err) < 0)
+		return vtr_at(err, "descriptor \"%s\"", m->name);
 	return 0;
 }
 

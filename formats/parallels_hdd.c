@@ -3,21 +3,17 @@
  * Parallels' disk bundles (.hdd folders): DiskDescriptor.xml, which is what one opens, names the images that the disk
  * is made of, by QEMU's docs/interop/prl-xml.rst. A storage is a range of the disk; it has an image for each snapshot,
  * each laid over that of the parent snapshot, and the root may be a raw file. Disks in several storages are split.
- *
- * The document is read by expat. One with a document type is refused, so that there are no entities to expand.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include <expat.h>
-
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "formats/image.h"
+#include "formats/xml.h"
 
 #define HDD_ROOT "Parallels_disk_image"
-#define HDD_DEPTH 32u	   /* elements within each other */
 #define HDD_TEXT 4096u	   /* bytes of one text */
 #define HDD_IMAGES 1024u   /* opened at once: each is a file of the host */
 #define HDD_STORAGES 4096u /* described */
@@ -48,7 +44,7 @@ struct hdd_shot {
 /* The document. */
 struct hdd_doc {
 	uint64_t size, cylinders, heads, sectors, padding, logical, physical;
-	bool has_root, has_size, has_top, encrypted;
+	bool has_size, has_top, encrypted;
 	uint8_t top[16], uid[16];
 	bool has_uid;
 	struct hdd_storage *storages;
@@ -197,113 +193,73 @@ static const struct {
 };
 
 struct hdd_parser {
-	XML_Parser xml;
 	struct vtr_ctx *ctx;
 	struct hdd_doc *d;
-	int within[HDD_DEPTH]; /* enum hdd_element of each element that is open */
-	unsigned depth;
-	char text[HDD_TEXT];
-	size_t len;
-	bool too_long;
-	struct vtr_error err; /* why it was stopped */
+	int within[VTR_XML_DEPTH]; /* enum hdd_element of each element that is open */
 };
 
-/* The first error is kept. */
-#define hdd_stop(p, how, ...)                                                                                          \
-	do {                                                                                                           \
-		if ((p)->err.code == VTR_OK)                                                                           \
-			vtr_error_set(&(p)->err, how, __VA_ARGS__);                                                    \
-		XML_StopParser((p)->xml, XML_FALSE);                                                                   \
-	} while (0)
-
-static void hdd_begin(struct hdd_parser *p, int what, const char **attributes)
+static int hdd_begin(struct hdd_parser *p, int what, const char *const *attrs, struct vtr_error *err)
 {
 	struct hdd_doc *d = p->d;
 	struct hdd_storage *s = d->n_storages > 0 ? &d->storages[d->n_storages - 1] : NULL;
-	const char *version = NULL;
+	const char *version;
 
 	switch (what) {
 	case HDD_IN_ROOT:
-		for (size_t i = 0; attributes[i]; i += 2)
-			if (strcmp(attributes[i], "Version") == 0)
-				version = attributes[i + 1];
-		d->has_root = true;
+		version = vtr_xml_attr(attrs, "Version");
 		if (!version || strcmp(version, "1.0") != 0)
-			hdd_stop(p, VTR_EUNSUPPORTED, HDD_ROOT ": version \"%s\", read is 1.0", version ? version : "");
+			return vtr_fail(err, VTR_EUNSUPPORTED, HDD_ROOT ": version \"%s\", read is 1.0",
+					version ? version : "");
 		break;
 	case HDD_IN_STORAGE:
 		if (d->n_storages == HDD_STORAGES)
-			hdd_stop(p, VTR_ELIMIT, "more than %u storages", HDD_STORAGES);
-		else if (VTR_GROW(d->storages, d->n_storages, d->storages_cap, &p->err))
-			d->storages[d->n_storages++] = (struct hdd_storage){ .start = 0 };
-		else
-			XML_StopParser(p->xml, XML_FALSE);
+			return vtr_fail(err, VTR_ELIMIT, "more than %u storages", HDD_STORAGES);
+		if (!VTR_GROW(d->storages, d->n_storages, d->storages_cap, err))
+			return -1;
+		d->storages[d->n_storages++] = (struct hdd_storage){ .start = 0 };
 		break;
 	case HDD_IN_IMAGE: /* only within a storage */
 		if (s->n_images > p->ctx->lim.snapshots)
-			hdd_stop(p, VTR_ELIMIT, "more images than limit snapshots=%" PRIu64, p->ctx->lim.snapshots);
-		else if (VTR_GROW(s->images, s->n_images, s->cap, &p->err))
-			s->images[s->n_images++] = (struct hdd_image){ .file = NULL };
-		else
-			XML_StopParser(p->xml, XML_FALSE);
+			return vtr_fail(err, VTR_ELIMIT, "more images than limit snapshots=%" PRIu64,
+					p->ctx->lim.snapshots);
+		if (!VTR_GROW(s->images, s->n_images, s->cap, err))
+			return -1;
+		s->images[s->n_images++] = (struct hdd_image){ .file = NULL };
 		break;
 	case HDD_IN_SHOT:
 		if (d->n_shots > p->ctx->lim.snapshots)
-			hdd_stop(p, VTR_ELIMIT, "more snapshots than limit snapshots=%" PRIu64, p->ctx->lim.snapshots);
-		else if (VTR_GROW(d->shots, d->n_shots, d->shots_cap, &p->err))
-			d->shots[d->n_shots++] = (struct hdd_shot){ .has_guid = false };
-		else
-			XML_StopParser(p->xml, XML_FALSE);
+			return vtr_fail(err, VTR_ELIMIT, "more snapshots than limit snapshots=%" PRIu64,
+					p->ctx->lim.snapshots);
+		if (!VTR_GROW(d->shots, d->n_shots, d->shots_cap, err))
+			return -1;
+		d->shots[d->n_shots++] = (struct hdd_shot){ .has_guid = false };
 		break;
 	}
+	return what >= HDD_SIZE;
 }
 
-static void XMLCALL hdd_on_start(void *arg, const XML_Char *name, const XML_Char **attributes)
+static int hdd_on_start(void *arg, unsigned depth, const char *name, const char *const *attrs, struct vtr_error *err)
 {
 	struct hdd_parser *p = arg;
-	int in = p->depth > 0 ? p->within[p->depth - 1] : HDD_OTHER, is = HDD_OTHER;
+	int in = depth > 1 ? p->within[depth - 2] : HDD_OTHER, is = HDD_OTHER;
 
-	if (p->err.code != VTR_OK)
-		return;
-	if (p->depth == HDD_DEPTH) {
-		hdd_stop(p, VTR_ECORRUPT, "more than %u elements within each other", HDD_DEPTH);
-		return;
-	}
-	if (p->depth == 0 && strcmp(name, HDD_ROOT) == 0)
+	if (depth == 1 && strcmp(name, HDD_ROOT) != 0)
+		return vtr_fail(err, VTR_ECORRUPT, "the document is \"%s\", expected \"" HDD_ROOT "\"", name);
+	if (depth == 1)
 		is = HDD_IN_ROOT;
 	for (size_t i = 0; i < VTR_COUNT(hdd_elements); i++)
 		if (hdd_elements[i].in == in && strcmp(hdd_elements[i].name, name) == 0)
 			is = hdd_elements[i].is;
-	if (p->depth == 0 && is != HDD_IN_ROOT) {
-		hdd_stop(p, VTR_ECORRUPT, "the document is \"%s\", expected \"" HDD_ROOT "\"", name);
-		return;
-	}
-	p->within[p->depth++] = is;
-	p->len = 0;
-	p->too_long = false;
-	hdd_begin(p, is, attributes);
-}
-
-static void XMLCALL hdd_on_text(void *arg, const XML_Char *text, int len)
-{
-	struct hdd_parser *p = arg;
-
-	if ((size_t)len >= HDD_TEXT - p->len) {
-		p->too_long = true;
-		return;
-	}
-	memcpy(p->text + p->len, text, (size_t)len);
-	p->len += (size_t)len;
+	p->within[depth - 1] = is;
+	return hdd_begin(p, is, attrs, err);
 }
 
 /* The text of an element without the white space around it; XML has no NUL. */
-static char *hdd_trim(struct hdd_parser *p)
+static char *hdd_trim(char *text, size_t len)
 {
-	char *text = p->text;
-
-	while (p->len > 0 && strchr(" \t\r\n", text[p->len - 1]))
-		p->len--;
-	text[p->len] = 0;
+	while (len > 0 && strchr(" \t\r\n", text[len - 1]))
+		len--;
+	text[len] = 0;
 	return text + strspn(text, " \t\r\n");
 }
 
@@ -364,106 +320,54 @@ static void hdd_place(uint64_t **number, uint8_t **guid, bool **has, struct hdd_
 	}
 }
 
-static void hdd_end(struct hdd_parser *p, int what, const char *name)
+static int hdd_on_end(void *arg, unsigned depth, const char *name, char *text, size_t len, struct vtr_error *err)
 {
-	char *text = hdd_trim(p);
+	struct hdd_parser *p = arg;
+	int what = p->within[depth - 1];
 	uint64_t *number = NULL;
 	uint8_t *guid = NULL, engine[16];
 	bool unused, *has = &unused;
 	struct hdd_image *image;
 	struct hdd_storage *s;
 
-	if (p->too_long) {
-		hdd_stop(p, VTR_ECORRUPT, "%s: more than %u bytes", name, HDD_TEXT);
-		return;
-	}
+	if (what < HDD_SIZE)
+		return 0;
+	text = hdd_trim(text, len);
 	hdd_place(&number, &guid, &has, p, what);
 	if (number || guid) {
 		if (number ? !hdd_number(number, text) : !hdd_guid(guid, text))
-			hdd_stop(p, VTR_ECORRUPT, "%s is \"%s\", expected a %s", name, text,
-				 number ? "number" : "GUID");
+			return vtr_fail(err, VTR_ECORRUPT, "%s is \"%s\", expected a %s", name, text,
+					number ? "number" : "GUID");
 		*has = true;
-		return;
+		return 0;
 	}
 	if (what == HDD_ENGINE) {
 		p->d->encrypted = *text && !(hdd_guid(engine, text) && !hdd_guid_is(engine));
-		return;
+		return 0;
 	}
 	if (what != HDD_IMAGE_TYPE && what != HDD_IMAGE_FILE)
-		return;
+		return 0;
 	s = &p->d->storages[p->d->n_storages - 1];
 	image = &s->images[s->n_images - 1];
 	if (what == HDD_IMAGE_TYPE) {
 		image->has_type = true;
 		image->compressed = strcmp(text, "Compressed") == 0;
 		if (!image->compressed && strcmp(text, "Plain") != 0)
-			hdd_stop(p, VTR_EUNSUPPORTED, "images of the type \"%s\", read are Compressed and Plain", text);
-		return;
+			return vtr_fail(err, VTR_EUNSUPPORTED,
+					"images of the type \"%s\", read are Compressed and Plain", text);
+		return 0;
 	}
 	free(image->file);
-	image->file = vtr_strndup(text, strlen(text), &p->err);
-	if (!image->file)
-		XML_StopParser(p->xml, XML_FALSE);
-}
-
-static void XMLCALL hdd_on_end(void *arg, const XML_Char *name)
-{
-	struct hdd_parser *p = arg;
-	int what;
-
-	if (p->err.code != VTR_OK || p->depth == 0)
-		return;
-	what = p->within[--p->depth];
-	if (what >= HDD_SIZE)
-		hdd_end(p, what, name);
-	p->len = 0;
-	p->too_long = false;
-}
-
-static void XMLCALL hdd_on_doctype(void *arg, const XML_Char *name, const XML_Char *system_id,
-				   const XML_Char *public_id, int internal)
-{
-	struct hdd_parser *p = arg;
-
-	(void)system_id, (void)public_id, (void)internal;
-	hdd_stop(p, VTR_ECORRUPT, "it has a document type (\"%s\"), which no writer puts there", name);
+	image->file = vtr_strndup(text, strlen(text), err);
+	return image->file ? 0 : -1;
 }
 
 static int hdd_parse(struct hdd_doc *d, struct vtr_ctx *ctx, const uint8_t *bytes, size_t len, struct vtr_error *err)
 {
-	VTR_FREE struct hdd_parser *p = vtr_calloc(1, sizeof(*p), err);
-	enum XML_Error why = XML_ERROR_NONE;
-	unsigned long line = 0;
+	static const struct vtr_xml xml = { .text_max = HDD_TEXT, .start = hdd_on_start, .end = hdd_on_end };
+	struct hdd_parser p = { .ctx = ctx, .d = d };
 
-	if (!p)
-		return -1;
-	p->xml = XML_ParserCreate(NULL);
-	if (!p->xml)
-		return vtr_fail(err, VTR_ENOMEM, "out of memory");
-	p->ctx = ctx;
-	p->d = d;
-	XML_SetUserData(p->xml, p);
-	XML_SetElementHandler(p->xml, hdd_on_start, hdd_on_end);
-	XML_SetCharacterDataHandler(p->xml, hdd_on_text);
-	XML_SetStartDoctypeDeclHandler(p->xml, hdd_on_doctype);
-	if (XML_Parse(p->xml, (const char *)bytes, (int)len, 1) != XML_STATUS_OK) {
-		why = XML_GetErrorCode(p->xml);
-		line = XML_GetCurrentLineNumber(p->xml);
-	}
-	XML_ParserFree(p->xml);
-	if (p->err.code != VTR_OK) {
-		if (err)
-			*err = p->err;
-		return line && p->err.code != VTR_ENOMEM ? vtr_at(err, "line %lu", line) : -1;
-	}
-	if (why == XML_ERROR_NO_MEMORY)
-		return vtr_fail(err, VTR_ENOMEM, "out of memory");
-	if (why == XML_ERROR_NO_ELEMENTS || why == XML_ERROR_UNCLOSED_TOKEN)
-		return vtr_fail(err, VTR_ETRUNCATED, "line %lu: the document ends too early: %s", line,
-				XML_ErrorString(why));
-	if (why != XML_ERROR_NONE)
-		return vtr_fail(err, VTR_ECORRUPT, "line %lu: %s", line, XML_ErrorString(why));
-	return 0;
+	return vtr_xml_parse(&xml, &p, ctx, bytes, len, err);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- checking */
@@ -805,8 +709,6 @@ static int hdd_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 
 	if (!im || VTR_OVER(o->ctx, text_file, o->file->size, "bytes of a disk descriptor", err) < 0)
 		return -1;
-	if (o->file->size > INT32_MAX)
-		return vtr_fail(err, VTR_ELIMIT, "a disk descriptor of %" PRIu64 " bytes", o->file->size);
 	if (vtr_blk_read_new(&bytes, o->file, 0, o->file->size, "disk descriptor", err) < 0 ||
 	    hdd_parse(&h->d, o->ctx, bytes, (size_t)o->file->size, err) < 0 || hdd_check_storages(&h->d, err) < 0 ||
 	    hdd_find_top(top, &h->d, err) < 0 || hdd_make_info(h, top, err) < 0)

@@ -1,251 +1,163 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Extensible Markup Language 1.0, as far as programs write it into disk images. */
+/* Extensible Markup Language 1.0, by expat. */
 #include "formats/xml.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-void vtr_xml_init(struct vtr_xml *x, const char *document, size_t len)
+#include <expat.h>
+
+#include "base/ctx.h"
+#include "base/text.h"
+
+struct xml {
+	const struct vtr_xml *x;
+	void *arg;
+	struct vtr_ctx *ctx;
+	XML_Parser parser;
+	uint64_t steps;
+	unsigned depth;
+	bool wanted, too_long; /* the text of the element that was opened last */
+	struct vtr_str text;
+	bool stopped;
+	struct vtr_error err; /* why */
+};
+
+/* Some events may come yet after this. */
+static void xml_stop(struct xml *p)
 {
-	*x = (struct vtr_xml){ .start = document, .p = document, .end = document + len };
+	p->stopped = true;
+	XML_StopParser(p->parser, XML_FALSE);
 }
 
-static bool xml_starts(const struct vtr_xml *x, const char *with)
+/* Prefixes are not looked up: writers forget to declare them. */
+static const char *xml_local(const char *name)
 {
-	size_t n = strlen(with);
+	const char *colon = strrchr(name, ':');
 
-	return n <= (size_t)(x->end - x->p) && memcmp(x->p, with, n) == 0;
+	return colon ? colon + 1 : name;
 }
 
-/* Go behind the next `with`, counted from `skip` bytes on. */
-static bool xml_behind(struct vtr_xml *x, size_t skip, const char *with)
+const char *vtr_xml_attr(const char *const *attrs, const char *name)
 {
-	const char *at = memmem(x->p + skip, (size_t)(x->end - x->p) - skip, with, strlen(with));
-
-	if (at)
-		x->p = at + strlen(with);
-	return at != NULL;
+	for (; attrs[0]; attrs += 2)
+		if (strcmp(xml_local(attrs[0]), name) == 0)
+			return attrs[1];
+	return NULL;
 }
 
-static bool xml_is_space(char c)
+static void xml_begin_text(struct xml *p, bool wanted)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	p->wanted = wanted;
+	p->too_long = false;
+	p->text.len = 0;
 }
 
-/* The end of a name. */
-static const char *xml_name_end(const char *p, const char *end)
+static void XMLCALL xml_on_start(void *arg, const XML_Char *name, const XML_Char **attrs)
 {
-	while (p < end && !xml_is_space(*p) && !strchr("<>/=\"'", *p))
-		p++;
-	return p;
+	struct xml *p = arg;
+	int r;
+
+	if (p->stopped)
+		return;
+	if (p->depth == VTR_XML_DEPTH)
+		r = vtr_fail(&p->err, VTR_ECORRUPT, "more than %u elements within each other", VTR_XML_DEPTH);
+	else if (vtr_tick(p->ctx, &p->steps, 1, &p->err) < 0)
+		r = -1;
+	else
+		r = p->x->start(p->arg, ++p->depth, xml_local(name), (const char *const *)attrs, &p->err);
+	if (r < 0)
+		xml_stop(p);
+	xml_begin_text(p, r > 0);
 }
 
-/* A name without what stands before its colon. */
-static void xml_local(const char **name, size_t *len)
+static void XMLCALL xml_on_text(void *arg, const XML_Char *text, int len)
 {
-	const char *colon = memrchr(*name, ':', *len);
+	struct xml *p = arg;
+	size_t max = p->x->text_max;
 
-	if (colon) {
-		*len -= (size_t)(colon + 1 - *name);
-		*name = colon + 1;
+	if (p->stopped || !p->wanted)
+		return;
+	if (max && (size_t)len > max - p->text.len)
+		p->too_long = true;
+	else if (vtr_tick(p->ctx, &p->steps, 1, &p->err) < 0 ||
+		 VTR_OVER(p->ctx, alloc, p->text.len + (size_t)len, "text of an element", &p->err) < 0)
+		xml_stop(p);
+	else
+		vtr_str_put(&p->text, text, (size_t)len);
+}
+
+static void XMLCALL xml_on_end(void *arg, const XML_Char *name)
+{
+	struct xml *p = arg;
+	int r = 0;
+
+	if (p->stopped)
+		return;
+	vtr_str_puts(&p->text, "");
+	if (p->text.oom)
+		r = vtr_fail(&p->err, VTR_ENOMEM, "out of memory for text");
+	else if (p->too_long)
+		r = vtr_fail(&p->err, VTR_ECORRUPT, "%s: more than %zu bytes", xml_local(name), p->x->text_max);
+	else if (p->x->end)
+		r = p->x->end(p->arg, p->depth, xml_local(name), p->text.p, p->text.len, &p->err);
+	if (r < 0)
+		xml_stop(p);
+	p->depth--;
+	xml_begin_text(p, false);
+}
+
+static void XMLCALL xml_on_doctype(void *arg, const XML_Char *name, const XML_Char *system_id,
+				   const XML_Char *public_id, int declarations)
+{
+	struct xml *p = arg;
+
+	(void)system_id, (void)public_id;
+	if (p->x->doctype && !declarations)
+		return;
+	vtr_error_set(&p->err, VTR_ECORRUPT, "it has a document type (\"%s\")%s, which no writer puts there", name,
+		      p->x->doctype ? " with declarations" : "");
+	xml_stop(p);
+}
+
+/* Why it ended at this place. */
+static int xml_fail(const struct xml *p, struct vtr_error *err)
+{
+	enum XML_Error why = XML_GetErrorCode(p->parser);
+	unsigned long line = XML_GetCurrentLineNumber(p->parser);
+	bool cut = why == XML_ERROR_NO_ELEMENTS || why == XML_ERROR_UNCLOSED_TOKEN;
+
+	if (p->stopped) {
+		if (err)
+			*err = p->err;
+		return p->err.code == VTR_ENOMEM ? -1 : vtr_at(err, "line %lu", line);
 	}
+	if (why == XML_ERROR_NO_MEMORY)
+		return vtr_fail(err, VTR_ENOMEM, "out of memory");
+	if (p->x->no_xml)
+		return vtr_fail(err, VTR_ECORRUPT, "%s: line %lu: %s", p->x->no_xml, line, XML_ErrorString(why));
+	return vtr_fail(err, cut ? VTR_ETRUNCATED : VTR_ECORRUPT, "line %lu: %s%s", line,
+			cut ? "the document ends too early: " : "", XML_ErrorString(why));
 }
 
-/* <name attributes> or </name>; p is behind the "<". */
-static int xml_tag(struct vtr_xml *x)
+int vtr_xml_parse(const struct vtr_xml *x, void *arg, struct vtr_ctx *ctx, const void *document, size_t len,
+		  struct vtr_error *err)
 {
-	bool close = x->p < x->end && *x->p == '/';
-	const char *name = x->p + close, *at = xml_name_end(name, x->end), *attrs = at;
-	char quote = 0;
+	struct xml p = { .x = x, .arg = arg, .ctx = ctx };
+	int r = 0;
 
-	for (; at < x->end && (quote || *at != '>'); at++) {
-		if (quote)
-			quote = *at == quote ? 0 : quote;
-		else if (*at == '"' || *at == '\'')
-			quote = *at;
-		else if (*at == '<')
-			return VTR_XML_BAD;
-	}
-	if (at == x->end || attrs == name)
-		return VTR_XML_BAD;
-	x->p = at + 1;
-	x->name = name;
-	x->name_len = (size_t)(attrs - name);
-	xml_local(&x->name, &x->name_len);
-	x->closes = !close && at[-1] == '/';
-	x->attrs = attrs;
-	x->attrs_len = (size_t)(at - attrs) - (x->closes && at > attrs ? 1 : 0);
-	if (close)
-		return x->depth-- == 0 ? VTR_XML_BAD : VTR_XML_CLOSE;
-	return ++x->depth > VTR_XML_DEPTH ? VTR_XML_BAD : VTR_XML_OPEN;
-}
-
-static int xml_markup(struct vtr_xml *x, bool *skip)
-{
-	*skip = true;
-	if (xml_starts(x, "<?"))
-		return xml_behind(x, 2, "?>") ? 0 : VTR_XML_BAD;
-	if (xml_starts(x, "<!--"))
-		return xml_behind(x, 4, "-->") ? 0 : VTR_XML_BAD;
-	if (xml_starts(x, "<![CDATA[")) {
-		x->text = x->p + 9;
-		*skip = false;
-		if (!xml_behind(x, 9, "]]>"))
-			return VTR_XML_BAD;
-		x->text_len = (size_t)(x->p - 3 - x->text);
-		x->cdata = true;
-		return VTR_XML_TEXT;
-	}
-	if (xml_starts(x, "<!")) {
-		const char *from = x->p;
-
-		return xml_behind(x, 2, ">") && !memchr(from, '[', (size_t)(x->p - from)) ? 0 : VTR_XML_BAD;
-	}
-	*skip = false;
-	x->p++;
-	return xml_tag(x);
-}
-
-int vtr_xml_next(struct vtr_xml *x)
-{
-	int event = VTR_XML_BAD;
-	bool skip;
-
-	if (x->closes) {
-		x->closes = false;
-		x->depth--;
-		return VTR_XML_CLOSE;
-	}
-	do {
-		skip = false;
-		if (x->p == x->end)
-			return x->depth == 0 ? VTR_XML_END : VTR_XML_BAD;
-		if (*x->p == '<') {
-			event = xml_markup(x, &skip);
-			skip &= event == 0;
-		} else {
-			const char *at = memchr(x->p, '<', (size_t)(x->end - x->p));
-
-			x->text = x->p;
-			x->p = at ? at : x->end;
-			x->text_len = (size_t)(x->p - x->text);
-			x->cdata = false;
-			event = VTR_XML_TEXT;
-		}
-	} while (skip);
-	if (event == VTR_XML_BAD) { /* and it stays so */
-		x->p = x->end;
-		x->depth = VTR_XML_DEPTH;
-		x->closes = false;
-	}
-	return event;
-}
-
-bool vtr_xml_is(const struct vtr_xml *x, const char *name)
-{
-	return strlen(name) == x->name_len && memcmp(name, x->name, x->name_len) == 0;
-}
-
-/* One reference, behind its "&": the bytes that it takes; 0: it is none. */
-static size_t xml_put_reference(struct vtr_str *out, const char *p, size_t len)
-{
-	static const struct {
-		const char *name;
-		char is;
-	} names[] = { { "amp;", '&' }, { "lt;", '<' }, { "gt;", '>' }, { "quot;", '"' }, { "apos;", '\'' } };
-	size_t n = 1;
-	uint32_t cp = 0;
-	bool hex;
-	char utf8[4];
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		n = strlen(names[i].name);
-		if (len >= n && memcmp(p, names[i].name, n) == 0) {
-			vtr_str_put(out, &names[i].is, 1);
-			return n;
-		}
-	}
-	if (len < 3 || p[0] != '#')
-		return 0;
-	hex = p[1] == 'x';
-	for (n = hex ? 2 : 1; n < len && n < 10 && p[n] != ';'; n++) {
-		char c = p[n];
-		unsigned digit = c >= '0' && c <= '9'	       ? (unsigned)(c - '0')
-				 : hex && c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-				 : hex && c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
-							       : 99;
-
-		if (digit == 99)
-			return 0;
-		cp = cp * (hex ? 16 : 10) + digit;
-	}
-	if (n == len || p[n] != ';' || cp == 0 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000))
-		return 0;
-	vtr_str_put(out, utf8, vtr_utf8_put(utf8, cp));
-	return n + 1;
-}
-
-static void xml_put(struct vtr_str *out, const char *p, size_t len)
-{
-	vtr_str_puts(out, "");
-	while (len > 0) {
-		const char *amp = memchr(p, '&', len);
-		size_t n = amp ? (size_t)(amp - p) : len;
-
-		vtr_str_put(out, p, n);
-		p += n;
-		len -= n;
-		if (len == 0)
-			break;
-		n = xml_put_reference(out, p + 1, len - 1);
-		if (n == 0)
-			vtr_str_put(out, "&", 1);
-		p += n + 1;
-		len -= n + 1;
-	}
-}
-
-void vtr_xml_put_text(struct vtr_str *out, const struct vtr_xml *x)
-{
-	if (x->cdata) {
-		vtr_str_puts(out, "");
-		vtr_str_put(out, x->text, x->text_len);
-	} else {
-		xml_put(out, x->text, x->text_len);
-	}
-}
-
-bool vtr_xml_put_attr(struct vtr_str *out, const struct vtr_xml *x, const char *name)
-{
-	const char *p = x->attrs, *end = x->attrs + x->attrs_len;
-
-	while (p < end) {
-		const char *from, *value;
-		size_t n;
-
-		while (p < end && xml_is_space(*p))
-			p++;
-		from = p;
-		p = xml_name_end(p, end);
-		n = (size_t)(p - from);
-		while (p < end && xml_is_space(*p))
-			p++;
-		if (p == end || *p != '=')
-			return false;
-		for (p++; p < end && xml_is_space(*p);)
-			p++;
-		if (p == end || (*p != '"' && *p != '\''))
-			return false;
-		value = p + 1;
-		p = memchr(value, *p, (size_t)(end - value));
-		if (!p)
-			return false;
-		xml_local(&from, &n);
-		if (n == strlen(name) && memcmp(from, name, n) == 0) {
-			xml_put(out, value, (size_t)(p - value));
-			return true;
-		}
-		p++;
-	}
-	return false;
+	/* expat counts in int, and holds a copy of up to the next power of two. */
+	if (len > INT32_MAX / 2)
+		return vtr_fail(err, VTR_ELIMIT, "a document of %zu bytes, at most %d", len, INT32_MAX / 2);
+	p.parser = XML_ParserCreate(NULL);
+	if (!p.parser)
+		return vtr_fail(err, VTR_ENOMEM, "out of memory");
+	XML_SetUserData(p.parser, &p);
+	XML_SetElementHandler(p.parser, xml_on_start, xml_on_end);
+	XML_SetCharacterDataHandler(p.parser, xml_on_text);
+	XML_SetStartDoctypeDeclHandler(p.parser, xml_on_doctype);
+	if (XML_Parse(p.parser, document, (int)len, XML_TRUE) != XML_STATUS_OK)
+		r = xml_fail(&p, err);
+	XML_ParserFree(p.parser);
+	vtr_str_done(&p.text);
+	return r;
 }

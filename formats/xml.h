@@ -1,34 +1,36 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A scanner of small XML documents in memory, for property lists and descriptors: elements, attributes and text, one
- * after the other. No entities but the five of XML and numbers, no internal subset of a document type: nothing in a
- * document makes it larger than it is. UTF-8 only.
+ * XML documents in memory, for property lists and descriptors: the door to expat. Nothing makes a document larger than
+ * it is: the declarations of a document type, which define entities, are refused, and no other file is read.
  */
 #ifndef VTR_FORMATS_XML_H
 #define VTR_FORMATS_XML_H
 
-#include "base/text.h"
+#include "base/error.h"
 
-#define VTR_XML_DEPTH 64u
+#define VTR_XML_DEPTH 32u /* elements within each other */
 
-enum vtr_xml_event { VTR_XML_END = 0, VTR_XML_OPEN, VTR_XML_CLOSE, VTR_XML_TEXT, VTR_XML_BAD };
+struct vtr_ctx;
 
+/*
+ * What is done with a document. Names are without their prefix, text and names are UTF-8, whatever the document is. All
+ * are borrowed until the function returns. The root has depth 1. An error gets the line put in front.
+ */
 struct vtr_xml {
-	const char *start, *p, *end;
-	unsigned depth; /* elements that are open, the one of this event included for OPEN, not for CLOSE */
-	bool closes;	/* the element that was opened is empty: <a/> */
-	bool cdata;	/* TEXT: as it is */
-	/* Borrowed from the document. OPEN and CLOSE: the name without its prefix, and what is written behind it. TEXT. */
-	const char *name, *attrs, *text;
-	size_t name_len, attrs_len, text_len;
+	size_t text_max; /* bytes of the text of one element; 0: by limits.alloc */
+	bool doctype;	 /* a document type without declarations may be there */
+	const char
+		*no_xml; /* said where the document breaks the rules of XML; NULL: VTR_ETRUNCATED where it is cut off */
+	/* 1: the text is wanted, 0: it is not. attrs are for vtr_xml_attr(). */
+	int (*start)(void *arg, unsigned depth, const char *name, const char *const *attrs, struct vtr_error *err);
+	/* text: directly before the end; "" where it was not wanted. It may be changed in place. NULL: not called. */
+	int (*end)(void *arg, unsigned depth, const char *name, char *text, size_t len, struct vtr_error *err);
 };
 
-void vtr_xml_init(struct vtr_xml *x, const char *document, size_t len);
-int vtr_xml_next(struct vtr_xml *x); /* an enum vtr_xml_event. After END and BAD the same again */
-bool vtr_xml_is(const struct vtr_xml *x, const char *name);
+int vtr_xml_parse(const struct vtr_xml *x, void *arg, struct vtr_ctx *ctx, const void *document, size_t len,
+		  struct vtr_error *err);
 
-/* Append the decoded text of this event; or an attribute's by its name without a prefix: false when there is none. */
-void vtr_xml_put_text(struct vtr_str *out, const struct vtr_xml *x);
-bool vtr_xml_put_attr(struct vtr_str *out, const struct vtr_xml *x, const char *name);
+/* The value of an attribute by its name without a prefix; NULL: there is none. */
+const char *vtr_xml_attr(const char *const *attrs, const char *name);
 
 #endif

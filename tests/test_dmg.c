@@ -216,11 +216,18 @@ static const struct {
 	{ "<key>blkx<", "<key>blky<", VTR_ECORRUPT, "the property list has no blkx table" },
 	{ "resource-fork", "Resource-fork", VTR_ECORRUPT, "the property list has no blkx table" },
 	{ "bWlzaAAA", "bWlz$AAA", VTR_ECORRUPT, "no base64" },
-	{ "bWlzaAAAAAEAAA", "bWl<!-- -->AAA", VTR_ECORRUPT, "data in two pieces" },
+	{ "bWlzaAAAAAEAAA", "bWl<!-- -->zaA", VTR_EUNSUPPORTED, "blkx table 0: version 0" },
+	{ "bWlzaAAAAAEAAA", "</data><data>A", VTR_ECORRUPT, "data in two pieces" },
+	{ "<key>Attributes</key>", "<?a b?><!-- attrs -->", VTR_OK, NULL },
 	{ "bWlzaA", "bWlyaA", VTR_ECORRUPT, "blkx table 0: " },
 	{ "<!DOCTYPE plist", "<!DOCTYPE [list", VTR_ECORRUPT, "property list: no XML" },
-	{ "<string>0x0050", "<string>0x&#5;", VTR_OK, NULL },
-	{ "<string>zero", "<string>&#8;", VTR_OK, NULL },
+	{ "<!DOCTYPE plist PUBLIC \"-//Apple Computer//DTD PLIST",
+	  "<!DOCTYPE plist [<!ENTITY a \"aaaaaaaaaaaaaaaaaa\">]>   \"", VTR_ECORRUPT,
+	  "property list: line 2: it has a document type (\"plist\") with declarations" },
+	{ "<string>0x0050", "<string>&#65;1", VTR_OK, NULL },
+	{ "<string>0x0050", "<string>0x&#5;", VTR_ECORRUPT, "property list: no XML, or cut off: line 11: " },
+	{ "<string>zero", "<string>&#8;", VTR_ECORRUPT, "property list: no XML, or cut off: line " },
+	{ "<string>zero", "<string>z\xff\xff\xff", VTR_ECORRUPT, "property list: no XML, or cut off: line " },
 };
 
 static void damage_in_the_property_list_is_named(void **state)

@@ -126,7 +126,11 @@ static const struct {
 } lists[] = {
 	{ "</Envelope>", "<Envelope/>", VTR_ECORRUPT, "descriptor \"machine.ovf\": no XML, or cut off" },
 	{ "fileRef=\"file1\"", "fileRef=\"file3\"", VTR_ECORRUPT, "disk 1: its descriptor has no file \"file3\"" },
-	{ "fileRef=\"file1\"", "fileRef_\"file1\"", VTR_ENOTFOUND, "its descriptor names no disk with a file" },
+	{ "fileRef=\"file1\"", "fileRef_\"file1\"", VTR_ECORRUPT,
+	  "descriptor \"machine.ovf\": no XML, or cut off: line 7: " },
+	{ "fileRef=\"file1\"", "fileRfe=\"file1\"", VTR_ENOTFOUND, "its descriptor names no disk with a file" },
+	{ "<?xml version=\"1.0\"?>", "<!DOCTYPE  Envelope >", VTR_ECORRUPT,
+	  "descriptor \"machine.ovf\": line 1: it has a document type (\"Envelope\")" },
 	{ "machine-disk1.img", "machine_disk1.img", VTR_ECORRUPT,
 	  "disk 1: \"machine_disk1.img\" is not in the archive" },
 	{ "ovf:size=\"3000\"", "o:chunkSize=\"1\"", VTR_EUNSUPPORTED, "is in pieces (ovf:chunkSize): not read" },
