@@ -1144,8 +1144,8 @@ VTR_API int vtr_value_strings(const struct vtr_value *v, vtr_string_fn *fn, void
 struct vtr_registry;
 
 /*
- * Find the hives of the system in a tree, whose root is its system drive. windows: the path of its folder; NULL: look for
- * it where setup puts it. The tree is used until the registry closes. VTR_ENOTFOUND: no such folder, or no hives in it.
+ * Find the hives of the system in a tree, whose root is its system drive. windows: the path of its folder; NULL: the one
+ * that the tree knows, see vtr_tree_set_system_root(), else where setup puts it. The tree is used until the registry closes. VTR_ENOTFOUND: no such folder, or no hives in it.
  */
 VTR_API int vtr_registry_open(struct vtr_registry **out, struct vtr_tree *t, const char *windows,
 			      struct vtr_error *err);

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/checked.h"
+#include "fs/tree.h"
 #include "registry/registry.h"
 
 /* Where setup puts the system, from NT 3.1 on. */
@@ -123,6 +124,8 @@ int vtr_registry_open(struct vtr_registry **out, struct vtr_tree *t, const char 
 	if (!r)
 		return -1;
 	r->t = t;
+	if (!windows)
+		windows = t->system_root;
 	for (size_t i = 0; !is && i < (windows ? 1 : VTR_COUNT(roots_windows)); i++) {
 		const char *dir = windows ? windows : roots_windows[i];
 

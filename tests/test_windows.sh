@@ -258,6 +258,12 @@ done
 [ "$("$V" ls $I 'C:\Data\relative')" = $'Documents\nNTUSER.DAT' ] || die "relative link"
 fails 'C:\Data\nowhere\x' 'no drive Q:'
 
+# The registry is found where the system is, whatever its folder is called.
+cp -r links named
+mv named/Windows named/WIN
+windows_fs_of named win.c 30M
+[ "$("$V" reg get win.c 'HKLM\SYSTEM\Select' Current)" = 1 ] || die "a folder of another name"
+
 # A copy of the disk with another signature: the letter of the system's volume stays, the other's is gone.
 cp win7.raw copy.raw
 printf '\x01\x02\x03\x04' | dd of=copy.raw bs=1 seek=440 conv=notrunc status=none
