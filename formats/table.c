@@ -35,3 +35,40 @@ int vtr_table_map(struct vtr_run *out, struct vtr_image *im, const struct vtr_ta
 	*out = run;
 	return 0;
 }
+
+/* Bit i of a byte as the bitmap counts them. */
+static bool table_bit(uint8_t byte, uint64_t i, bool highest_first)
+{
+	return byte >> (highest_first ? 7 - i % 8 : i % 8) & 1;
+}
+
+int vtr_table_bits(uint64_t *alike, bool *set, struct vtr_image *im, uint64_t off, bool highest_first, uint64_t from,
+		   uint64_t n, struct vtr_error *err)
+{
+	uint8_t part[512];
+	uint64_t at = from, end = from + n;
+
+	while (at < end) {
+		uint64_t first = at / 8, len = VTR_MIN((end + 7) / 8 - first, (uint64_t)sizeof(part));
+
+		if (vtr_image_meta(im, off + first, part, (size_t)len, err) < 0)
+			return -1;
+		if (at == from)
+			*set = table_bit(part[0], at, highest_first);
+		for (uint64_t stop = VTR_MIN(end, (first + len) * 8); at < stop;) {
+			uint8_t byte = part[at / 8 - first];
+
+			if (at % 8 == 0 && stop - at >= 8 && byte == (*set ? 0xff : 0)) {
+				at += 8;
+				continue;
+			}
+			if (table_bit(byte, at, highest_first) != *set) {
+				*alike = at - from;
+				return 0;
+			}
+			at++;
+		}
+	}
+	*alike = n;
+	return 0;
+}

@@ -20,4 +20,11 @@ struct vtr_table {
 int vtr_table_map(struct vtr_run *out, struct vtr_image *im, const struct vtr_table *t, uint64_t off, uint64_t max,
 		  struct vtr_error *err);
 
+/*
+ * Bitmaps in the image's file: how many of the n (not 0) bits from bit `from` on are alike, and what they are.
+ * highest_first: the first bit of a byte is 0x80, else 0x01.
+ */
+int vtr_table_bits(uint64_t *alike, bool *set, struct vtr_image *im, uint64_t off, bool highest_first, uint64_t from,
+		   uint64_t n, struct vtr_error *err);
+
 #endif

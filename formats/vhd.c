@@ -14,7 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "formats/image.h"
+#include "formats/table.h"
 
 #define VHD_FOOTER 512u
 #define VHD_OLD_FOOTER 511u /* by Virtual PC before 2004 */
@@ -423,38 +423,6 @@ static int vhd_read_header(struct vhd *v, struct vtr_error *err)
 
 /* ------------------------------------------------------------------------------------------------------------- map */
 
-/* How many of the n bits from bit `from` on are alike; *set: what they are. Bits come highest first. */
-static int vhd_bits(uint64_t *alike, bool *set, struct vhd *v, uint64_t bitmap_off, uint64_t from, uint64_t n,
-		    struct vtr_error *err)
-{
-	uint8_t part[512];
-	uint64_t at = from, end = from + n;
-
-	while (at < end) {
-		uint64_t first = at / 8, len = VTR_MIN((end + 7) / 8 - first, (uint64_t)sizeof(part));
-
-		if (vtr_image_meta(&v->im, bitmap_off + first, part, (size_t)len, err) < 0)
-			return -1;
-		if (at == from)
-			*set = part[0] >> (7 - at % 8) & 1;
-		for (uint64_t stop = VTR_MIN(end, (first + len) * 8); at < stop;) {
-			uint8_t byte = part[at / 8 - first];
-
-			if (at % 8 == 0 && stop - at >= 8 && byte == (*set ? 0xff : 0)) {
-				at += 8;
-				continue;
-			}
-			if ((byte >> (7 - at % 8) & 1) != *set) {
-				*alike = at - from;
-				return 0;
-			}
-			at++;
-		}
-	}
-	*alike = n;
-	return 0;
-}
-
 #define vhd_bad_entry(err, code, i, fmt, ...)                                                                          \
 	vtr_fail(err, code, "BAT: entry %" PRIu64 " " fmt, (uint64_t)(i), __VA_ARGS__)
 
@@ -473,7 +441,8 @@ static int vhd_map_block(struct vtr_run *r, struct vhd *v, uint64_t i, uint32_t 
 		return vhd_bad_entry(err, VTR_ECORRUPT, i,
 				     "points past the end of the file (%#" PRIx64 " > %#" PRIx64 ")", end, v->data_end);
 	max = VTR_MIN(max, v->block - in);
-	if (vhd_bits(&alike, &set, v, host, in / VHD_SECTOR, vtr_div_up(in % VHD_SECTOR + max, VHD_SECTOR), err) < 0)
+	if (vtr_table_bits(&alike, &set, &v->im, host, true, in / VHD_SECTOR,
+			   vtr_div_up(in % VHD_SECTOR + max, VHD_SECTOR), err) < 0)
 		return vtr_at(err, "bitmap at %#" PRIx64, host);
 	r->len = VTR_MIN(alike * VHD_SECTOR - in % VHD_SECTOR, max);
 	if (!set)

@@ -7,28 +7,8 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tests/manual-guest.sh
 . tests/manual-guest.sh
 need mke2fs debugfs sfdisk qemu-img python3 diff
-V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
-dir=$(mktemp -d)
-[ -n "${KEEP:-}" ] || trap 'rm -rf "$dir"' EXIT
-export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 TZ=UTC
-cd "$dir"
-passed=0
-ok() { passed=$((passed + 1)); }
-die()
-{
-	echo "FAILED: $*"
-	cat err
-	exit 1
-}
-expect()
-{
-	local want=$1 got=0
-	shift
-	"$@" >out 2>err </dev/null || got=$?
-	[ "$got" = "$want" ] || die "status $got, expected $want: $*"
-	ok
-}
-has() { grep -qF -- "$2" "$1" || die "$1 has no \"$2\": $(cat "$1")"; ok; }
+# shellcheck source=tests/expect.sh
+. tests/expect.sh
 
 # --- two trees of some thousand files, which differ in every way
 python3 - <<'X'

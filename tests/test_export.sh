@@ -8,28 +8,8 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tests/manual-guest.sh
 . tests/manual-guest.sh
 need qemu-img qemu-io python3 sha256sum cmp
-V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
-dir=$(mktemp -d)
-[ -n "${KEEP:-}" ] || trap 'rm -rf "$dir"' EXIT
-export LC_ALL=C.UTF-8
-cd "$dir"
-passed=0
-ok() { passed=$((passed + 1)); }
-die()
-{
-	echo "FAILED: $*"
-	cat out err
-	exit 1
-}
-expect()
-{
-	local want=$1 got=0
-	shift
-	"$@" >out 2>err </dev/null || got=$?
-	[ "$got" = "$want" ] || die "status $got, expected $want: $*"
-	ok
-}
-has() { grep -qF -- "$2" "$1" || die "$1 has no \"$2\""; ok; }
+# shellcheck source=tests/expect.sh
+. tests/expect.sh
 
 # --- disks: text that compresses, noise that does not, zeros, holes; some end within a sector
 python3 - <<'X'

@@ -7,32 +7,8 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tests/manual-guest.sh
 . tests/manual-guest.sh
 need python3 mke2fs qemu-img
-V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
-top=$PWD
-dir=$(mktemp -d)
-[ -n "${KEEP:-}" ] || trap 'rm -rf "$dir"' EXIT
-export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 TZ=UTC
-cd "$dir"
-passed=0
-ok() { passed=$((passed + 1)); }
-die()
-{
-	echo "FAILED: $*"
-	cat err
-	exit 1
-}
-# expect STATUS COMMAND…: out and err are what it printed
-expect()
-{
-	local want=$1 got=0
-	shift
-	"$@" >out 2>err </dev/null || got=$?
-	[ "$got" = "$want" ] || die "status $got, expected $want: $*"
-	ok
-}
-has() { grep -qF -- "$2" "$1" || die "$1 has no \"$2\": $(cat "$1")"; ok; }
-hasnt() { ! grep -qF -- "$2" "$1" || die "$1 has \"$2\": $(cat "$1")"; ok; }
-is() { [ "$(cat out)" = "$1" ] || die "\"$1\" expected, not: $(cat out)"; ok; }
+# shellcheck source=tests/expect.sh
+. tests/expect.sh
 
 "$top/tests/mk-hive.py" hives .
 "$top/tests/mk-hive.py" lost lost

@@ -5,6 +5,7 @@
  * Two headers and two region tables, each with a checksum; a log, which is replayed into a view of the file before
  * anything else of it is read; the BAT, which is read through the cache of pages and never held; and metadata.
  */
+#include "formats/table.h"
 #include "formats/vhdx/vhdx.h"
 
 #include <stdio.h>
@@ -639,38 +640,6 @@ static uint64_t vhdx_bat_index(const struct vhdx *v, uint64_t block)
 	return block + block / v->ratio;
 }
 
-/* How many of the n bits from bit `from` on are alike; *set: what they are. Bits come lowest first. */
-static int vhdx_bits(uint64_t *alike, bool *set, struct vhdx *v, uint64_t bitmap_off, uint64_t from, uint64_t n,
-		     struct vtr_error *err)
-{
-	uint8_t part[512];
-	uint64_t at = from, end = from + n;
-
-	while (at < end) {
-		uint64_t first = at / 8, len = VTR_MIN((end + 7) / 8 - first, (uint64_t)sizeof(part));
-
-		if (vtr_image_meta(&v->im, bitmap_off + first, part, (size_t)len, err) < 0)
-			return -1;
-		if (at == from)
-			*set = part[0] >> at % 8 & 1;
-		for (uint64_t stop = VTR_MIN(end, (first + len) * 8); at < stop;) {
-			uint8_t byte = part[at / 8 - first];
-
-			if (at % 8 == 0 && stop - at >= 8 && byte == (*set ? 0xff : 0)) {
-				at += 8;
-				continue;
-			}
-			if ((byte >> at % 8 & 1) != *set) {
-				*alike = at - from;
-				return 0;
-			}
-			at++;
-		}
-	}
-	*alike = n;
-	return 0;
-}
-
 /* A place in the file that an entry names. */
 static int vhdx_check_place(const struct vhdx *v, uint64_t i, uint64_t host, uint64_t len, struct vtr_error *err)
 {
@@ -707,7 +676,8 @@ static int vhdx_cut_to_sectors(struct vtr_run *r, struct vhdx *v, uint64_t block
 	if (vhdx_check_place(v, i, e, VHDX_MB, err) < 0)
 		return -1;
 	sector = (block % v->ratio * v->block + in) / v->logical;
-	if (vhdx_bits(&alike, &set, v, e, sector, vtr_div_up(in % v->logical + r->len, v->logical), err) < 0)
+	if (vtr_table_bits(&alike, &set, &v->im, e, false, sector, vtr_div_up(in % v->logical + r->len, v->logical),
+			   err) < 0)
 		return vtr_at(err, "sector bitmap at %#" PRIx64, e);
 	r->len = VTR_MIN(r->len, alike * v->logical - in % v->logical);
 	if (!set)
