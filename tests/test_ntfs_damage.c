@@ -356,6 +356,69 @@ static void limits_are_named(void **state)
 	ntfs_done(&o);
 }
 
+/* A file of 2^60 bytes, of which none was written, hashes until the time is over. */
+static void a_huge_hole_can_be_cancelled(void **state)
+{
+	uint64_t ino = ino_of("/dir/large"), at = record_at(ino);
+	struct vtr_digest digest;
+	struct vtr_place place;
+	struct ntfs_opened o;
+	struct vtr_error err = { 0 };
+	uint8_t *a;
+
+	(void)state;
+	memcpy(work, whole, whole_len);
+	a = attr_at(work + at, 0x80, 0);
+	damage_put(a + 0x30, 8, (uint64_t)1 << 60);
+	damage_put(a + 0x38, 8, 0);
+	ntfs_open_bytes(&o, "ntfs", work, whole_len, NULL);
+	assert_non_null(o.fs);
+	vtr_ctx_deadline(o.ctx, 50);
+	place = (struct vtr_place){ o.fs, ino };
+	assert_int_equal(-1, vtr_tree_sha256(&digest, &place, 1, &err));
+	expect("hole", VTR_ECANCELLED, "time allowed", &err);
+	ntfs_done(&o);
+}
+
+/* The root's index says that it has 2^50 bytes, and its first block leads to itself. */
+static void an_index_that_leads_in_circles_ends(void **state)
+{
+	uint64_t at = record_at(5), node;
+	struct ntfs_opened o;
+	struct vtr_error err = { 0 };
+	uint8_t *a, *p, *entry;
+	int type;
+
+	(void)state;
+	memcpy(work, whole, whole_len);
+	a = attr_at(work + at, 0xa0, 0);
+	damage_put(a + 0x30, 8, (uint64_t)1 << 50);
+	damage_put(a + 0x38, 8, (uint64_t)1 << 50);
+	p = a + vtr_get_le16(a + 0x20);
+	assert_int_equal(2, *p >> 4);
+	p = work + (size_t)vtr_get_le16(p + 1 + (*p & 15)) * 512;
+	assert_memory_equal("INDX", p, 4);
+	/* One entry, the last, with a block below it: number 0. */
+	entry = p + 0x18 + vtr_get_le32(p + 0x18);
+	damage_put(p + 0x1c, 4, vtr_get_le32(p + 0x18) + 24);
+	damage_put(entry, 8, 0);
+	damage_put(entry + 8, 8, 24 | (uint64_t)3 << 32);
+	damage_put(entry + 16, 8, 0);
+	/* And so has the root. */
+	a = attr_at(work + at, 0x90, 0);
+	a += vtr_get_le16(a + 0x14) + 0x10;
+	entry = a + vtr_get_le32(a);
+	damage_put(a + 4, 4, vtr_get_le32(a) + 24);
+	damage_put(entry, 8, 0);
+	damage_put(entry + 8, 8, 24 | (uint64_t)3 << 32);
+	damage_put(entry + 16, 8, 0);
+	ntfs_open_bytes(&o, "ntfs", work, whole_len, NULL);
+	assert_non_null(o.fs);
+	assert_int_equal(-1, vtr_fs_lookup(&node, &type, o.fs, 5, "zzz", 3, &err));
+	expect("index", VTR_ECORRUPT, "leads in circles", &err);
+	ntfs_done(&o);
+}
+
 static void a_volume_that_is_cut_is_read_as_far_as_it_goes(void **state)
 {
 	(void)state;
@@ -399,6 +462,8 @@ int main(void)
 		cmocka_unit_test(a_damaged_table_of_capitals_is_told),
 		cmocka_unit_test(a_damaged_directory_lists_the_rest),
 		cmocka_unit_test(limits_are_named),
+		cmocka_unit_test(a_huge_hole_can_be_cancelled),
+		cmocka_unit_test(an_index_that_leads_in_circles_ends),
 		cmocka_unit_test(a_volume_that_is_cut_is_read_as_far_as_it_goes),
 	};
 
