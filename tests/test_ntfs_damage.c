@@ -356,6 +356,36 @@ static void limits_are_named(void **state)
 	ntfs_done(&o);
 }
 
+/* Extension records and maps are held against the limit of metadata, and given back. */
+static void extension_records_are_metadata(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct ntfs_opened o;
+	struct vtr_stat st;
+	uint64_t before, ino;
+	uint8_t *comb;
+	size_t len;
+
+	(void)state;
+	comb = ntfs_image(&len, "comb");
+	ntfs_open_bytes(&o, "ntfs", comb, len, NULL);
+	before = atomic_load(&o.ctx->metadata);
+	ino = ntfs_node_of(&o, "/a");
+	assert_true(atomic_load(&o.ctx->metadata) >= before + 2u * to_ntfs(o.fs)->boot.record_len);
+	vtr_tree_free(o.t);
+	o.t = NULL;
+	vtr_fs_unref(o.fs);
+	assert_int_equal(0, atomic_load(&o.ctx->metadata));
+	o.fs = NULL;
+	ntfs_done(&o);
+	ntfs_open_bytes(&o, "ntfs", comb, len, NULL);
+	o.ctx->lim.metadata = before + 1024;
+	assert_int_equal(-1, vtr_fs_stat(&st, o.fs, ino, &err));
+	expect("extension records", VTR_ELIMIT, "limit metadata=", &err);
+	ntfs_done(&o);
+	free(comb);
+}
+
 /* A file of 2^60 bytes, of which none was written, hashes until the time is over. */
 static void a_huge_hole_can_be_cancelled(void **state)
 {
@@ -462,6 +492,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_table_of_capitals_is_told),
 		cmocka_unit_test(a_damaged_directory_lists_the_rest),
 		cmocka_unit_test(limits_are_named),
+		cmocka_unit_test(extension_records_are_metadata),
 		cmocka_unit_test(a_huge_hole_can_be_cancelled),
 		cmocka_unit_test(an_index_that_leads_in_circles_ends),
 		cmocka_unit_test(a_volume_that_is_cut_is_read_as_far_as_it_goes),
