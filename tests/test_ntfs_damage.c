@@ -356,6 +356,46 @@ static void limits_are_named(void **state)
 	ntfs_done(&o);
 }
 
+/* Plain bytes of a compressed file, the end of whose map is lost, are not taken for packed ones: two zeros end those. */
+static void a_unit_whose_map_ends_is_no_packed_one(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct ntfs_opened o;
+	uint8_t *full, *a, *pairs;
+	uint64_t ino, at = 0, lcn = 0;
+	unsigned log2;
+	char buf[64];
+	size_t len;
+
+	(void)state;
+	full = ntfs_image(&len, "full");
+	ntfs_open_bytes(&o, "ntfs", full, len, NULL);
+	ino = ntfs_node_of(&o, "/packed/random");
+	log2 = to_ntfs(o.fs)->boot.cluster_log2;
+	for (size_t i = 0; i < to_ntfs(o.fs)->mft->n; i++) {
+		const struct ntfs_run *r = &to_ntfs(o.fs)->mft->runs[i];
+		uint64_t off = ino * to_ntfs(o.fs)->boot.record_len, vcn = off >> log2;
+
+		if (vcn >= r->vcn && vcn < r->vcn + r->len)
+			at = off + ((r->lcn - r->vcn) << log2);
+	}
+	ntfs_done(&o);
+	a = attr_at(full + at, 0x80, 0);
+	pairs = a + vtr_get_le16(a + 0x20);
+	assert_true((*pairs & 15) == 1 && *pairs >> 4 >= 1 && *pairs >> 4 < 8 && pairs[1] > 5);
+	for (unsigned i = 0; i < *pairs >> 4; i++)
+		lcn |= (uint64_t)pairs[2 + i] << 8 * i;
+	pairs[1] = 5;
+	pairs[2 + (*pairs >> 4)] = 0;
+	damage_put(a + 0x18, 8, 4);
+	memset(full + (lcn << log2), 0, 2);
+	ntfs_open_bytes(&o, "ntfs", full, len, NULL);
+	assert_int_equal(-1, vtr_fs_read(o.fs, ino, 0, buf, sizeof(buf), &err));
+	expect("unit", VTR_ECORRUPT, "VCN 5 is mapped nowhere", &err);
+	ntfs_done(&o);
+	free(full);
+}
+
 /* Extension records and maps are held against the limit of metadata, and given back. */
 static void extension_records_are_metadata(void **state)
 {
@@ -492,6 +532,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_table_of_capitals_is_told),
 		cmocka_unit_test(a_damaged_directory_lists_the_rest),
 		cmocka_unit_test(limits_are_named),
+		cmocka_unit_test(a_unit_whose_map_ends_is_no_packed_one),
 		cmocka_unit_test(extension_records_are_metadata),
 		cmocka_unit_test(a_huge_hole_can_be_cancelled),
 		cmocka_unit_test(an_index_that_leads_in_circles_ends),
