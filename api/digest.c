@@ -37,7 +37,8 @@ static int digest_keep(void *arg, const struct vtr_file_extent *e)
 	return 0;
 }
 
-static void digest_zeros(EVP_MD_CTX *md, uint64_t len)
+/* Holes may be of any size, and take as long as bytes do. */
+static int digest_zeros(EVP_MD_CTX *md, struct vtr_ctx *ctx, uint64_t len, struct vtr_error *err)
 {
 	static const uint8_t zeros[64 << 10];
 
@@ -46,7 +47,10 @@ static void digest_zeros(EVP_MD_CTX *md, uint64_t len)
 
 		EVP_DigestUpdate(md, zeros, n);
 		len -= n;
+		if (len > 0 && vtr_ctx_check(ctx, err) < 0)
+			return -1;
 	}
+	return 0;
 }
 
 /* By the file's extents. */
@@ -58,12 +62,14 @@ static int digest_extents(EVP_MD_CTX *md, struct vtr_fs *fs, const struct digest
 	for (size_t i = 0; i < m->n; i++) {
 		const struct vtr_file_extent *e = &m->e[i];
 
-		digest_zeros(md, e->off - at);
+		if (digest_zeros(md, fs->ctx, e->off - at, err) < 0)
+			return -1;
 		for (uint64_t done = 0; done < e->len;) {
 			size_t n = (size_t)VTR_MIN(e->len - done, (uint64_t)DIGEST_CHUNK);
 
 			if (e->unwritten) {
-				digest_zeros(md, n);
+				if (digest_zeros(md, fs->ctx, n, err) < 0)
+					return -1;
 			} else {
 				if (vtr_blk_pread(fs->blk, e->phys + done, buf, n, err) < 0)
 					return -1;
@@ -75,8 +81,7 @@ static int digest_extents(EVP_MD_CTX *md, struct vtr_fs *fs, const struct digest
 		}
 		at = e->off + e->len;
 	}
-	digest_zeros(md, size - at);
-	return 0;
+	return digest_zeros(md, fs->ctx, size - at, err);
 }
 
 /* Through the driver, where it cannot tell extents. */

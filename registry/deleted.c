@@ -269,6 +269,10 @@ static int deleted_path(struct deleted *d, const struct hive_key *k, struct vtr_
 	/* The names come from the last one on; there are few of them. */
 	d->path.len = 0;
 	for (uint64_t n = 0; n < depth && up; n++) {
+		if (vtr_tick(d->h->ctx, &d->h->steps, 1 + d->path.len / 256, err) < 0) {
+			vtr_str_done(&tail);
+			return -1;
+		}
 		tail.len = 0;
 		vtr_str_put(&tail, "\\", 1);
 		vtr_hive_name_put(&tail, &up->name);

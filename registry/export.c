@@ -203,7 +203,8 @@ static int export_values(struct export *e, const struct hive_key *k, const char 
 	bool sorted = true;
 
 	e->n_values = 0;
-	if (vtr_hive_value_list(&list, &n, &room, e->h, k, err) < 0)
+	if (vtr_hive_value_list(&list, &n, &room, e->h, k, err) < 0 ||
+	    VTR_OVER(e->h->ctx, alloc, n * sizeof(*e->values), "the values of one key", err) < 0)
 		return -1;
 	for (uint32_t i = 0; i < n; i++) {
 		if (!VTR_GROW(e->values, e->n_values, e->cap_values, err))
@@ -423,7 +424,7 @@ int vtr_hive_export(struct vtr_hive *h, uint32_t key, const struct vtr_hive_expo
 		    struct vtr_error *err)
 {
 	struct export e = { .h = h, .how = how, .write = write, .arg = arg };
-	bool json = how->format == VTR_HIVE_JSON;
+	bool json = how->format == VTR_HIVE_JSON, named = false;
 	struct vtr_error why = { 0 };
 	int r;
 
@@ -438,8 +439,10 @@ int vtr_hive_export(struct vtr_hive *h, uint32_t key, const struct vtr_hive_expo
 		export_puts(&e, "Windows Registry Editor Version 5.00\n\n");
 	r = vtr_hive_visit(h, key, HIVE_WALK_SORT, how->shallow ? 1 : UINT32_MAX,
 			   json ? export_json_key : export_reg_key, &e, NULL, &why);
-	if (r == 0 && how->deleted && vtr_hive_deleted(h, export_deleted, &e, &why) != 0)
+	if (r == 0 && how->deleted && vtr_hive_deleted(h, export_deleted, &e, &why) != 0) {
 		r = -1;
+		named = true;
+	}
 	export_flush(&e);
 	free(e.buf);
 	free(e.values);
@@ -448,7 +451,7 @@ int vtr_hive_export(struct vtr_hive *h, uint32_t key, const struct vtr_hive_expo
 		return e.result;
 	if (r == 0)
 		return 0;
-	if (h->name)
+	if (h->name && !named)
 		vtr_error_at(&why, "%s", h->name);
 	if (err)
 		*err = why;

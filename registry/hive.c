@@ -16,11 +16,15 @@
 #define HIVE_RUN 16u	    /* pages that are read at once */
 #define HIVE_BIG_RUN 256u   /* the same of the whole */
 #define HIVE_MIN_LISTED 76u /* bytes of a key: no list has more of them than fit into the bins */
+#define HIVE_STEP 64u	    /* bytes of names and data for one step: cells may overlap, and be those of many */
+#define HIVE_WARN_STEPS 32u /* what making a warning takes */
 
 void vtr_hive_warn(struct vtr_hive *h, const struct vtr_error *err)
 {
 	struct vtr_error w = *err;
 
+	/* Who goes on after it counts steps too, and is told. */
+	(void)vtr_tick(h->ctx, &h->steps, HIVE_WARN_STEPS, NULL);
 	vtr_error_at(&w, "registry");
 	if (h->name)
 		vtr_error_at(&w, "%s", h->name);
@@ -194,7 +198,7 @@ int vtr_hive_key_read(struct hive_key *out, struct vtr_hive *h, uint32_t off, st
 			      HIVE_AT(off), vtr_get_le16(p + 0x48), out->name.len);
 		vtr_hive_warn(h, &why);
 	}
-	return 0;
+	return vtr_tick(h->ctx, &h->steps, out->name.len / HIVE_STEP, err);
 }
 
 /* What is wrong with one list, or a part of it, leaves the others: 0 to go on. */
@@ -275,6 +279,9 @@ static int hive_index(struct hive_list *l, const uint8_t *p, uint32_t len, struc
 		const uint8_t *sub = vtr_hive_cell(h, off, &sub_len, 0, &why);
 		int r;
 
+		/* Lists without keys, and those that are none, count too. */
+		if (vtr_tick(h->ctx, &h->steps, 1, err) < 0)
+			return -1;
 		if (sub && !hive_leaf_is(sub, sub_len)) {
 			vtr_error_set(&why, VTR_ECORRUPT,
 				      "list at %#" PRIx64 ": it begins %02x %02x, expected \"li\", \"lf\" or \"lh\"",
@@ -400,7 +407,7 @@ int vtr_hive_value_read(struct hive_value *out, struct vtr_hive *h, uint32_t off
 			      HIVE_AT(off), vtr_get_le16(p + 2), out->name.len);
 		vtr_hive_warn(h, &why);
 	}
-	return 0;
+	return vtr_tick(h->ctx, &h->steps, out->name.len / HIVE_STEP, err);
 }
 
 /* Data of more than one cell: "db", the number of segments, their list. What there is: 0; 1 with err: less than all. */
@@ -502,6 +509,9 @@ int vtr_hive_value_data(const uint8_t **out, size_t *len, struct vtr_hive *h, co
 {
 	int r = hive_data(out, len, h, v, flags, err);
 
+	/* Values may have the same cell. */
+	if (r >= 0 && vtr_tick(h->ctx, &h->steps, *len / HIVE_STEP, err) < 0)
+		return -1;
 	if (r != 0) {
 		vtr_error_at(err, "data of the value at %#" PRIx64, HIVE_AT(v->off));
 		/* A limit of one value's size loses that value alone. */
@@ -541,6 +551,8 @@ int vtr_hive_key_show(struct vtr_key *out, struct vtr_str *name, struct vtr_str 
 			if (hive_list_lost(h, k, "class name", &why, err) < 0)
 				return -1;
 		} else {
+			if (vtr_tick(h->ctx, &h->steps, k->class_len / HIVE_STEP, err) < 0)
+				return -1;
 			vtr_utf16_put(class_name, p, VTR_MIN(len, k->class_len));
 			key.class_name = "";
 			key.class_len = class_name->len;

@@ -185,7 +185,7 @@ static int walk_run(struct walk *w, uint32_t from, unsigned max_depth, hive_visi
 			w->n_frames--;
 			continue;
 		}
-		if (vtr_tick(w->h->ctx, &w->h->steps, 1, err) < 0 ||
+		if (vtr_tick(w->h->ctx, &w->h->steps, 1 + w->path.len / 256, err) < 0 ||
 		    vtr_hive_key_read(&k, w->h, w->children[f->next++].off, err) < 0)
 			return -1;
 		/* What lies too deep is lost, and the rest is not. */
@@ -239,7 +239,7 @@ int vtr_hive_path_of(struct vtr_str *out, struct vtr_hive *h, uint32_t off, stru
 	out->len = 0;
 	/* Parents that lead nowhere leave the names that there are. */
 	while (off != h->base.root && n < h->ctx->lim.depth && vtr_hive_key_read(&k, h, off, NULL) == 0) {
-		if (!VTR_GROW(chain, n, cap, err)) {
+		if (!VTR_GROW(chain, n, cap, err) || vtr_tick(h->ctx, &h->steps, 1, err) < 0) {
 			free(chain);
 			return -1;
 		}
@@ -247,7 +247,7 @@ int vtr_hive_path_of(struct vtr_str *out, struct vtr_hive *h, uint32_t off, stru
 		off = k.parent;
 	}
 	vtr_str_put(out, "\\", n == 0 || off == h->base.root);
-	for (size_t i = n; i-- > 0;) {
+	for (size_t i = n; i-- > 0 && out->len <= h->ctx->lim.path_len;) {
 		if (vtr_hive_key_read(&k, h, chain[i], NULL) < 0)
 			break;
 		vtr_hive_name_put(out, &k.name);

@@ -813,6 +813,105 @@ static void hive_limits(void **state)
 	free(bytes);
 }
 
+/* One bin of 256 KiB whose cells are used by many: a small hive that would keep a reader busy for hours. */
+enum { SHARED_SIZE = 256 << 10, SHARED_KEYS = 200, SHARED_LISTS = 2000 };
+
+static void shared_le32(uint8_t *p, uint32_t v)
+{
+	for (unsigned i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static uint32_t shared_cell(uint8_t *bins, uint32_t *at, uint32_t len)
+{
+	uint32_t off = *at, size = (len + 4 + 7) / 8 * 8;
+
+	shared_le32(bins + off, (uint32_t) - (int32_t)size);
+	*at += size;
+	return off;
+}
+
+static void shared_key(uint8_t *bins, uint32_t off, uint32_t parent, uint32_t n, uint32_t list, uint32_t value_list)
+{
+	uint8_t *p = bins + off + 4;
+
+	memcpy(p, "nk", 2);
+	p[2] = parent ? HIVE_KEY_COMP : HIVE_KEY_COMP | HIVE_KEY_ENTRY;
+	shared_le32(p + 0x10, parent);
+	shared_le32(p + 0x14, n);
+	shared_le32(p + 0x1c, list);
+	shared_le32(p + 0x24, value_list == HIVE_NONE ? 0 : SHARED_LISTS);
+	shared_le32(p + 0x28, value_list);
+	shared_le32(p + 0x2c, HIVE_NONE);
+	shared_le32(p + 0x30, HIVE_NONE);
+}
+
+/* What all keys have: 'i' an index of lists without keys, 'x' one of no lists, 's' the list of the root, 'v' values. */
+static void shared_make(uint8_t *file, char what)
+{
+	uint8_t *bins = file + 4096;
+	uint32_t at = 32, root, list, index, none, value, data, keys[SHARED_KEYS];
+
+	memset(file, 0, 4096 + SHARED_SIZE);
+	memcpy(bins, "hbin", 4);
+	shared_le32(bins + 8, SHARED_SIZE);
+	root = shared_cell(bins, &at, 76);
+	list = shared_cell(bins, &at, 4 + 8 * SHARED_KEYS);
+	none = shared_cell(bins, &at, 4);
+	index = shared_cell(bins, &at, 4 + 4 * SHARED_LISTS);
+	value = shared_cell(bins, &at, 20);
+	data = shared_cell(bins, &at, 64000);
+	memcpy(bins + list + 4, "lf\xc8", 4);
+	memcpy(bins + none + 4, what == 'i' ? "lf" : "zz", 2);
+	memcpy(bins + index + 4, "ri\xd0\x07", 4);
+	for (uint32_t i = 0; i < SHARED_LISTS; i++)
+		shared_le32(bins + index + (what == 'v' ? 4 : 8) + 4 * i, what == 'v' ? value : none);
+	memcpy(bins + value + 4, "vk", 2);
+	shared_le32(bins + value + 8, 64000);
+	shared_le32(bins + value + 12, data);
+	shared_le32(bins + value + 16, VTR_REG_BINARY);
+	for (uint32_t i = 0; i < SHARED_KEYS; i++) {
+		keys[i] = shared_cell(bins, &at, 76);
+		shared_le32(bins + list + 8 + 8 * i, keys[i]);
+		shared_key(bins, keys[i], root, what == 'v' ? 0 : SHARED_KEYS, what == 's' ? list : index,
+			   what == 'v' ? index : HIVE_NONE);
+	}
+	shared_key(bins, root, 0, SHARED_KEYS, list, HIVE_NONE);
+	memcpy(file, "regf\1\0\0\0\1", 9);
+	file[0x14] = 1;
+	file[0x18] = 5;
+	shared_le32(file + 0x24, root);
+	shared_le32(file + 0x28, SHARED_SIZE);
+	damage_seal(file);
+}
+
+/* Each cell that is met again costs steps, and so does each warning. */
+static void hive_shared_cells_take_steps(void **state)
+{
+	uint8_t *file = malloc(4096 + SHARED_SIZE);
+	struct vtr_limits l;
+
+	(void)state;
+	assert_non_null(file);
+	vtr_limits_default(&l);
+	l.steps = 100000;
+	for (const char *what = "ixsv"; *what; what++) {
+		struct opened o;
+		char *text;
+
+		shared_make(file, *what);
+		hive_open_bytes(&o, file, 4096 + SHARED_SIZE, &l);
+		if (!o.h)
+			fail_msg("%c: %s", *what, o.err.text);
+		text = hive_text(&o, VTR_HIVE_JSON, false);
+		if (o.err.code != VTR_ELIMIT || !strstr(o.err.text, "limit steps=100000"))
+			fail_msg("%c: %s", *what, o.err.text);
+		free(text);
+		hive_done(&o);
+	}
+	free(file);
+}
+
 /* ----------------------------------------------------------------------------------------------------- other programs */
 
 /* Compare with libhivex: false when it refuses the hive. */
@@ -1188,6 +1287,7 @@ int main(void)
 		cmocka_unit_test(hive_may_end_anywhere),
 		cmocka_unit_test(hive_reads_may_fail),
 		cmocka_unit_test(hive_limits),
+		cmocka_unit_test(hive_shared_cells_take_steps),
 		cmocka_unit_test(hive_same_as_libhivex),
 		cmocka_unit_test(hive_corpus),
 		cmocka_unit_test(hive_corpus_logs),

@@ -356,6 +356,139 @@ static void limits_are_named(void **state)
 	ntfs_done(&o);
 }
 
+/* Plain bytes of a compressed file, the end of whose map is lost, are not taken for packed ones: two zeros end those. */
+static void a_unit_whose_map_ends_is_no_packed_one(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct ntfs_opened o;
+	uint8_t *full, *a, *pairs;
+	uint64_t ino, at = 0, lcn = 0;
+	unsigned log2;
+	char buf[64];
+	size_t len;
+
+	(void)state;
+	full = ntfs_image(&len, "full");
+	ntfs_open_bytes(&o, "ntfs", full, len, NULL);
+	ino = ntfs_node_of(&o, "/packed/random");
+	log2 = to_ntfs(o.fs)->boot.cluster_log2;
+	for (size_t i = 0; i < to_ntfs(o.fs)->mft->n; i++) {
+		const struct ntfs_run *r = &to_ntfs(o.fs)->mft->runs[i];
+		uint64_t off = ino * to_ntfs(o.fs)->boot.record_len, vcn = off >> log2;
+
+		if (vcn >= r->vcn && vcn < r->vcn + r->len)
+			at = off + ((r->lcn - r->vcn) << log2);
+	}
+	ntfs_done(&o);
+	a = attr_at(full + at, 0x80, 0);
+	pairs = a + vtr_get_le16(a + 0x20);
+	assert_true((*pairs & 15) == 1 && *pairs >> 4 >= 1 && *pairs >> 4 < 8 && pairs[1] > 5);
+	for (unsigned i = 0; i < *pairs >> 4; i++)
+		lcn |= (uint64_t)pairs[2 + i] << 8 * i;
+	pairs[1] = 5;
+	pairs[2 + (*pairs >> 4)] = 0;
+	damage_put(a + 0x18, 8, 4);
+	memset(full + (lcn << log2), 0, 2);
+	ntfs_open_bytes(&o, "ntfs", full, len, NULL);
+	assert_int_equal(-1, vtr_fs_read(o.fs, ino, 0, buf, sizeof(buf), &err));
+	expect("unit", VTR_ECORRUPT, "VCN 5 is mapped nowhere", &err);
+	ntfs_done(&o);
+	free(full);
+}
+
+/* Extension records and maps are held against the limit of metadata, and given back. */
+static void extension_records_are_metadata(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct ntfs_opened o;
+	struct vtr_stat st;
+	uint64_t before, ino;
+	uint8_t *comb;
+	size_t len;
+
+	(void)state;
+	comb = ntfs_image(&len, "comb");
+	ntfs_open_bytes(&o, "ntfs", comb, len, NULL);
+	before = atomic_load(&o.ctx->metadata);
+	ino = ntfs_node_of(&o, "/a");
+	assert_true(atomic_load(&o.ctx->metadata) >= before + 2u * to_ntfs(o.fs)->boot.record_len);
+	vtr_tree_free(o.t);
+	o.t = NULL;
+	vtr_fs_unref(o.fs);
+	assert_int_equal(0, atomic_load(&o.ctx->metadata));
+	o.fs = NULL;
+	ntfs_done(&o);
+	ntfs_open_bytes(&o, "ntfs", comb, len, NULL);
+	o.ctx->lim.metadata = before + 1024;
+	assert_int_equal(-1, vtr_fs_stat(&st, o.fs, ino, &err));
+	expect("extension records", VTR_ELIMIT, "limit metadata=", &err);
+	ntfs_done(&o);
+	free(comb);
+}
+
+/* A file of 2^60 bytes, of which none was written, hashes until the time is over. */
+static void a_huge_hole_can_be_cancelled(void **state)
+{
+	uint64_t ino = ino_of("/dir/large"), at = record_at(ino);
+	struct vtr_digest digest;
+	struct vtr_place place;
+	struct ntfs_opened o;
+	struct vtr_error err = { 0 };
+	uint8_t *a;
+
+	(void)state;
+	memcpy(work, whole, whole_len);
+	a = attr_at(work + at, 0x80, 0);
+	damage_put(a + 0x30, 8, (uint64_t)1 << 60);
+	damage_put(a + 0x38, 8, 0);
+	ntfs_open_bytes(&o, "ntfs", work, whole_len, NULL);
+	assert_non_null(o.fs);
+	vtr_ctx_deadline(o.ctx, 50);
+	place = (struct vtr_place){ o.fs, ino };
+	assert_int_equal(-1, vtr_tree_sha256(&digest, &place, 1, &err));
+	expect("hole", VTR_ECANCELLED, "time allowed", &err);
+	ntfs_done(&o);
+}
+
+/* The root's index says that it has 2^50 bytes, and its first block leads to itself. */
+static void an_index_that_leads_in_circles_ends(void **state)
+{
+	uint64_t at = record_at(5), node;
+	struct ntfs_opened o;
+	struct vtr_error err = { 0 };
+	uint8_t *a, *p, *entry;
+	int type;
+
+	(void)state;
+	memcpy(work, whole, whole_len);
+	a = attr_at(work + at, 0xa0, 0);
+	damage_put(a + 0x30, 8, (uint64_t)1 << 50);
+	damage_put(a + 0x38, 8, (uint64_t)1 << 50);
+	p = a + vtr_get_le16(a + 0x20);
+	assert_int_equal(2, *p >> 4);
+	p = work + (size_t)vtr_get_le16(p + 1 + (*p & 15)) * 512;
+	assert_memory_equal("INDX", p, 4);
+	/* One entry, the last, with a block below it: number 0. */
+	entry = p + 0x18 + vtr_get_le32(p + 0x18);
+	damage_put(p + 0x1c, 4, vtr_get_le32(p + 0x18) + 24);
+	damage_put(entry, 8, 0);
+	damage_put(entry + 8, 8, 24 | (uint64_t)3 << 32);
+	damage_put(entry + 16, 8, 0);
+	/* And so has the root. */
+	a = attr_at(work + at, 0x90, 0);
+	a += vtr_get_le16(a + 0x14) + 0x10;
+	entry = a + vtr_get_le32(a);
+	damage_put(a + 4, 4, vtr_get_le32(a) + 24);
+	damage_put(entry, 8, 0);
+	damage_put(entry + 8, 8, 24 | (uint64_t)3 << 32);
+	damage_put(entry + 16, 8, 0);
+	ntfs_open_bytes(&o, "ntfs", work, whole_len, NULL);
+	assert_non_null(o.fs);
+	assert_int_equal(-1, vtr_fs_lookup(&node, &type, o.fs, 5, "zzz", 3, &err));
+	expect("index", VTR_ECORRUPT, "leads in circles", &err);
+	ntfs_done(&o);
+}
+
 static void a_volume_that_is_cut_is_read_as_far_as_it_goes(void **state)
 {
 	(void)state;
@@ -399,6 +532,10 @@ int main(void)
 		cmocka_unit_test(a_damaged_table_of_capitals_is_told),
 		cmocka_unit_test(a_damaged_directory_lists_the_rest),
 		cmocka_unit_test(limits_are_named),
+		cmocka_unit_test(a_unit_whose_map_ends_is_no_packed_one),
+		cmocka_unit_test(extension_records_are_metadata),
+		cmocka_unit_test(a_huge_hole_can_be_cancelled),
+		cmocka_unit_test(an_index_that_leads_in_circles_ends),
 		cmocka_unit_test(a_volume_that_is_cut_is_read_as_far_as_it_goes),
 	};
 

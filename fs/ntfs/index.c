@@ -9,6 +9,12 @@
 
 #include "fs/ntfs/ntfs.h"
 
+/* How many blocks there can be: an index has no holes, whatever its size says. */
+static uint64_t index_max_blocks(const struct ntfs *x, const struct ntfs_stream *s, uint32_t block_len)
+{
+	return VTR_MIN(s->size, x->fs.blk->size) / block_len;
+}
+
 struct index {
 	struct ntfs *x;
 	struct ntfs_node *n;
@@ -218,7 +224,7 @@ static int index_emit_blocks(struct index *ix, struct vtr_emitter *e, struct vtr
 {
 	const struct ntfs_attr *a = vtr_ntfs_attr(ix->n, NTFS_AT_BITMAP, "$I30");
 	VTR_FREE uint8_t *used = NULL;
-	uint64_t blocks = ix->blocks->size / ix->block_len;
+	uint64_t blocks = index_max_blocks(ix->x, ix->blocks, ix->block_len);
 	struct vtr_error local = { 0 };
 	size_t len = 0;
 
@@ -334,7 +340,8 @@ static int index_seek_node(uint64_t *below, size_t *n_below, size_t max, struct 
 /* Go down from the root. 1: see() said so; 0: all was seen; -1. */
 static int index_seek(struct index *ix, struct index_seek *s, struct vtr_error *err)
 {
-	uint64_t below[2 * NTFS_DEPTH], visits = ix->blocks ? ix->blocks->size / ix->block_len : 0;
+	uint64_t below[2 * NTFS_DEPTH];
+	uint64_t visits = ix->blocks ? index_max_blocks(ix->x, ix->blocks, ix->block_len) : 0;
 	size_t n = 0;
 	int r = index_seek_node(below, &n, VTR_COUNT(below), s, ix->root->value + INDEX_ROOT_HEADER,
 				ix->root->value_len - INDEX_ROOT_HEADER, err);

@@ -13,7 +13,8 @@
 #define NTFS_MAX_RECORD 4096u
 #define NTFS_MAX_INDEX (64u << 10)
 #define NTFS_MAX_CLUSTER_LOG2 21u
-#define NTFS_MAX_LIST (256u << 10) /* $ATTRIBUTE_LIST; Windows' bound */
+#define NTFS_MAX_LIST (256u << 10)	      /* $ATTRIBUTE_LIST; Windows' bound */
+#define NTFS_MAX_ATTRS (NTFS_MAX_LIST / 0x1a) /* of a node: what a list of that size can name */
 #define NTFS_MAX_REPARSE (16u << 10)
 #define NTFS_MAX_SD (64u << 10) /* a security descriptor; what its 16 bits of ACL size allow */
 #define NTFS_MAX_NAME 255u	/* UTF-16 units */
@@ -115,6 +116,7 @@ struct ntfs_stream {
 	uint64_t size, valid; /* bytes */
 	struct ntfs_run *runs;
 	size_t n, cap;
+	uint64_t charged; /* of the context's metadata */
 };
 
 /* A record of the MFT with what its extension records hold. */
@@ -129,7 +131,9 @@ struct ntfs_node {
 	struct ntfs_stream *streams;
 	uint8_t **extra; /* extension records */
 	size_t n_extra, extra_cap;
-	uint8_t *list; /* a non-resident $ATTRIBUTE_LIST */
+	struct vtr_ctx *ctx; /* borrowed: what extension records and streams are charged to */
+	uint64_t charged;    /* for the former */
+	uint8_t *list;	     /* a non-resident $ATTRIBUTE_LIST */
 	uint8_t record[];
 };
 
@@ -228,6 +232,8 @@ int vtr_ntfs_node(struct ntfs_node **out, struct ntfs *x, uint64_t ino, struct v
 void vtr_ntfs_node_put(struct ntfs_node **n);
 #define NTFS_PUT VTR_CLEANUP(vtr_ntfs_node_put)
 void vtr_ntfs_nodes_done(struct ntfs *x);
+/* Charge metadata; when there is no room, what is kept of other nodes goes. */
+int vtr_ntfs_charge(struct ntfs *x, uint64_t bytes, const char *what, struct vtr_error *err);
 int vtr_ntfs_mft_open(struct ntfs *x, struct vtr_error *err);
 /* The sequence number of a record that is in use; 0: it is not, or cannot be read. */
 unsigned vtr_ntfs_sequence(struct ntfs *x, uint64_t ino);

@@ -45,8 +45,8 @@ static int unit_room(struct ntfs *x, size_t bytes, size_t packed, struct vtr_err
 }
 
 /* How many clusters of a unit are stored, before the holes that fill it up. */
-static int lznt1_stored(uint64_t *out, const struct ntfs_stream *s, uint64_t vcn, uint64_t clusters,
-			struct vtr_error *err)
+static int lznt1_stored(uint64_t *out, const struct ntfs *x, const struct ntfs_stream *s, uint64_t vcn,
+			uint64_t clusters, struct vtr_error *err)
 {
 	uint64_t stored = 0, at = vcn;
 	bool hole = false;
@@ -73,8 +73,9 @@ static int lznt1_stored(uint64_t *out, const struct ntfs_stream *s, uint64_t vcn
 		}
 		at += n;
 	}
-	if (at < vcn + clusters && at == vcn)
-		return vtr_fail(err, VTR_ECORRUPT, "VCN %" PRIu64 " is mapped nowhere", vcn);
+	/* Where a part of the map is lost, plain bytes must not be taken for packed ones. */
+	if (at < vcn + clusters && (at == vcn || at << x->boot.cluster_log2 < s->head.allocated))
+		return vtr_fail(err, VTR_ECORRUPT, "VCN %" PRIu64 " is mapped nowhere", at);
 	*out = stored;
 	return 0;
 }
@@ -86,7 +87,7 @@ static int lznt1_unit(uint8_t *out, size_t unit_len, struct ntfs *x, const struc
 	uint64_t clusters = unit_len >> x->boot.cluster_log2, stored;
 	size_t len;
 
-	if (lznt1_stored(&stored, s, unit * clusters, clusters, err) < 0)
+	if (lznt1_stored(&stored, x, s, unit * clusters, clusters, err) < 0)
 		return -1;
 	if (stored == 0) {
 		memset(out, 0, unit_len);

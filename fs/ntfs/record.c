@@ -129,6 +129,8 @@ int vtr_ntfs_record_attrs(struct ntfs *x, struct ntfs_node *n, const uint8_t *re
 		if (len < 0x18 || len % 8 != 0 || len > end - at)
 			vtr_error_set(&local, VTR_ECORRUPT, "attribute %#" PRIx32 " at %zu: %zu bytes, %zu are left",
 				      vtr_get_le32(record + at), at, len, end - at);
+		if (local.code == VTR_OK && n->n == NTFS_MAX_ATTRS)
+			vtr_error_set(&local, VTR_ECORRUPT, "more than %u attributes", NTFS_MAX_ATTRS);
 		if (local.code == VTR_OK && record_attr(&a, record + at, len, &local) == 0) {
 			if (!VTR_GROW(n->attrs, n->n, n->cap, err))
 				return -1;
@@ -191,6 +193,7 @@ static void record_drop_streams(struct ntfs_node *n)
 		struct ntfs_stream *s = n->streams;
 
 		n->streams = s->next;
+		vtr_uncharge(n->ctx, s->charged);
 		free(s->runs);
 		free(s);
 	}
@@ -201,6 +204,7 @@ static void record_free(struct ntfs_node *n)
 	if (!n)
 		return;
 	record_drop_streams(n);
+	vtr_uncharge(n->ctx, n->charged);
 	for (size_t i = 0; i < n->n_extra; i++)
 		free(n->extra[i]);
 	free(n->extra);
@@ -221,6 +225,15 @@ void vtr_ntfs_nodes_done(struct ntfs *x)
 	for (size_t i = 0; i < NTFS_NODES; i++)
 		vtr_ntfs_node_put(&x->nodes[i]);
 	vtr_ntfs_node_put(&x->mft_node);
+}
+
+int vtr_ntfs_charge(struct ntfs *x, uint64_t bytes, const char *what, struct vtr_error *err)
+{
+	if (vtr_charge(x->fs.ctx, bytes, what, NULL) == 0)
+		return 0;
+	for (size_t i = 0; i < NTFS_NODES; i++)
+		vtr_ntfs_node_put(&x->nodes[i]);
+	return vtr_charge(x->fs.ctx, bytes, what, err);
 }
 
 /* ------------------------------------------------------------------------------------------------ attribute lists */
@@ -253,6 +266,9 @@ static int record_extend(struct ntfs *x, struct ntfs_node *n, uint64_t ino, stru
 	if (!(vtr_get_le16(record + 0x16) & NTFS_RECORD_IN_USE) || ntfs_ino(vtr_get_le64(record + 0x20)) != n->ino)
 		return vtr_fail(err, VTR_ECORRUPT, "extension record %" PRIu64 " belongs to record %" PRIu64, ino,
 				ntfs_ino(vtr_get_le64(record + 0x20)));
+	if (vtr_ntfs_charge(x, x->boot.record_len, "extension records", err) < 0)
+		return -1;
+	n->charged += x->boot.record_len;
 	n->extra[n->n_extra++] = record;
 	return vtr_ntfs_record_attrs(x, n, vtr_steal(record), ino, false, err);
 }
@@ -333,7 +349,7 @@ static struct ntfs_node *record_new(struct ntfs *x, struct vtr_error *err)
 		vtr_error_set(err, VTR_ENOMEM, "out of memory: a record");
 		return NULL;
 	}
-	*n = (struct ntfs_node){ .refs = 1 };
+	*n = (struct ntfs_node){ .refs = 1, .ctx = x->fs.ctx };
 	return n;
 }
 
@@ -373,6 +389,9 @@ int vtr_ntfs_node(struct ntfs_node **out, struct ntfs *x, uint64_t ino, struct v
 
 	for (size_t i = 0; i < NTFS_NODES; i++)
 		if (x->nodes[i] && x->nodes[i]->ino == ino) {
+			/* All who ask for a node look through its attributes. */
+			if (vtr_tick(x->fs.ctx, &x->fs.steps, x->nodes[i]->n / 64, err) < 0)
+				return -1;
 			*out = x->nodes[i];
 			(*out)->refs++;
 			(*out)->used = ++x->clock;

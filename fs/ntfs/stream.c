@@ -51,7 +51,8 @@ static int stream_pairs(struct ntfs *x, struct ntfs_stream *s, const struct ntfs
 	if (vcn != a->last_vcn + 1)
 		return vtr_fail(err, VTR_ECORRUPT, "mapping pairs: they end at VCN %" PRIu64 ", expected %" PRIu64, vcn,
 				a->last_vcn + 1);
-	return 0;
+	/* The map of the MFT itself is made again for each part of its list. */
+	return vtr_tick(x->fs.ctx, &x->fs.steps, s->n / 16, err);
 }
 
 static bool stream_same(const struct ntfs_attr *a, const struct ntfs_attr *b)
@@ -110,11 +111,13 @@ int vtr_ntfs_stream(struct ntfs_stream **out, struct ntfs *x, struct ntfs_node *
 	s->head = *head;
 	s->size = head->size;
 	s->valid = head->valid;
-	if (head->nonresident && stream_map(x, s, n, err) < 0) {
+	if (head->nonresident && (stream_map(x, s, n, err) < 0 ||
+				  vtr_ntfs_charge(x, s->n * sizeof(*s->runs), "a map of clusters", err) < 0)) {
 		free(s->runs);
 		free(s);
 		return -1;
 	}
+	s->charged = s->n * sizeof(*s->runs);
 	s->next = n->streams;
 	n->streams = s;
 	*out = s;

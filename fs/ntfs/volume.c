@@ -233,7 +233,8 @@ static int volume_count(uint64_t *out, struct ntfs *x, uint64_t ino, uint32_t ty
 	for (uint64_t at = 0; at < bytes; at += step) {
 		size_t len = (size_t)VTR_MIN((uint64_t)step, bytes - at), i = 0;
 
-		if (vtr_ntfs_stored(x, s, at, buf, len, false, err) < 0 || vtr_ctx_check(x->fs.ctx, err) < 0)
+		if (vtr_tick(x->fs.ctx, &x->fs.steps, len / 512, err) < 0 ||
+		    vtr_ntfs_stored(x, s, at, buf, len, false, err) < 0 || vtr_ctx_check(x->fs.ctx, err) < 0)
 			return -1;
 		/* Bits beyond the last are set in the last byte. */
 		if (at + len == bits / 8 + 1)
