@@ -126,6 +126,7 @@ struct vtr_fs *vtr_fs_new(const struct vtr_fs_ops *ops, size_t bytes, struct vtr
 	fs->ctx = vtr_ctx_ref(b->ctx);
 	fs->blk = vtr_blk_ref(b);
 	fs->refs = 1;
+	pthread_mutex_init(&fs->files_lock, NULL);
 	return fs;
 }
 
@@ -145,6 +146,7 @@ void vtr_fs_unref(struct vtr_fs *fs)
 	if (fs->ops->close)
 		fs->ops->close(fs);
 	vtr_blk_unref(fs->blk);
+	pthread_mutex_destroy(&fs->files_lock);
 	free(fs);
 	vtr_ctx_unref(ctx);
 }
@@ -389,7 +391,6 @@ struct fs_file {
 	struct vtr_blk blk;
 	struct vtr_fs *fs;
 	uint64_t node;
-	pthread_mutex_t lock; /* a filesystem is used by one thread at a time, a block source by several */
 };
 
 static int fs_file_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
@@ -398,13 +399,13 @@ static int fs_file_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len,
 	uint8_t *p = buf;
 	ssize_t n = 1;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->fs->files_lock);
 	while (len > 0 && (n = vtr_fs_read(f->fs, f->node, off, p, len, err)) > 0) {
 		p += n;
 		off += (uint64_t)n;
 		len -= (size_t)n;
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->fs->files_lock);
 	if (n == 0)
 		return vtr_fail(err, VTR_ETRUNCATED, "inode %" PRIu64 " ends at %#" PRIx64, f->node, off);
 	return n < 0 ? -1 : 0;
@@ -412,10 +413,7 @@ static int fs_file_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len,
 
 static void fs_file_close(struct vtr_blk *b)
 {
-	struct fs_file *f = (struct fs_file *)b;
-
-	vtr_fs_unref(f->fs);
-	pthread_mutex_destroy(&f->lock);
+	vtr_fs_unref(((struct fs_file *)b)->fs);
 }
 
 static const struct vtr_blk_ops fs_file_ops = { .kind = "guest file", .pread = fs_file_pread, .close = fs_file_close };
@@ -432,7 +430,6 @@ int vtr_fs_file_blk(struct vtr_blk **out, struct vtr_fs *fs, uint64_t node, stru
 		return -1;
 	((struct fs_file *)b)->fs = vtr_fs_ref(fs);
 	((struct fs_file *)b)->node = node;
-	pthread_mutex_init(&((struct fs_file *)b)->lock, NULL);
 	if (vtr_blk_stack(b, fs->blk, err) < 0)
 		return -1;
 	*out = vtr_steal(b);

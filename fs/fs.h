@@ -48,6 +48,7 @@ struct vtr_fs {
 	uint64_t root;
 	uint64_t steps; /* for vtr_tick() */
 	char letter;	/* of the drive that the guest makes of it; '?': several systems differ; 0: not known */
+	pthread_mutex_t files_lock; /* its files as block sources may be read by several threads, it itself by one */
 	unsigned refs;
 	const char *label; /* where identify() cannot tell it: bytes, borrowed until fs goes. NULL otherwise */
 };
