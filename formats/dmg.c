@@ -21,6 +21,7 @@
 #define DMG_TABLE 204u	     /* bytes of a blkx table before its entries */
 #define DMG_ENTRY 40u	     /* bytes of an entry */
 #define DMG_UNIT (64u << 20) /* of the disk in one stored piece; as qemu */
+#define DMG_TABLE_STEPS 16u  /* what a table costs of limits.steps, its entries aside */
 #define DMG_NAMES 900u	     /* bytes of the partitions' names that are told */
 
 #define DMG_ZERO 0u
@@ -455,6 +456,9 @@ static int dmg_parse_fork(struct dmg *d, const uint8_t *fork, size_t len, struct
 			const uint8_t *table, *text;
 			uint8_t name_len;
 
+			/* Types and references may share their bytes: there are more of them than bytes. */
+			if (vtr_tick(d->im.blk.ctx, &d->steps, DMG_TABLE_STEPS, err) < 0)
+				return -1;
 			vtr_cur_seek(&r, refs);
 			vtr_cur_skip(&r, 12 * (size_t)k + 2);
 			name_at = vtr_cur_be16(&r);

@@ -253,6 +253,52 @@ static void damage_in_the_property_list_is_named(void **state)
 	}
 }
 
+/* A thousand types whose references are the same sixty thousand, all to one table. */
+static void tables_that_share_their_bytes_are_work(void **state)
+{
+	struct packed image = { NULL, 0 };
+	struct vtr_limits l;
+	struct qcow2_opened o;
+	size_t fork;
+
+	(void)state;
+	packed_be(&image, 4, 16);
+	packed_be(&image, 4, 16 + 4 + 204);
+	packed_zeros(&image, 8);
+	packed_be(&image, 4, 204);
+	packed_bytes(&image, "mish", 4);
+	packed_be(&image, 4, 1);
+	packed_zeros(&image, 196);
+	packed_zeros(&image, 24);
+	packed_be(&image, 2, 28);
+	packed_be(&image, 2, 0);
+	packed_be(&image, 2, 999);
+	for (unsigned i = 0; i < 1000; i++) {
+		packed_bytes(&image, "blkx", 4);
+		packed_be(&image, 2, 59999);
+		packed_be(&image, 2, 2 + 8000);
+	}
+	for (unsigned i = 0; i < 60000; i++) {
+		packed_be(&image, 4, 0xffff);
+		packed_zeros(&image, 8);
+	}
+	fork = image.len;
+	packed_bytes(&image, "koly", 4);
+	packed_be(&image, 4, 4);
+	packed_be(&image, 4, 512);
+	packed_zeros(&image, 36);
+	packed_be(&image, 8, fork);
+	packed_zeros(&image, 436);
+	packed_be(&image, 8, 8);
+	packed_zeros(&image, 12);
+	vtr_limits_default(&l);
+	qcow2_start(&o, &l, false);
+	qcow2_open_bytes(&o, image.p, image.len, NULL);
+	qcow2_expect_error(&o, VTR_ELIMIT, "limit steps=");
+	qcow2_done(&o);
+	free(image.p);
+}
+
 static void what_is_held_is_limited(void **state)
 {
 	struct packed_image i;
@@ -332,6 +378,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_read_is_refused_by_name),
 		cmocka_unit_test(damage_is_named),
 		cmocka_unit_test(damage_in_the_property_list_is_named),
+		cmocka_unit_test(tables_that_share_their_bytes_are_work),
 		cmocka_unit_test(what_is_held_is_limited),
 		cmocka_unit_test(others_read_the_same),
 	};
