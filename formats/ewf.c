@@ -51,8 +51,8 @@ struct ewf {
 	struct vtr_image im;
 	struct vtr_blk **segment; /* borrowed; [0] is the image's file */
 	size_t n_segments, segments_cap;
-	bool more; /* segments follow, and are not opened */
-	bool have_volume, smart, have_text, have_md5;
+	bool more;							      /* segments follow, and are not opened */
+	bool have_volume, smart, have_text, have_md5, have_sha1, have_errors; /* the first of each is told */
 	bool pending; /* a table could not be read, and its copy was not seen yet */
 	bool lost;    /* nor could the copy: which chunks follow is not known */
 	uint32_t chunk_sectors, sector;
@@ -395,7 +395,10 @@ static int ewf_read_hash(struct ewf *w, struct vtr_blk *b, uint64_t off, uint64_
 	if (!w->have_md5 && ewf_add_hash(w, "md5", "MD5", p, 16, err) < 0)
 		return -1;
 	w->have_md5 = true;
-	return digest ? ewf_add_hash(w, "sha1", "SHA-1", p + 16, 20, err) : 0;
+	if (!digest || w->have_sha1)
+		return 0;
+	w->have_sha1 = true;
+	return ewf_add_hash(w, "sha1", "SHA-1", p + 16, 20, err);
 }
 
 /* "error2": 0 4 entries, 516 4 checksum; entries of 4 first sector, 4 sectors. */
@@ -414,14 +417,15 @@ static int ewf_read_errors(struct ewf *w, struct vtr_blk *b, uint64_t off, uint6
 	if (n > (len - sizeof(p)) / 8)
 		return vtr_fail(err, VTR_ECORRUPT, "%" PRIu32 " entries in %" PRIu64 " bytes", n, len);
 	w->errors += n;
+	if (n == 0 || w->have_errors)
+		return 0;
+	w->have_errors = true;
 	for (uint32_t i = 0; i < n && i < 16; i++) {
 		if (vtr_blk_pread(b, off + sizeof(p) + 8 * (uint64_t)i, e, 8, err) < 0)
 			return -1;
 		at += snprintf(text + at, sizeof(text) - (size_t)at, "%s%" PRIu32 "+%" PRIu32, i ? ", " : "",
 			       vtr_get_le32(e), vtr_get_le32(e + 4));
 	}
-	if (n == 0)
-		return 0;
 	return vtr_image_prop_text(&w->im, "error_sectors", "not acquired",
 				   vtr_image_textf(&w->im, err, "%s%s", text, n > 16 ? ", ..." : ""), err);
 }

@@ -195,6 +195,46 @@ static void a_lost_table_moves_no_chunk(void **state)
 	packed_ewf_done(&e);
 }
 
+/* Sections that come again and again add nothing to what is held. */
+static void the_first_of_each_hash_is_told(void **state)
+{
+	struct packed_ewf e;
+	struct qcow2_opened o;
+	struct packed *b = &e.first.image;
+	const struct vtr_image_info *info;
+	uint8_t digest[200], done[200];
+	size_t len, last, n = 0;
+
+	(void)state;
+	packed_ewf(&e, false, false);
+	len = e.first.at[5] - e.first.at[4];
+	last = b->len - e.first.at[7];
+	assert_true(len <= sizeof(digest) && last <= sizeof(done));
+	memcpy(digest, b->p + e.first.at[4], len);
+	memcpy(done, b->p + e.first.at[7], last);
+	b->len = e.first.at[7];
+	for (unsigned k = 0; k < 100; k++) {
+		packed_set_le(digest + 16, 8, b->len + len);
+		e.first.at[4] = b->len;
+		packed_bytes(b, digest, len);
+		packed_ewf_seal(&e.first);
+	}
+	e.first.at[7] = b->len;
+	packed_set_le(done + 16, 8, b->len);
+	packed_bytes(b, done, last);
+	packed_ewf_seal(&e.first);
+	qcow2_start(&o, NULL, false);
+	qcow2_open_bytes(&o, b->p, b->len, NULL);
+	assert_int_equal(0, o.rc);
+	qcow2_expect_quiet(&o);
+	info = vtr_image_info(o.disk);
+	for (size_t k = 0; k < info->n_props; k++)
+		n += strcmp(info->props[k].key, "sha1") == 0;
+	assert_int_equal(1, n);
+	qcow2_done(&o);
+	packed_ewf_done(&e);
+}
+
 static void version_2_is_refused_by_name(void **state)
 {
 	struct qcow2_opened o;
@@ -263,6 +303,7 @@ int main(void)
 		cmocka_unit_test(segments_are_found_by_their_names),
 		cmocka_unit_test(damage_is_named),
 		cmocka_unit_test(a_lost_table_moves_no_chunk),
+		cmocka_unit_test(the_first_of_each_hash_is_told),
 		cmocka_unit_test(version_2_is_refused_by_name),
 		cmocka_unit_test(what_ewfacquire_writes_is_what_ewfexport_reads),
 	};
