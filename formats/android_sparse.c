@@ -79,6 +79,10 @@ static int android_parse_header(struct android_header *out, struct vtr_cur *c, s
 	if (h.block == 0 || h.block % 4 != 0)
 		return vtr_fail(err, VTR_ECORRUPT, "header: blocks of %" PRIu32 " bytes, expected a multiple of 4",
 				h.block);
+	if ((uint64_t)h.blocks * h.block > INT64_MAX)
+		return vtr_fail(err, VTR_ECORRUPT,
+				"header: %" PRIu32 " blocks of %" PRIu32 " bytes are more than 2^63 bytes", h.blocks,
+				h.block);
 	*out = h;
 	return 0;
 }

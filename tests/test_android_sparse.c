@@ -52,6 +52,8 @@ static void damage_is_named(void **state)
 			{ 12, 4, 0, VTR_ECORRUPT, "blocks of 0 bytes, expected a multiple of 4" },
 			{ 12, 4, 510, VTR_ECORRUPT, "blocks of 510 bytes" },
 			{ 12, 4, 1024, VTR_ECORRUPT, "chunk 0 at 0x1c: total_sz 1036, expected 2060" },
+			{ 12, 8, 0xfffffffffffffffc, VTR_ECORRUPT,
+			  "4294967295 blocks of 4294967292 bytes are more than 2^63 bytes" },
 			{ 16, 4, 9, VTR_EUNSUPPORTED, "its chunks hold 8 of 9 blocks: a part of a split image" },
 			{ 16, 4, 4, VTR_ECORRUPT, "chunk 1 at 0x428: 3 blocks at block 2 leave the disk of 4" },
 			{ 20, 4, 5, VTR_EUNSUPPORTED, "its chunks hold 7 of 8 blocks" },
