@@ -515,6 +515,8 @@ static void stream_close(struct vtr_image *im)
 {
 	struct vtr_packed *s = stream_of(im);
 
+	if (!s->ops) /* half built: no descriptor is ours yet */
+		return;
 	if (s->is_live)
 		decoder_stop(&s->live, s->ops);
 	if (s->fd >= 0)
