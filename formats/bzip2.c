@@ -7,6 +7,8 @@
 
 #include "formats/stream.h"
 
+#define BZIP2_STREAM_STEPS 32u /* what a stream costs of limits.steps: 3.6 MB are made ready for it, empty or not */
+
 struct bzip2 {
 	bz_stream z;
 	bool open, between; /* streams */
@@ -53,7 +55,7 @@ static int bzip2_next(struct vtr_decoder *d, struct vtr_error *err)
 		d->in = d->in_end;
 		return 1;
 	}
-	return bzip2_begin(b, err);
+	return vtr_tick(d->ctx, &d->steps, BZIP2_STREAM_STEPS, err) < 0 ? -1 : bzip2_begin(b, err);
 }
 
 static int bzip2_step(struct vtr_decoder *d, uint8_t *out, size_t len, size_t *got, struct vtr_error *err)

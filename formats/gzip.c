@@ -60,6 +60,8 @@ static int gzip_next(struct vtr_decoder *d, struct vtr_error *err)
 		d->in = d->in_end;
 		return 1;
 	}
+	if (vtr_tick(d->ctx, &d->steps, 1, err) < 0)
+		return -1;
 	inflateReset(&g->z);
 #ifdef VTR_FUZZING
 	inflateValidate(&g->z, 0);

@@ -70,6 +70,9 @@ int vtr_decoder_need(struct vtr_decoder *d, size_t n, struct vtr_error *err)
 
 	if (d->have - d->at >= n || d->in == d->in_end)
 		return 0;
+	/* What is compressed may go on for long and hold nothing. */
+	if (vtr_tick(d->ctx, &d->steps, STREAM_LOAD / STREAM_STEP, err) < 0)
+		return -1;
 	memmove(d->buf, d->buf + d->at, d->have - d->at);
 	d->have -= d->at;
 	d->at = 0;

@@ -16,6 +16,7 @@ struct vtr_decoder {
 	uint8_t *buf;
 	size_t at, have; /* loaded, and not yet used: buf[at] to buf[have] */
 	unsigned method; /* of the unit */
+	uint64_t steps;	 /* for vtr_tick() */
 	bool ended;
 	void *state; /* the driver's */
 	char *path;  /* for warnings; borrowed */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Compressed files whose content is an image: as gzip, bzip2, xz and zstd write them, and put together by hand. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -268,6 +270,60 @@ static void zeros_cost_nothing(void **state)
 	free(all.p);
 }
 
+/* Members, streams and blocks that hold nothing are counted as work. */
+static void emptiness_is_work(void **state)
+{
+	static const struct {
+		const char *how;
+		unsigned n;
+		uint64_t steps;
+	} hows_empty[] = { { "gzip", 5000, 1000 }, { "bzip2", 500, 5000 } };
+
+	(void)state;
+	for (size_t k = 0; k < VTR_COUNT(hows_empty); k++) {
+		struct packed one = { NULL, 0 }, all = { NULL, 0 };
+		struct vtr_limits l;
+		struct qcow2_opened o;
+
+		packed_compress(&one, hows_empty[k].how, "", 0);
+		for (unsigned i = 0; i < hows_empty[k].n; i++)
+			packed_bytes(&all, one.p, one.len);
+		vtr_limits_default(&l);
+		l.steps = hows_empty[k].steps;
+		qcow2_start(&o, &l, false);
+		qcow2_open_bytes(&o, all.p, all.len, &(struct vtr_image_options){ .format = hows_empty[k].how });
+		qcow2_expect_error(&o, VTR_ELIMIT, "limit steps=");
+		qcow2_done(&o);
+		free(one.p);
+		free(all.p);
+	}
+}
+
+/* What could not be made has no descriptor, and closes none of the program's. */
+static void what_is_half_built_closes_nothing(void **state)
+{
+	int fd = open("/dev/null", O_RDONLY);
+	struct packed_image i;
+	struct qcow2_opened o;
+	struct vtr_limits l;
+
+	(void)state;
+	assert_true(fd >= 0);
+	if (fcntl(0, F_GETFD) < 0)
+		assert_int_equal(0, dup2(fd, 0));
+	packed_stream(&i, "gzip");
+	vtr_limits_default(&l);
+	l.layers = 0;
+	qcow2_start(&o, &l, false);
+	qcow2_open_bytes(&o, i.image.p, i.image.len, NULL);
+	qcow2_expect_error(&o, VTR_ELIMIT, "layers=0");
+	assert_true(fcntl(0, F_GETFD) >= 0);
+	qcow2_done(&o);
+	packed_image_done(&i);
+	if (fd > 0)
+		close(fd);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- tools */
 
 static const struct {
@@ -355,6 +411,8 @@ int main(void)
 		cmocka_unit_test(limits_are_named),
 		cmocka_unit_test(images_lie_in_each_other),
 		cmocka_unit_test(zeros_cost_nothing),
+		cmocka_unit_test(emptiness_is_work),
+		cmocka_unit_test(what_is_half_built_closes_nothing),
 		cmocka_unit_test(what_the_tools_write),
 		cmocka_unit_test(no_more_is_decompressed_than_is_read),
 	};
