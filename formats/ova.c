@@ -14,6 +14,7 @@
 #include "formats/xml.h"
 
 #define OVA_BLOCK 512u
+#define OVA_DISKS 1024u	    /* of a descriptor; each is looked for among the files */
 #define OVA_PAX (64u << 10) /* bytes of an extended header, or of a long name */
 
 struct ova_member {
@@ -268,6 +269,8 @@ static int ova_on_start(void *arg, unsigned depth, const char *name, const char 
 		return ova_attr(&f->id, v, attrs, "id", err) < 0 ? -1 : ova_attr(&f->href, v, attrs, "href", err);
 	}
 	if (strcmp(name, "Disk") == 0 && vtr_xml_attr(attrs, "fileRef")) { /* without one, it is an empty disk */
+		if (v->n_disks == OVA_DISKS)
+			return vtr_fail(err, VTR_ELIMIT, "its descriptor names more than %u disks", OVA_DISKS);
 		if (ova_hold(v, sizeof(char *), err) < 0 || !VTR_GROW(v->disk, v->n_disks, v->disks_cap, err) ||
 		    ova_attr(&v->disk[v->n_disks], v, attrs, "fileRef", err) < 0)
 			return -1;
@@ -304,16 +307,18 @@ static const struct ova_file *ova_file(const struct ova *v, size_t disk)
 /* Which disk the caller wants: by its name in the archive, or its number from 1. */
 static int ova_choose(size_t *out, struct ova *v, const char *want, struct vtr_error *err)
 {
+	bool by_name = want && want[strspn(want, "0123456789")] != 0;
 	struct vtr_str known = { 0 };
 	int code;
 
 	for (size_t i = 0; i < v->n_disks; i++) {
-		const struct ova_file *f = ova_file(v, i);
+		const struct ova_file *f = by_name || i < 16 ? ova_file(v, i) : NULL;
 		char number[24];
 
 		snprintf(number, sizeof(number), "%zu", i + 1);
 		if (!want ? v->n_disks == 1
-			  : strcmp(want, number) == 0 || (f && strcmp(ova_plain(want), ova_plain(f->href)) == 0)) {
+			  : strcmp(want, number) == 0 ||
+				    (by_name && f && strcmp(ova_plain(want), ova_plain(f->href)) == 0)) {
 			*out = i;
 			vtr_str_done(&known);
 			return 0;

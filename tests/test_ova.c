@@ -209,6 +209,36 @@ static void other_archives_are_not_taken(void **state)
 	packed_image_done(&i);
 }
 
+/* A descriptor that is full of disks. */
+static void disks_are_limited(void **state)
+{
+	struct packed_image i;
+	struct qcow2_opened o;
+	uint8_t *from, *list;
+	size_t room = 40000, n = 0;
+
+	(void)state;
+	packed_ova(&i, PACKED_USTAR, 1);
+	list = calloc(1, i.image.len + room);
+	assert_non_null(list);
+	/* The descriptor's member alone. */
+	memcpy(list, i.image.p, 512);
+	n += (size_t)sprintf((char *)list + 512, "<Envelope>");
+	while (n + 40 < room)
+		n += (size_t)sprintf((char *)list + 512 + n, "<Disk fileRef=\"x\"/>");
+	n += (size_t)sprintf((char *)list + 512 + n, "</Envelope>");
+	sprintf((char *)list + 124, "%011zo", n);
+	packed_ova_seal(list);
+	from = list + 512 + (n + 511) / 512 * 512;
+	memset(from, 0, 1024);
+	qcow2_start(&o, NULL, false);
+	qcow2_open_bytes(&o, list, (size_t)(from + 1024 - list), NULL);
+	qcow2_expect_error(&o, VTR_ELIMIT, "names more than 1024 disks");
+	qcow2_done(&o);
+	free(list);
+	packed_image_done(&i);
+}
+
 static void what_is_held_is_limited(void **state)
 {
 	static const struct {
@@ -269,13 +299,10 @@ static void what_tar_writes(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_only_disk_is_opened),
-		cmocka_unit_test(of_several_disks_one_is_chosen),
-		cmocka_unit_test(a_guest_has_all_of_them),
-		cmocka_unit_test(damage_is_named),
-		cmocka_unit_test(other_archives_are_not_taken),
-		cmocka_unit_test(what_is_held_is_limited),
-		cmocka_unit_test(what_tar_writes),
+		cmocka_unit_test(the_only_disk_is_opened),	cmocka_unit_test(of_several_disks_one_is_chosen),
+		cmocka_unit_test(a_guest_has_all_of_them),	cmocka_unit_test(damage_is_named),
+		cmocka_unit_test(other_archives_are_not_taken), cmocka_unit_test(disks_are_limited),
+		cmocka_unit_test(what_is_held_is_limited),	cmocka_unit_test(what_tar_writes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
