@@ -76,13 +76,34 @@ int vtr_codec_load(struct vtr_codec *c, struct vtr_blk *b, uint64_t off, size_t 
 	return vtr_blk_pread(b, off, c->in, len, err);
 }
 
-/* libdeflate wants the stream to end exactly with the output; streams that go on are legal, and zlib reads those. */
+/*
+ * The output is full, and the stream goes on: to its end, where its checksum is. Damage makes a stream longer as often as
+ * it makes it shorter.
+ */
+static int codec_inflate_rest(z_stream *z)
+{
+	uint8_t rest[4096];
+	int r;
+
+	do {
+		z->next_out = rest;
+		z->avail_out = sizeof(rest);
+		r = inflate(z, Z_NO_FLUSH);
+	} while (r == Z_OK);
+	return r;
+}
+
+/*
+ * libdeflate wants the stream to end exactly with the output; streams that go on are legal, and zlib reads those. Only
+ * one with a header has a checksum.
+ */
 int vtr_codec_inflate(struct vtr_codec *c, bool zlib_header, const uint8_t *in, size_t in_len, uint8_t *out,
 		      size_t out_len, struct vtr_error *err)
 {
 	z_stream z = { .next_in = (uint8_t *)(uintptr_t)in, .next_out = out };
 	size_t in_used, out_used;
 	enum libdeflate_result fast;
+	bool full;
 	int r;
 
 	if (!c->deflate && !(c->deflate = libdeflate_alloc_decompressor()))
@@ -99,10 +120,13 @@ int vtr_codec_inflate(struct vtr_codec *c, bool zlib_header, const uint8_t *in, 
 	z.avail_in = (uInt)in_len;
 	z.avail_out = (uInt)out_len;
 	r = inflate(&z, Z_FINISH);
+	full = z.avail_out == 0;
+	if (zlib_header && full && (r == Z_OK || r == Z_BUF_ERROR))
+		r = codec_inflate_rest(&z);
 	inflateEnd(&z);
 	if (r == Z_MEM_ERROR)
 		return codec_no_memory(err);
-	return (r == Z_STREAM_END || r == Z_BUF_ERROR) && z.avail_out == 0;
+	return full && (r == Z_STREAM_END || (r == Z_BUF_ERROR && !zlib_header));
 }
 
 int vtr_codec_unzstd(struct vtr_codec *c, const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len,
@@ -110,25 +134,32 @@ int vtr_codec_unzstd(struct vtr_codec *c, const uint8_t *in, size_t in_len, uint
 {
 	ZSTD_inBuffer from = { in, in_len, 0 };
 	ZSTD_outBuffer to = { out, out_len, 0 };
+	size_t left = 1;
 
 	if (!c->zstd && !(c->zstd = ZSTD_createDCtx()))
 		return codec_no_memory(err);
 	ZSTD_DCtx_reset(c->zstd, ZSTD_reset_session_only);
 	ZSTD_DCtx_setParameter(c->zstd, ZSTD_d_windowLogMax, CODEC_ZSTD_WINDOW_LOG);
 	while (to.pos < to.size) {
-		size_t in_before = from.pos, out_before = to.pos, r = ZSTD_decompressStream(c->zstd, &to, &from);
+		size_t in_before = from.pos, out_before = to.pos;
 
-		if (ZSTD_getErrorCode(r) == ZSTD_error_memory_allocation)
+		left = ZSTD_decompressStream(c->zstd, &to, &from);
+		if (ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
 			return codec_no_memory(err);
-		if (ZSTD_isError(r) || (from.pos == in_before && to.pos == out_before))
+		if (ZSTD_isError(left) || (from.pos == in_before && to.pos == out_before))
 			return 0;
 	}
-	return 1;
+	/* The frame ends with the output, and may have its checksum still before it. */
+	if (left != 0)
+		left = ZSTD_decompressStream(c->zstd, &to, &from);
+	return left == 0;
 }
 
 int vtr_codec_bunzip2(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len, struct vtr_error *err)
 {
 	bz_stream z = { .next_in = (char *)(uintptr_t)in, .next_out = (char *)out };
+	uint8_t rest[4096];
+	bool full;
 	int r;
 
 	if (in_len > UINT32_MAX || out_len > UINT32_MAX)
@@ -139,10 +170,21 @@ int vtr_codec_bunzip2(const uint8_t *in, size_t in_len, uint8_t *out, size_t out
 	z.avail_in = (unsigned)in_len;
 	z.avail_out = (unsigned)out_len;
 	r = BZ2_bzDecompress(&z);
+	full = z.avail_out == 0;
+	/* The checksums are behind the last byte. */
+	while (r == BZ_OK && full) {
+		unsigned before = z.avail_in;
+
+		z.next_out = (char *)rest;
+		z.avail_out = sizeof(rest);
+		r = BZ2_bzDecompress(&z);
+		if (z.avail_in == before && z.avail_out == sizeof(rest))
+			break;
+	}
 	BZ2_bzDecompressEnd(&z);
 	if (r == BZ_MEM_ERROR)
 		return codec_no_memory(err);
-	return (r == BZ_OK || r == BZ_STREAM_END) && z.avail_out == 0;
+	return r == BZ_STREAM_END && full;
 }
 
 int vtr_codec_unxz(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len, struct vtr_error *err)

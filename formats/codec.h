@@ -30,8 +30,8 @@ void vtr_codecs_put(struct vtr_codecs *all, struct vtr_codec *c); /* c is given 
 int vtr_codec_load(struct vtr_codec *c, struct vtr_blk *b, uint64_t off, size_t len, struct vtr_error *err);
 
 /*
- * Decode into out, which must become full: what is stored may go on behind that. 1: done; 0: it is not sound; -1: there
- * is no memory. in may be c->in.
+ * Decode into out, which must become full: what is stored may go on behind that, and is sound up to its checksum, where
+ * it has one. 1: done; 0: it is not sound; -1: there is no memory. in may be c->in.
  */
 int vtr_codec_inflate(struct vtr_codec *c, bool zlib_header, const uint8_t *in, size_t in_len, uint8_t *out,
 		      size_t out_len, struct vtr_error *err);
