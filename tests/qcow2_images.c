@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/qcow2_images.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -54,6 +56,37 @@ void qcow2_open_good(struct qcow2_opened *o, const char *path, const struct vtr_
 {
 	qcow2_start(o, NULL, true);
 	qcow2_open(o, path, opt);
+	if (o->rc < 0)
+		print_error("%s\n", o->err.text);
+	assert_int_equal(0, o->rc);
+}
+
+static int qcow2_counted_pread(void *arg, uint64_t off, void *buf, size_t len, struct vtr_error *err)
+{
+	struct qcow2_reads *reads = arg;
+
+	(void)err;
+	__atomic_add_fetch(&reads->calls, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&reads->bytes, len, __ATOMIC_RELAXED);
+	return pread(reads->fd, buf, len, (off_t)off) == (ssize_t)len ? 0 : -1;
+}
+
+static void qcow2_counted_close(void *arg)
+{
+	close(((struct qcow2_reads *)arg)->fd);
+}
+
+void qcow2_open_counted(struct qcow2_opened *o, struct qcow2_reads *reads, const char *path)
+{
+	struct vtr_blk_source src = { .pread = qcow2_counted_pread, .close = qcow2_counted_close, .arg = reads };
+	VTR_UNREF struct vtr_blk *file = NULL;
+
+	*reads = (struct qcow2_reads){ .fd = open(path, O_RDONLY | O_CLOEXEC) };
+	assert_true(reads->fd >= 0);
+	src.size = (uint64_t)lseek(reads->fd, 0, SEEK_END);
+	qcow2_start(o, NULL, false);
+	assert_int_equal(0, vtr_blk_custom(&file, o->ctx, &src, NULL));
+	o->rc = vtr_image_decode(&o->disk, file, NULL, &o->err);
 	if (o->rc < 0)
 		print_error("%s\n", o->err.text);
 	assert_int_equal(0, o->rc);

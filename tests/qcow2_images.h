@@ -23,6 +23,16 @@ void qcow2_done(struct qcow2_opened *o);
 /* All of it: start with the defaults and follow, open, and fail unless that worked. */
 void qcow2_open_good(struct qcow2_opened *o, const char *path, const struct vtr_image_options *opt);
 
+/*
+ * The same of an image alone, whose reads are counted: what an open or a walk costs, whatever the machine does beside.
+ * The counts are of all reads since, until qcow2_done().
+ */
+struct qcow2_reads {
+	uint64_t calls, bytes;
+	int fd;
+};
+void qcow2_open_counted(struct qcow2_opened *o, struct qcow2_reads *reads, const char *path);
+
 /* Fail unless opening failed with this code and these words; or unless it warned of these. */
 void qcow2_expect_error(const struct qcow2_opened *o, int code, const char *words);
 void qcow2_expect_said(const struct qcow2_opened *o, const char *words);
