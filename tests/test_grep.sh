@@ -67,7 +67,7 @@ compare()
 		fi
 		case $w in -e) given=1 value=1 ;; -m) value=1 ;; *) value= ;; esac
 	done
-	timeout 20 "$V" grep "${words[@]}" >out 2>err </dev/null || b=$?
+	timeout 60 "$V" grep "${words[@]}" >out 2>err </dev/null || b=$?
 	sed -n 's/^grep: \(.*: binary file matches\)$/vitrine: \1/p' truth.err | sort - truth >truth.sorted
 	sed -n '/: binary file matches$/p' err | sort - out >sorted
 	compared=$((compared + 1))
@@ -173,6 +173,6 @@ assert {'path': 'bin/nuls', 'binary': True} in lines
 X
 # Holes are not read.
 debugfs -w -R 'sif /holes/hole size 0xfffffffff000' img 2>/dev/null
-timeout 10 "$V" grep -c root img holes/hole >out || die "a file of holes takes too long"
+timeout 60 "$V" grep -c root img holes/hole >out || die "a file of holes takes too long"
 echo "$compared comparisons, $failed differ"
 [ $failed = 0 ]

@@ -201,7 +201,7 @@ def stream(build, commands=(), patch=None, status=(0, 3)):
         data[at:at + len(name)] = name
         data[at - 2] = len(name)
         open('bad', 'wb').write(data)
-    r = subprocess.run([V, 'tar', 'bad', '/'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+    r = subprocess.run([V, 'tar', 'bad', '/'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
     assert r.returncode in status, (r.returncode, r.stderr)
     t = tarfile.open(fileobj=io.BytesIO(r.stdout), errors='surrogateescape')
     members = {m.name: m for m in t}
