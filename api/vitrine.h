@@ -108,7 +108,8 @@ VTR_API const char *vtr_code_name(int code);
  *	records		records of one kind of one system: users, services, …
  *	hive		bytes of a registry hive, which are held in memory as they are read
  *	snapshots	internal snapshots of one image
- *	spool		bytes of one compressed image that are kept, decompressed, in a temporary file
+ *	spool		bytes of one compressed image that are kept, decompressed, in a temporary file; zeros, which take no
+ *			room, count a fourth
  *	threads		worker threads of one context; 0: as many as there are processors, at most 8
  */
 #define VTR_LIMITS(X)                                                                                                  \
