@@ -86,10 +86,19 @@ int vtr_decoder_need(struct vtr_decoder *d, size_t n, struct vtr_error *err)
 	return 0;
 }
 
+void vtr_decoder_take(struct vtr_decoder *d, uint64_t bytes)
+{
+	d->taken = VTR_MIN(bytes, d->ctx->lim.metadata); /* more is refused */
+	vtr_codecs_take(d->all, d->taken);
+}
+
 static void decoder_stop(struct vtr_decoder *d, const struct vtr_stream_ops *ops)
 {
 	ops->stop(d);
 	d->state = NULL;
+	if (d->taken > 0)
+		vtr_codecs_give(d->all, d->taken);
+	d->taken = 0;
 	free(d->buf);
 	d->buf = NULL;
 }
@@ -104,6 +113,7 @@ static int decoder_start(struct vtr_decoder *d, struct vtr_packed *s, const stru
 		.in_end = u->in + u->in_len,
 		.method = u->method,
 		.path = s->im.path,
+		.all = &s->im.codecs,
 	};
 	d->buf = malloc(STREAM_LOAD);
 	if (!d->buf)
