@@ -110,6 +110,7 @@ VTR_API const char *vtr_code_name(int code);
  *	snapshots	internal snapshots of one image
  *	spool		bytes of one compressed image that are kept, decompressed, in a temporary file; zeros, which take no
  *			room, count a fourth
+ *	file		bytes of one file that are produced one by one, holes too: to hash, to print
  *	threads		worker threads of one context; 0: as many as there are processors, at most 8
  */
 #define VTR_LIMITS(X)                                                                                                  \
@@ -135,6 +136,7 @@ VTR_API const char *vtr_code_name(int code);
 	X(hive, 512 << 20)                                                                                             \
 	X(snapshots, 65536)                                                                                            \
 	X(spool, 17179869184)                                                                                          \
+	X(file, 1099511627776)                                                                                         \
 	X(threads, 0)
 
 struct vtr_limits {
