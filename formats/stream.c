@@ -43,7 +43,7 @@ struct vtr_packed {
 	int fd;	      /* the spool; -1: none */
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
-	atomic_uint_fast64_t counted; /* against limits.spool */
+	atomic_uint_fast64_t counted; /* of the context's spool */
 	/* A single unit: */
 	atomic_uint_fast64_t front; /* decoded, and in the spool */
 	pthread_mutex_t forward;    /* whoever decodes */
@@ -281,9 +281,17 @@ static int stream_write(struct vtr_packed *s, const uint8_t *p, size_t len, uint
 /* *counted: what was counted, in case that it is to be decoded again. */
 static int stream_count(struct vtr_packed *s, size_t len, uint64_t *counted, struct vtr_error *err)
 {
+	struct vtr_ctx *ctx = s->im.blk.ctx;
+
 	*counted += len;
-	return VTR_OVER(s->im.blk.ctx, spool, atomic_fetch_add(&s->counted, len) + len, "bytes of decompressed image",
-			err);
+	atomic_fetch_add(&s->counted, len);
+	return VTR_OVER(ctx, spool, atomic_fetch_add(&ctx->spool, len) + len, "bytes of decompressed image", err);
+}
+
+static void stream_uncount(struct vtr_packed *s, uint64_t counted)
+{
+	atomic_fetch_sub(&s->counted, counted);
+	atomic_fetch_sub(&s->im.blk.ctx->spool, counted);
 }
 
 /* Put decoded bytes into the spool, and leave out its zero grains. */
@@ -361,7 +369,7 @@ static int stream_unit(struct vtr_packed *s, const struct stream_unit *u, struct
 		r = decoder_finish(&d, s->ops, u->out_len, &broken, err);
 	decoder_stop(&d, s->ops);
 	if (r < 0)
-		atomic_fetch_sub(&s->counted, counted);
+		stream_uncount(s, counted);
 	return r;
 }
 
@@ -430,7 +438,7 @@ static int stream_forward(struct vtr_packed *s, struct vtr_error *err)
 		   err->code == VTR_ELIMIT) {
 		s->failed = *err;
 	} else {
-		atomic_store(&s->counted, 0);
+		stream_uncount(s, atomic_load(&s->counted));
 		atomic_store(&s->front, 0); /* the host fell short: again from the start, over the same bytes */
 	}
 	decoder_stop(&s->live, s->ops);
@@ -547,6 +555,7 @@ static void stream_close(struct vtr_image *im)
 		decoder_stop(&s->live, s->ops);
 	if (s->fd >= 0)
 		close(s->fd);
+	stream_uncount(s, atomic_load(&s->counted));
 	free(s->piece);
 	free(s->unit);
 	vtr_uncharge(im->blk.ctx, s->charged);

@@ -342,6 +342,33 @@ static void what_is_decoded_again_counts_once(void **state)
 	free(disk);
 }
 
+/* What several images keep counts together, as long as they are open. */
+static void images_share_the_spool(void **state)
+{
+	struct vtr_blk *file, *first, *second;
+	struct packed_image i;
+	struct vtr_limits l;
+	struct vtr_error err;
+	struct vtr_ctx *ctx;
+
+	(void)state;
+	packed_stream(&i, "gzip");
+	vtr_limits_default(&l);
+	l.spool = PACKED_STREAM;
+	ctx = vtr_ctx_new(&l, NULL);
+	assert_int_equal(0, vtr_blk_memory(&file, ctx, i.image.p, i.image.len, NULL));
+	assert_int_equal(0, vtr_image_decode(&first, file, NULL, NULL));
+	assert_int_equal(-1, vtr_image_decode(&second, file, NULL, &err));
+	assert_int_equal(VTR_ELIMIT, err.code);
+	assert_non_null(strstr(err.text, "limit spool=9000"));
+	vtr_blk_unref(first);
+	assert_int_equal(0, vtr_image_decode(&second, file, NULL, NULL));
+	vtr_blk_unref(second);
+	vtr_blk_unref(file);
+	vtr_ctx_unref(ctx);
+	packed_image_done(&i);
+}
+
 /* zstd: what says that it has no content may have some, or a checksum that is wrong. RFC 8878, 3.1.1. */
 static void frames_that_hold_nothing_are_looked_at(void **state)
 {
@@ -520,6 +547,7 @@ int main(void)
 		cmocka_unit_test(images_lie_in_each_other),
 		cmocka_unit_test(zeros_cost_little),
 		cmocka_unit_test(what_is_decoded_again_counts_once),
+		cmocka_unit_test(images_share_the_spool),
 		cmocka_unit_test(frames_that_hold_nothing_are_looked_at),
 		cmocka_unit_test(emptiness_is_work),
 		cmocka_unit_test(what_is_half_built_closes_nothing),
