@@ -108,7 +108,9 @@ VTR_API const char *vtr_code_name(int code);
  *	records		records of one kind of one system: users, services, …
  *	hive		bytes of a registry hive, which are held in memory as they are read
  *	snapshots	internal snapshots of one image
- *	spool		bytes of one compressed image that are kept, decompressed, in a temporary file
+ *	spool		bytes of compressed images that one context keeps, decompressed, in a temporary file; zeros, which take no
+ *			room, count a fourth
+ *	file		bytes of one file that are produced one by one, holes too: to hash, to print
  *	threads		worker threads of one context; 0: as many as there are processors, at most 8
  */
 #define VTR_LIMITS(X)                                                                                                  \
@@ -134,6 +136,7 @@ VTR_API const char *vtr_code_name(int code);
 	X(hive, 512 << 20)                                                                                             \
 	X(snapshots, 65536)                                                                                            \
 	X(spool, 17179869184)                                                                                          \
+	X(file, 1099511627776)                                                                                         \
 	X(threads, 0)
 
 struct vtr_limits {

@@ -257,24 +257,26 @@ static int tar_extent(void *arg, const struct vtr_file_extent *e)
 
 /*
  * Where the file has data. True: it has holes worth keeping. What cannot be read is a hole, and told: a damaged file may
- * say of itself that it has any size, and the stream would grow with it.
+ * say of itself that it has any size, and the stream would grow with it. *bytes: of data.
  */
-static bool tar_is_sparse(struct tar *t, const struct vtr_entry *e, const char *path)
+static bool tar_is_sparse(struct tar *t, const struct vtr_entry *e, const char *path, uint64_t *bytes)
 {
 	struct vtr_error err = { 0 };
 	uint64_t data = 0;
 	int r;
 
 	t->n_map = 0;
+	*bytes = e->st.size;
 	if (e->st.size < 4096)
 		return false;
 	r = vtr_fs_extents(e->place.fs, e->place.node, tar_extent, t, &err);
 	if (r < 0 && err.code == VTR_EUNSUPPORTED && vtr_fs_read(e->place.fs, e->place.node, 0, t->chunk, 1, &err) == 1)
 		return false;
-	if (r < 0 && !t->failed)
+	if (r < 0 && path && !t->failed)
 		cli_partial_at(t->c, path, &err);
 	for (size_t i = 0; i < t->n_map; i++)
 		data += t->map[i].len;
+	*bytes = data;
 	return data < e->st.size;
 }
 
@@ -377,14 +379,11 @@ static void tar_file(struct tar *t, const struct vtr_entry *e, const char *path,
 {
 	struct tar_buf map = { 0 };
 	char name[101];
-	bool sparse = tar_is_sparse(t, e, path);
+	bool sparse = tar_is_sparse(t, e, path, &h->size);
 
-	h->size = e->st.size;
 	if (sparse) {
 		tar_sparse_map(&map, t, e->st.size);
-		h->size = map.len;
-		for (size_t i = 0; i < t->n_map; i++)
-			h->size += t->map[i].len;
+		h->size += map.len;
 		/* The records' own name stands for the path, so that old readers see what they have. */
 		tar_pax_text(&t->pax, "GNU.sparse.major", "1");
 		tar_pax_text(&t->pax, "GNU.sparse.minor", "0");
@@ -409,6 +408,16 @@ static void tar_file(struct tar *t, const struct vtr_entry *e, const char *path,
 	}
 	tar_pad(t, TAR_BLOCK);
 	free(map.p);
+}
+
+/* Holes are not in the stream, but for those of a file of which nobody can say where they are. */
+static bool tar_fits(struct tar *t, const struct vtr_entry *e, const char *path)
+{
+	uint64_t bytes = e->st.size;
+
+	if (bytes > t->c->limits.file)
+		tar_is_sparse(t, e, NULL, &bytes);
+	return cli_file_fits(t->c, path, bytes);
 }
 
 static const char tar_types[] = {
@@ -454,6 +463,8 @@ static void tar_member(struct tar *t, const struct vtr_entry *e, const char *pat
 		tar_left_out(t, path, "it says of itself that it is larger than any file can be");
 		return;
 	}
+	if (st->type == VTR_TYPE_FILE && !tar_fits(t, e, path))
+		return;
 	if (st->type == VTR_TYPE_SYMLINK && vtr_fs_readlink(&target, e->place.fs, e->place.node, &err) < 0) {
 		cli_partial_at(t->c, path, &err);
 		return;

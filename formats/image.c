@@ -520,7 +520,7 @@ struct vtr_image *vtr_image_new(const struct vtr_image_ops *ops, size_t bytes, s
 	if (!b)
 		return NULL;
 	im = vtr_image_of(b);
-	vtr_codecs_init(&im->codecs);
+	vtr_codecs_init(&im->codecs, o->ctx->lim.metadata / (o->depth + 1));
 	im->file = vtr_blk_ref(o->file);
 	if (vtr_blk_stack(b, o->file, err) < 0)
 		return NULL;
