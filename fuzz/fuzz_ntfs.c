@@ -68,10 +68,12 @@ static struct vtr_blk *ntfs_patched(struct ntfs_volume *v, size_t len, const uin
 	return b;
 }
 
+/* A first byte below 32 is the number of a volume, and above its lowest bit the part of it that is looked at. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct ntfs_volume *v = len > 0 && data[0] < VTR_COUNT(ntfs_bases) ? ntfs_volume(data[0]) : NULL;
-	struct vtr_blk *b = v ? ntfs_patched(v, ntfs_bases[data[0]].len, data + 1, len - 1) : fuzz_blk(data, len);
+	size_t i = len > 0 && data[0] < 32 ? data[0] % VTR_COUNT(ntfs_bases) : VTR_COUNT(ntfs_bases);
+	struct ntfs_volume *v = i < VTR_COUNT(ntfs_bases) ? ntfs_volume(i) : NULL;
+	struct vtr_blk *b = v ? ntfs_patched(v, ntfs_bases[i].len, data + 1, len - 1) : fuzz_blk(data, len);
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
 	struct vtr_fs_identity id = { 0 };
 	struct vtr_error err = { 0 };
@@ -83,10 +85,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (vtr_fs_open(&fs, b, "ntfs", &err) < 0)
 		fuzz_check_error(&err);
 	else
-		fuzz_check_fs(fs);
+		fuzz_check_fs_part(fs, v ? data[0] / VTR_COUNT(ntfs_bases) : 0);
 	vtr_fs_unref(fs);
 	vtr_blk_unref(b);
 	if (v)
-		memcpy(v->bytes, v->pristine, ntfs_bases[data[0]].len);
+		memcpy(v->bytes, v->pristine, ntfs_bases[i].len);
 	return 0;
 }

@@ -9,7 +9,7 @@ OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ntfs_record")
 STANDARD, LIST, NAME, OBJECT, SD, DATA, ROOT, ALLOC, BITMAP, REPARSE, EA = 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 14
 NONE, I30, SDS, SII, SDH, WOF, S, TWO = range(8)
 LZNT1, SPARSE, EFS = 1, 2, 3
-C512, C1K, C2K, C4K, R4K, I4K, NO_MIRROR = 0, 1, 2, 3, 4, 8, 16
+C512, C1K, C2K, C4K, R4K, I4K, NO_MIRROR, PASS = 0, 1, 2, 3, 4, 8, 16, 32
 MFT = 8192
 
 
@@ -277,6 +277,10 @@ def seeds():
         record(16, True) + index_root(small + [end()]) + files
     yield "bitmap-runs", C512, record(6) + stored(DATA, b"\xff" * 40) + record(0) + \
         mapped(DATA, bytes.fromhex("21301000"), 24 * 1024) + stored(BITMAP, b"\xff\xff\xff")
+    yield "pass", C512 | PASS, record(16, True) + standard(0x10) + index_root(small + [end()]) + files + record(12, base=17) + \
+        name(b"far") + record(19) + resident(LIST, listed(DATA, 12)) + record(20) + standard(4) + resident(DATA, b"IntxLNK\1b\0") + \
+        record(21) + overlay(0) + record(22) + patch(0, b"BAAD") + record(23) + standard(0x20) + name(b"n") + stored(DATA, b"xyz")
+    yield "pass-4k", C4K | R4K | PASS, record(16) + standard() + name(b"A~1", 2) + name(b"a long", 1) + resident(DATA, b"x" * 2000)
     yield "cut", C512, record(16) + standard() + resident(DATA, b"x" * 40) + patch(0x18, struct.pack("<I", 0xa0)) + \
         record(17) + resident(DATA, b"x") + patch(0x4c, struct.pack("<I", 4)) + record(18) + patch(0x14, b"\3")
 
