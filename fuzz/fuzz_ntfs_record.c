@@ -356,6 +356,7 @@ static void made_boot(struct made *m)
 	b[0x48] = 1;
 	b[510] = 0x55;
 	b[511] = 0xaa;
+	memcpy(m->bytes + MADE_SIZE - NTFS_SECTOR, b, NTFS_SECTOR);
 }
 
 /* The end of its attributes, unless the input says otherwise, and its update sequence. */
@@ -456,6 +457,7 @@ static void made_probe(const struct made *m)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	const unsigned shape = len > 0 ? data[0] : 0;
 	static struct made m;
 	struct vtr_blk_source source = { .pread = made_pread, .arg = &m, .size = MADE_SIZE };
 	struct vtr_ctx *ctx = fuzz_ctx();
@@ -463,6 +465,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct vtr_error err = { 0 };
 	struct vtr_fs *fs = NULL;
 
+	if (shape & 128) { /* limits that are met */
+		ctx->lim.steps = 500;
+		ctx->lim.metadata = 3000;
+		ctx->lim.alloc = 100;
+	}
 	made_volume(&m, data, len);
 	made_probe(&m);
 	FUZZ_CHECK(vtr_blk_custom(&b, ctx, &source, NULL) == 0);
@@ -472,7 +479,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		fuzz_check_error(&err);
 		return 0;
 	}
-	if (len > 0 && (data[0] & 32))
+	if (shape & 64)
+		fs->letter = 'C';
+	if (shape & 32)
 		made_pass(fs);
 	fuzz_check_fs(fs);
 	made_look(fs);

@@ -9,7 +9,7 @@ OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ntfs_record")
 STANDARD, LIST, NAME, OBJECT, SD, DATA, ROOT, ALLOC, BITMAP, REPARSE, EA = 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 14
 NONE, I30, SDS, SII, SDH, WOF, S, TWO = range(8)
 LZNT1, SPARSE, EFS = 1, 2, 3
-C512, C1K, C2K, C4K, R4K, I4K, NO_MIRROR, PASS = 0, 1, 2, 3, 4, 8, 16, 32
+C512, C1K, C2K, C4K, R4K, I4K, NO_MIRROR, PASS, LETTER, LIMITS = 0, 1, 2, 3, 4, 8, 16, 32, 64, 128
 MFT = 8192
 
 
@@ -277,6 +277,12 @@ def seeds():
         record(16, True) + index_root(small + [end()]) + files
     yield "bitmap-runs", C512, record(6) + stored(DATA, b"\xff" * 40) + record(0) + \
         mapped(DATA, bytes.fromhex("21301000"), 24 * 1024) + stored(BITMAP, b"\xff\xff\xff")
+    yield "boot-copy", C512, place(3, b"XXXX") + record(16) + resident(DATA, b"x")
+    yield "letter", C512 | LETTER, record(16) + link(0xa000000c, "\\??\\C:\\c", 0) + record(17) + \
+        link(0xa000000c, "\\??\\D:\\c", 0) + record(18) + resident(DATA, b"x")
+    yield "limits", C512 | LIMITS, record(16) + standard() + ext + parts + record(17, True) + standard(0x10) + \
+        index_root([dirent(18, b"B", 0), end(0)]) + stored(ALLOC, deep, I30) + stored(BITMAP, b"\x0f" * 200, I30) + \
+        record(18) + mapped(DATA, b"".join(bytes([0x11, 1, 2]) for i in range(80)), 40000)
     yield "pass", C512 | PASS, record(16, True) + standard(0x10) + index_root(small + [end()]) + files + record(12, base=17) + \
         name(b"far") + record(19) + resident(LIST, listed(DATA, 12)) + record(20) + standard(4) + resident(DATA, b"IntxLNK\1b\0") + \
         record(21) + overlay(0) + record(22) + patch(0, b"BAAD") + record(23) + standard(0x20) + name(b"n") + stored(DATA, b"xyz")
