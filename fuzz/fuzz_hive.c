@@ -101,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct vtr_hive_export how = { .format = VTR_HIVE_REG };
 	struct fuzz_seen s = { 0 };
 	struct vtr_error err = { 0 };
+	uint32_t found;
 
 	if (vtr_hive_open(&s.h, b, NULL, 0, &err) < 0) {
 		FUZZ_CHECK(err.code != VTR_OK && err.text[0]);
@@ -110,10 +111,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	FUZZ_CHECK(vtr_utf8_is(vtr_hive_info(s.h)->file_name, strlen(vtr_hive_info(s.h)->file_name)));
 	(void)vtr_hive_walk(s.h, vtr_hive_root(s.h), fuzz_key, &s, NULL);
 	(void)vtr_hive_search(s.h, vtr_hive_root(s.h), "e", 0, fuzz_hit, NULL, NULL);
+	(void)vtr_hive_search(s.h, vtr_hive_root(s.h), "x", VTR_SEARCH_DATA | VTR_SEARCH_WHOLE, fuzz_hit, NULL, NULL);
+	(void)vtr_hive_search(s.h, vtr_hive_root(s.h), "\xf0\x9f\x98\x80k", VTR_SEARCH_KEYS | VTR_SEARCH_WHOLE,
+			      fuzz_hit, NULL, NULL);
+	(void)vtr_hive_find(&found, s.h, vtr_hive_root(s.h), "\\A\\\xe6\x97\xa5", NULL);
 	(void)vtr_hive_check(s.h, NULL);
 	if (vtr_hive_export(s.h, vtr_hive_root(s.h), &how, fuzz_write, &s, &err) == 0)
 		FUZZ_CHECK(s.last == '\n');
-	how.format = VTR_HIVE_JSON;
+	how.prefix = "HKEY_LOCAL_MACHINE\\X\\";
+	how.shallow = true;
+	(void)vtr_hive_export(s.h, vtr_hive_root(s.h), &how, fuzz_write, &s, NULL);
+	how = (struct vtr_hive_export){ .format = VTR_HIVE_JSON };
 	how.deleted = true;
 	if (vtr_hive_export(s.h, vtr_hive_root(s.h), &how, fuzz_write, &s, &err) == 0)
 		FUZZ_CHECK(s.last == '\n');
