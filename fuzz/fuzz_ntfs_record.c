@@ -426,6 +426,41 @@ static void made_look(struct vtr_fs *fs)
 	}
 }
 
+/* Pieces of files and of their first streams, read in turns and from the end, are those of the whole. */
+static void made_pieces(struct vtr_fs *fs)
+{
+	enum { FILES = 2 * (MADE_RECORDS - NTFS_USER_RECORDS), MOST = 40000, PIECE = 1777 };
+	struct vtr_stat st[FILES] = { 0 };
+	uint8_t *whole[FILES] = { NULL }, piece[PIECE];
+	struct vtr_error err = { 0 };
+
+	for (unsigned i = 0; i < FILES; i++) {
+		uint64_t node = (NTFS_USER_RECORDS + i / 2) | (uint64_t)(i % 2) << NTFS_RECORD_BITS;
+
+		if (vtr_fs_stat(&st[i], fs, node, &err) < 0 || st[i].type != VTR_TYPE_FILE || st[i].size > MOST)
+			continue;
+		st[i].node = node;
+		whole[i] = malloc(st[i].size + 1);
+		FUZZ_CHECK(whole[i]);
+		if (vtr_fs_read(fs, node, 0, whole[i], st[i].size, &err) == (ssize_t)st[i].size)
+			continue;
+		free(whole[i]);
+		whole[i] = NULL;
+	}
+	for (uint64_t at = MOST / PIECE * PIECE;; at -= PIECE) {
+		for (unsigned i = 0; i < FILES; i++) {
+			uint64_t len = at < st[i].size ? VTR_MIN(st[i].size - at, (uint64_t)PIECE) : 0;
+
+			if (whole[i] && len > 0 && vtr_fs_read(fs, st[i].node, at, piece, len, &err) == (ssize_t)len)
+				FUZZ_CHECK(memcmp(piece, whole[i] + at, len) == 0);
+		}
+		if (at == 0)
+			break;
+	}
+	for (unsigned i = 0; i < FILES; i++)
+		free(whole[i]);
+}
+
 /* What the pass over the MFT keeps is what the records say one by one. */
 static void made_pass(struct vtr_fs *fs)
 {
@@ -485,6 +520,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		made_pass(fs);
 	fuzz_check_fs(fs);
 	made_look(fs);
+	made_pieces(fs);
 	vtr_fs_unref(fs);
 	return 0;
 }
