@@ -569,6 +569,8 @@ def seeds_systems():
             "[ControlSet001\\Services\\A1\\Parameters\\Tcpip]\nEnableDHCP=0\nIPAddress=multi:\"10.0.0.4\",\"10.0.0.5\"\n"
             "SubnetMask=multi:\"255.0.0.0\"\nDefaultGateway=multi:\"10.0.0.1\"\n")
     yield "nt4", 10, program, [select % 1 + bind, NT + "]\nCurrentVersion=\"4.0\"\n"]
+    yield "arch", 10, program, [select % 1 + "[ControlSet001\\Control\\Session Manager\\Environment]\n"
+                                "PROCESSOR_ARCHITECTURE=\"AMD64\"\n"]
     yield "no-version", 10, program, [select % 2]
     yield "mbr", 10, b"x", \
         [mounted("xp"), bcd(False, bcd_mbr(0x1234abcd, 1 << 20))]
@@ -600,8 +602,8 @@ DisplayName="Second"
             ("Windows Server 2022 Datacenter", "6.3", "20348", "ServerNT", "Server"), ("Windows 7", "6.1", "7601", "WinNT", "Client"),
             ("Windows Server 2003 R2", "5.2", "3790", "ServerNT", ""), ("Windows PE", "10.0", "19041", "WinNT", "WindowsPE")):
         yield "is-" + name.split()[-1].lower(), 10, b"", [
-            NT + "]\nProductName=\"%s\"\nCurrentBuildNumber=\"%s\"\nCurrentVersion=\"%s\"\nInstallationType=\"%s\"\n" %
-            (name, build, version, variant), select % 1 +
+            NT + "]\nProductName=\"%s\"\nCurrentBuildNumber=\"%s\"\nCurrentVersion=\"%s\"\nInstallationType=\"%s\"\n%s" %
+            (name, build, version, variant, "CurrentMajorVersionNumber=a\nCurrentMinorVersionNumber=0\n" * (int(build) > 9600)), select % 1 +
             "[ControlSet001\\Control\\ProductOptions]\nProductType=\"%s\"\n[ControlSet001\\Control\\MiniNT]\n" % kind]
 
 
@@ -616,6 +618,7 @@ def seeds(folder):
     put(folder, "group-c", b"\4" + group_c(0x220, "Users", "all", [sid(4), sid(*MACHINE, 1001)]))
     put(folder, "boot.ini", b"\5[boot loader]\ndefault=multi(0)\\W\n[operating systems]\nmulti(0)\\W=\"XP\" /x\nC:\\=DOS /y\n")
     put(folder, "actions", b"\6" + actions("a.exe", "-x"))
+    put(folder, "actions-com", b"\6" + struct.pack("<HIHI", 3, 0, 0x7777, 0) + bytes(range(16)) + bytes(4))
     put(folder, "name", b"\7\\??\\Volume{656b1715-ecf6-11df-92e6-806e6f6e6963}")
     put(folder, "path-drive", b"\x08d:\\windows/..\\Users\\alice")
     put(folder, "path-volume", b"\x08\\\\?\\Volume{656b1715-ecf6-11df-92e6-806e6f6e6963}\\Windows")
