@@ -45,12 +45,30 @@ static int fuzz_value(void *arg, const struct vtr_value *v)
 	return 0;
 }
 
+static int fuzz_subkey(void *arg, const struct vtr_key *k)
+{
+	FUZZ_CHECK(k->name[k->name_len] == 0 && vtr_utf8_is(k->name, k->name_len));
+	return ++*(unsigned *)arg > 100;
+}
+
+/* Values, one by one, by names that may be there. */
+static void fuzz_values(struct vtr_hive *h, uint32_t key)
+{
+	static const char *const names[] = { "", "M", "big", "\xe6\x97\xa5", "SymbolicLinkValue" };
+	struct vtr_value v;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (vtr_hive_value(&v, h, key, names[i], NULL) == 0)
+			FUZZ_CHECK(strlen(v.name) == v.name_len && (names[i][0] != 0) == (v.name_len != 0));
+}
+
 static int fuzz_key(void *arg, const struct vtr_key *k)
 {
 	struct fuzz_seen *s = arg;
 	struct vtr_key again;
 	volatile uint8_t last = 0;
 	const void *sd;
+	unsigned n = 0;
 	uint32_t found;
 	size_t len;
 
@@ -65,6 +83,9 @@ static int fuzz_key(void *arg, const struct vtr_key *k)
 	(void)last;
 	FUZZ_CHECK(vtr_hive_values(s->h, k->id, fuzz_value, s, NULL) <= 0);
 	FUZZ_CHECK(vtr_hive_key(&again, s->h, k->id, NULL) < 0 || again.id == k->id);
+	fuzz_values(s->h, k->id);
+	if (vtr_hive_subkeys(s->h, k->id, fuzz_subkey, &n, NULL) == 0)
+		FUZZ_CHECK(n <= 100);
 	/* A path that has no backslash within its names finds something again. */
 	if (s->keys < 20 && strlen(k->path) == k->path_len)
 		(void)vtr_hive_find(&found, s->h, vtr_hive_root(s->h), k->path, NULL);
@@ -101,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct vtr_hive_export how = { .format = VTR_HIVE_REG };
 	struct fuzz_seen s = { 0 };
 	struct vtr_error err = { 0 };
+	uint32_t found;
 
 	if (vtr_hive_open(&s.h, b, NULL, 0, &err) < 0) {
 		FUZZ_CHECK(err.code != VTR_OK && err.text[0]);
@@ -110,10 +132,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	FUZZ_CHECK(vtr_utf8_is(vtr_hive_info(s.h)->file_name, strlen(vtr_hive_info(s.h)->file_name)));
 	(void)vtr_hive_walk(s.h, vtr_hive_root(s.h), fuzz_key, &s, NULL);
 	(void)vtr_hive_search(s.h, vtr_hive_root(s.h), "e", 0, fuzz_hit, NULL, NULL);
+	(void)vtr_hive_search(s.h, vtr_hive_root(s.h), "x", VTR_SEARCH_DATA | VTR_SEARCH_WHOLE, fuzz_hit, NULL, NULL);
+	(void)vtr_hive_search(s.h, vtr_hive_root(s.h), "\xf0\x9f\x98\x80k", VTR_SEARCH_KEYS | VTR_SEARCH_WHOLE,
+			      fuzz_hit, NULL, NULL);
+	(void)vtr_hive_find(&found, s.h, vtr_hive_root(s.h), "\\A\\\xe6\x97\xa5", NULL);
 	(void)vtr_hive_check(s.h, NULL);
 	if (vtr_hive_export(s.h, vtr_hive_root(s.h), &how, fuzz_write, &s, &err) == 0)
 		FUZZ_CHECK(s.last == '\n');
-	how.format = VTR_HIVE_JSON;
+	how.prefix = "HKEY_LOCAL_MACHINE\\X\\";
+	how.shallow = true;
+	(void)vtr_hive_export(s.h, vtr_hive_root(s.h), &how, fuzz_write, &s, NULL);
+	how = (struct vtr_hive_export){ .format = VTR_HIVE_JSON };
 	how.deleted = true;
 	if (vtr_hive_export(s.h, vtr_hive_root(s.h), &how, fuzz_write, &s, &err) == 0)
 		FUZZ_CHECK(s.last == '\n');

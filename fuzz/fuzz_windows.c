@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What inspection reads of Windows, and paths. The first byte says which parser gets the rest; above those, the rest is one
- * hive, which is every hive of a system at once, and its boot store, and a whole inspection reads it.
+ * hive, which is every hive of a system at once, and its boot store, and a whole inspection reads it. From 10 on, a length
+ * and as many bytes stand before the hive: the files that are none; 11 is a disk with a GPT,
+ * 12 one without a boot store, 13 one that does not have boot.ini either.
  */
 #include <string.h>
 
@@ -10,6 +12,7 @@
 #include "fuzz/fuzz_packages.h"
 #include "fuzz/fuzz_records.h"
 #include "inspect/windows/windows.h"
+#include "partitions/partition.h"
 
 /* ------------------------------------------------------------------------------------------- a filesystem for hives */
 
@@ -36,24 +39,46 @@ static const struct tiny_node {
 	{ "alice", 14, 0 },
 	{ "NTUSER.DAT", 15, VTR_TYPE_FILE },
 	{ "link", 0, VTR_TYPE_SYMLINK },
+	{ "x.sys", 2, VTR_TYPE_FILE },
 };
+
+struct tiny {
+	struct vtr_fs fs;
+	size_t other;	  /* bytes of the source that are the files that are no hives; 0: all are the same */
+	unsigned missing; /* 1: the boot store; 2: and boot.ini */
+};
+
+/* Where a file's bytes are in the source. */
+static uint64_t tiny_place(uint64_t *len, struct vtr_fs *fs, uint64_t node)
+{
+	const char *name = tiny_nodes[node].name;
+	size_t other = ((struct tiny *)fs)->other;
+	bool hive = strcmp(name, "boot.ini") != 0 && strcmp(name, "hiberfil.sys") != 0 &&
+		    strcmp(name, "ntoskrnl.exe") != 0 && strcmp(name, "x.sys") != 0;
+
+	*len = hive || other == 0 ? fs->blk->size - other : other;
+	return hive ? other : 0;
+}
 
 static int tiny_stat(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct vtr_error *err)
 {
 	if (node >= VTR_COUNT(tiny_nodes))
 		return vtr_fail(err, VTR_ENOTFOUND, "no such node");
 	out->type = tiny_nodes[node].type ? tiny_nodes[node].type : VTR_TYPE_DIR;
-	out->size = tiny_nodes[node].type ? fs->blk->size : 0;
+	if (tiny_nodes[node].type)
+		tiny_place(&out->size, fs, node);
 	out->nlink = 1;
 	return 0;
 }
 
 static int tiny_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, struct vtr_error *err)
 {
-	(void)fs;
+	const unsigned missing = ((struct tiny *)fs)->missing;
+
 	for (size_t i = 1; i < VTR_COUNT(tiny_nodes); i++) {
 		const struct tiny_node *n = &tiny_nodes[i];
-		int rc = n->parent == dir
+		int rc = n->parent == dir && !(missing > 0 && strcmp(n->name, "BCD") == 0) &&
+					 !(missing > 1 && strcmp(n->name, "boot.ini") == 0)
 				 ? vtr_fs_emit(e, n->name, strlen(n->name), i, n->type ? n->type : VTR_TYPE_DIR, err)
 				 : 0;
 
@@ -65,8 +90,9 @@ static int tiny_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, 
 
 static int tiny_read(struct vtr_fs *fs, uint64_t node, uint64_t off, void *buf, size_t len, struct vtr_error *err)
 {
-	(void)node;
-	return vtr_blk_pread(fs->blk, off, buf, len, err);
+	uint64_t size, at = tiny_place(&size, fs, node);
+
+	return vtr_blk_pread(fs->blk, at + off, buf, len, err);
 }
 
 static ssize_t tiny_readlink(struct vtr_fs *fs, uint64_t node, char *buf, size_t size, struct vtr_error *err)
@@ -97,18 +123,35 @@ static struct vtr_fs *tiny_fs(void *arg, size_t device, struct vtr_error *err)
 	return arg;
 }
 
-static void fuzz_system(const uint8_t *data, size_t len)
+/* The disk that MountedDevices and the boot store of the seeds name. */
+static const struct vtr_partition fuzz_schemes[] = { { .name = "mbr" }, { .name = "gpt" } };
+static struct vtr_part fuzz_mbr[] = { { .off = 1 << 20 }, { .off = 40 << 20 } };
+static struct vtr_part fuzz_gpt[] = { { .off = 1 << 20, .guid = "5a170000-0000-4000-8000-0000000000d2" },
+				      { .off = 40 << 20, .guid = "5a170000-0000-4000-8000-0000000000d3" } };
+static const struct vtr_parts fuzz_tables[] = {
+	{ .scheme = &fuzz_schemes[0], .disk_id = "1234abcd", .parts = fuzz_mbr, .n = 2 },
+	{ .scheme = &fuzz_schemes[1], .disk_id = "5a170000-0000-4000-8000-0000000000d0", .parts = fuzz_gpt, .n = 2 },
+};
+
+static void fuzz_system(unsigned kind, const uint8_t *data, size_t len)
 {
-	const struct vtr_device device = { .name = "/dev/sda1", .parent = -1, .content = "ntfs", .has_fs = true };
+	const struct vtr_parts *table = &fuzz_tables[kind == 11];
+	const struct vtr_device devices[] = {
+		{ .name = "/dev/sda1", .parent = -1, .content = "ntfs", .has_fs = true, .of = table },
+		{ .name = "/dev/sda2", .parent = -1, .of = table, .part = 1 },
+	};
+	size_t other = kind >= 10 && len >= 2 ? VTR_MIN((size_t)vtr_get_le16(data), len - 2) : 0;
 	struct vtr_limits lim;
 	struct vtr_ctx *ctx;
-	struct vtr_inspect in = { .devices = &device, .n_devices = 1, .fs = tiny_fs };
+	struct vtr_inspect in = { .devices = devices, .n_devices = VTR_COUNT(devices), .fs = tiny_fs };
 	struct vtr_blk *b = NULL;
 	struct vtr_error err = { 0 };
 	struct vtr_os **systems;
 	struct vtr_fs *fs;
 	size_t n;
 
+	if (kind >= 10 && len >= 2)
+		data += 2, len -= 2;
 	vtr_limits_default(&lim);
 	lim.steps = 20000;
 	lim.depth = 32;
@@ -121,8 +164,10 @@ static void fuzz_system(const uint8_t *data, size_t len)
 	lim.threads = 1;
 	ctx = vtr_ctx_new(&lim, NULL);
 	FUZZ_CHECK(ctx && vtr_blk_memory(&b, ctx, data, len, NULL) == 0);
-	fs = vtr_fs_new(&tiny_ops, sizeof(*fs), b, NULL);
+	fs = vtr_fs_new(&tiny_ops, sizeof(struct tiny), b, NULL);
 	FUZZ_CHECK(fs);
+	((struct tiny *)fs)->other = other;
+	((struct tiny *)fs)->missing = kind == 12 || kind == 13 ? kind - 11 : 0;
 	in.ctx = ctx;
 	in.arg = fs;
 	FUZZ_CHECK(vtr_inspect_run(&systems, &n, &in, &err) == 0 && n == 1);
@@ -156,8 +201,8 @@ static void fuzz_path(const uint8_t *data, size_t len)
 	FUZZ_CHECK(text && vtr_blk_memory(&b, ctx, data, len, NULL) == 0);
 	memcpy(text, data, len);
 	text[len] = 0;
-	fs = vtr_fs_new(&tiny_ops, sizeof(*fs), b, NULL);
-	other = vtr_fs_new(&tiny_ops, sizeof(*other), b, NULL);
+	fs = vtr_fs_new(&tiny_ops, sizeof(struct tiny), b, NULL);
+	other = vtr_fs_new(&tiny_ops, sizeof(struct tiny), b, NULL);
 	t = fs && other ? vtr_tree_new(fs, NULL) : NULL;
 	FUZZ_CHECK(t && vtr_tree_add_drive(t, 'C', NULL, fs, NULL) == 0 &&
 		   vtr_tree_add_drive(t, 'D', NULL, other, NULL) == 0);
@@ -265,7 +310,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	else if (data[0] == 8)
 		fuzz_path(copy, len - 1);
 	else
-		fuzz_system(copy, len - 1);
+		fuzz_system(data[0], copy, len - 1);
 	free(copy);
 	return 0;
 }

@@ -380,6 +380,11 @@ def seeds(folder):
     put("hive/big", Hive(Key("R", values=[("big", BINARY, b"data" * 4090)]), segment=16344).bytes())
     put("hive/odd", Hive(odd()).bytes())
     put("hive/loop", bytes(loop(few())))
+    put("hive/many", Hive(Key("R", values=[("%02d" % (97 * i % 70), DWORD, dword(i)) for i in range(70)])).bytes())
+    put("hive/astral", Hive(Key("R", Key("\U0001f600k", Key("\U0001f601"), class_name="\U0001f602"), values=[
+        ("\U0001f603", SZ, sz("\U0001f604\u20ac")), ("e", MULTI, multi("\U0001f605", "", "e"))])).bytes())
+    put("hive/link", Hive(Key("R", Key("l", flags=0x10, values=[
+        ("SymbolicLinkValue", 6, "\\Registry\\Machine".encode("utf-16-le"))]), Key("a" * 255, Key("\\b")))).bytes())
     write(folder + "/hive/dirty", Hive(Key("R"), seq=(2, 1)).bytes())
     deleted(folder + "/hive")
     one, two = (Hive(Key("R", Key("k", values=[("v", SZ, sz(t))])), seq=(4, 3)) for t in ("one", "two"))

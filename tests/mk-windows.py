@@ -560,6 +560,53 @@ def pe(folder):
              "CurrentMinorVersionNumber=0\nSystemRoot=\"X:\\windows\"\n")
 
 
+def seeds_systems():
+    """Small systems: the files that are no hives, and one hive; 10: on a disk with an MBR, 11: with a GPT, 12: without a boot store, 13: nor boot.ini."""
+    select = "[Select]\nCurrent=1\n[ControlSet001\\Control]\nPEFirmwareType=%d\n"
+    service = "[ControlSet001\\Services\\%s]\nType=%x\nStart=%x\nImagePath=expand:\"system32\\x.sys\"\n"
+    program = mk_pe.program(0x14c, (4, 0, 1381, 4))
+    bind = ("[ControlSet001\\Services\\Tcpip\\Linkage]\nBind=multi:\"\\Device\\A1\",\"B2\"\n"
+            "[ControlSet001\\Services\\A1\\Parameters\\Tcpip]\nEnableDHCP=0\nIPAddress=multi:\"10.0.0.4\",\"10.0.0.5\"\n"
+            "SubnetMask=multi:\"255.0.0.0\"\nDefaultGateway=multi:\"10.0.0.1\"\n")
+    yield "nt4", 10, program, [select % 1 + bind, NT + "]\nCurrentVersion=\"4.0\"\n"]
+    yield "arch", 10, program, [select % 1 + "[ControlSet001\\Control\\Session Manager\\Environment]\n"
+                                "PROCESSOR_ARCHITECTURE=\"AMD64\"\n"]
+    yield "no-version", 10, program, [select % 2]
+    yield "mbr", 10, b"x", \
+        [mounted("xp"), bcd(False, bcd_mbr(0x1234abcd, 1 << 20))]
+    yield "boot-ini", 12, b"[boot loader]\ndefault=multi(0)\\W\n[operating systems]\nmulti(0)\\W=\"XP\"\nC:\\=DOS\n", \
+        [select % 2 + NT + "]\nCurrentVersion=\"5.1\"\n"]
+    yield "never-started", 13, b"x", ["[ControlSet001\\Control]\nPEFirmwareType=1\n[Setup]\nCmdLine=\"x\"\n"]
+    yield "gpt", 11, b"hibr", [mounted("win11"), bcd(True, bcd_gpt(GPT["C"]))]
+    yield "gpt-other", 11, b"HIBR", [mounted("win11"), bcd(True, bcd_gpt(GPT["D"]))]
+    yield "services", 10, b"MZ", [select % 1, "".join(service % x for x in (
+        ("viostor", 1, 0), ("stornvme", 1, 0), ("a", 2, 1), ("b", 4, 2), ("c", 8, 3), ("d", 0x10, 4), ("e", 0x20, 2),
+        ("f", 0x30, 3), ("g", 0x60, 3), ("h", 0x110, 2), ("i", 0xe0, 9), ("storvsc", 1, 0), ("pvscsi", 1, 0)))]
+    yield "updates", 10, b"", [NT + """]
+ProductName="Microsoft Windows XP"
+CurrentVersion="5.1"
+[Microsoft\\Windows NT\\CurrentVersion\\HotFix\\KB898461]
+Installed=1
+"Fix Description"="Update"
+[Microsoft\\Windows NT\\CurrentVersion\\HotFix\\Q147222]
+Installed=0
+[Microsoft\\Updates\\Windows XP\\SP4\\KB915800]
+Description="Hotfix"
+InstalledDate="4/14/2008"
+[%s\\Group Policy\\History\\{35378EAC-683F-11D2-A89A-00C04FBBCFA2}\\0]
+DisplayName="Default"
+[%s\\Group Policy\\History\\{35378EAC-683F-11D2-A89A-00C04FBBCFA2}\\1]
+DisplayName="Second"
+""" % (CV, CV)]
+    for name, version, build, kind, variant in (
+            ("Windows Server 2022 Datacenter", "6.3", "20348", "ServerNT", "Server"), ("Windows 7", "6.1", "7601", "WinNT", "Client"),
+            ("Windows Server 2003 R2", "5.2", "3790", "ServerNT", ""), ("Windows PE", "10.0", "19041", "WinNT", "WindowsPE")):
+        yield "is-" + name.split()[-1].lower(), 10, b"", [
+            NT + "]\nProductName=\"%s\"\nCurrentBuildNumber=\"%s\"\nCurrentVersion=\"%s\"\nInstallationType=\"%s\"\n%s" %
+            (name, build, version, variant, "CurrentMajorVersionNumber=a\nCurrentMinorVersionNumber=0\n" * (int(build) > 9600)), select % 1 +
+            "[ControlSet001\\Control\\ProductOptions]\nProductType=\"%s\"\n[ControlSet001\\Control\\MiniNT]\n" % kind]
+
+
 def seeds(folder):
     """What fuzz_windows.c starts from: a byte that names the parser, then values, or one hive that is all of them."""
     put(folder, "mount-gpt", b"\0DMIO:ID:" + guid(GPT["C"]))
@@ -571,6 +618,7 @@ def seeds(folder):
     put(folder, "group-c", b"\4" + group_c(0x220, "Users", "all", [sid(4), sid(*MACHINE, 1001)]))
     put(folder, "boot.ini", b"\5[boot loader]\ndefault=multi(0)\\W\n[operating systems]\nmulti(0)\\W=\"XP\" /x\nC:\\=DOS /y\n")
     put(folder, "actions", b"\6" + actions("a.exe", "-x"))
+    put(folder, "actions-com", b"\6" + struct.pack("<HIHI", 3, 0, 0x7777, 0) + bytes(range(16)) + bytes(4))
     put(folder, "name", b"\7\\??\\Volume{656b1715-ecf6-11df-92e6-806e6f6e6963}")
     put(folder, "path-drive", b"\x08d:\\windows/..\\Users\\alice")
     put(folder, "path-volume", b"\x08\\\\?\\Volume{656b1715-ecf6-11df-92e6-806e6f6e6963}\\Windows")
@@ -583,6 +631,8 @@ def seeds(folder):
             ("user", [NTUSER, NT + profiles("C:\\Users")]),
             ("bcd", [bcd(True, bcd_mbr(1, 2))])):
         put(folder, name, b"\x09" + hive("\n".join(texts)))
+    for name, kind, other, texts in seeds_systems():
+        put(folder, name, bytes([kind]) + struct.pack("<H", len(other)) + other + hive("\n".join(texts)))
 
 
 if __name__ == "__main__":

@@ -296,7 +296,6 @@ struct index_seek {
 	int (*see)(struct index_seek *s, const struct index_entry *e);
 	struct ntfs *x;
 	/* a name in a directory */
-	const uint16_t *up;
 	uint16_t units[NTFS_MAX_NAME];
 	size_t n_units;
 	bool exact; /* nothing but these very letters */
@@ -370,7 +369,7 @@ static int index_name_cmp(struct index_seek *s, const struct index_entry *e)
 
 	if (!vtr_ntfs_file_name(&name, e->p + 0x10, e->key_len))
 		return -1;
-	return -vtr_ntfs_name_cmp(s->up, s->units, s->n_units, name.name, name.len);
+	return -vtr_ntfs_name_cmp(s->x, s->units, s->n_units, name.name, name.len);
 }
 
 /* Names that differ in case alone may stand side by side: these very letters go before others. */
@@ -406,8 +405,7 @@ int vtr_ntfs_lookup(uint64_t *node, int *type, struct vtr_fs *fs, uint64_t dir, 
 		return -1;
 	if (!(n->flags & NTFS_RECORD_DIRECTORY))
 		return vtr_fail(err, VTR_EUSAGE, "record %" PRIu64 " is no directory", n->ino);
-	s.up = vtr_ntfs_upcase(x, err);
-	if (!s.up)
+	if (vtr_ntfs_upcase(x, err) < 0)
 		return -1;
 	if (units <= 0)
 		return 0;

@@ -58,47 +58,47 @@ int vtr_ntfs_name_units(uint16_t *out, const char *name, size_t len)
 	return n;
 }
 
-/* The table of $UpCase; where it cannot be read, that of ASCII and Latin-1, and a warning. */
-const uint16_t *vtr_ntfs_upcase(struct ntfs *x, struct vtr_error *err)
+/* The table of $UpCase; where it cannot be read, ASCII and Latin-1 have to do, and a warning. */
+int vtr_ntfs_upcase(struct ntfs *x, struct vtr_error *err)
 {
 	NTFS_PUT struct ntfs_node *n = NULL;
-	VTR_FREE uint8_t *raw = NULL;
 	const struct ntfs_attr *a;
 	struct vtr_error local = { 0 };
-	size_t len = 0;
+	size_t len;
 
-	if (x->upcase)
-		return x->upcase;
+	if (x->capitals)
+		return 0;
 	if (vtr_ntfs_node(&n, x, NTFS_UPCASE, &local) == 0) {
 		a = vtr_ntfs_attr(n, NTFS_AT_DATA, "");
 		if (!a || a->size != NAMES_UPCASE_BYTES)
 			vtr_error_set(&local, VTR_ECORRUPT, "it has %" PRIu64 " bytes, expected %u", a ? a->size : 0,
 				      NAMES_UPCASE_BYTES);
 		else
-			(void)vtr_ntfs_slurp(&raw, &len, x, n, a, NAMES_UPCASE_BYTES, &local);
+			(void)vtr_ntfs_slurp(&x->upcase, &len, x, n, a, NAMES_UPCASE_BYTES, &local);
 	}
-	if (!raw && (local.code == VTR_ENOMEM || local.code == VTR_ECANCELLED || local.code == VTR_ELIMIT)) {
+	if (!x->upcase && (local.code == VTR_ENOMEM || local.code == VTR_ECANCELLED || local.code == VTR_ELIMIT)) {
 		if (err)
 			*err = local;
-		return NULL;
+		return -1;
 	}
-	x->upcase = vtr_calloc(65536, sizeof(*x->upcase), err);
+	x->capitals = true;
 	if (!x->upcase)
-		return NULL;
-	for (uint32_t i = 0; i < 65536; i++)
-		x->upcase[i] = raw ? vtr_get_le16(raw + 2 * i)
-			       : (i >= 'a' && i <= 'z') || (i >= 0xe0 && i <= 0xfe && i != 0xf7) ? (uint16_t)(i - 0x20)
-												 : (uint16_t)i;
-	if (!raw)
 		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "ntfs: $UpCase: %s: names are compared by Latin letters alone",
 			 local.text);
-	return x->upcase;
+	return 0;
 }
 
-int vtr_ntfs_name_cmp(const uint16_t *up, const uint16_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+static unsigned names_capital(const uint8_t *up, unsigned c)
+{
+	if (up)
+		return vtr_get_le16(up + 2 * (size_t)c);
+	return (c >= 'a' && c <= 'z') || (c >= 0xe0 && c <= 0xfe && c != 0xf7) ? c - 0x20 : c;
+}
+
+int vtr_ntfs_name_cmp(const struct ntfs *x, const uint16_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 {
 	for (size_t i = 0; i < a_len && i < b_len; i++) {
-		unsigned c = up[a[i]], d = up[vtr_get_le16(b + 2 * i)];
+		unsigned c = names_capital(x->upcase, a[i]), d = names_capital(x->upcase, vtr_get_le16(b + 2 * i));
 
 		if (c != d)
 			return c < d ? -1 : 1;

@@ -199,7 +199,8 @@ struct ntfs {
 	struct ntfs_node *mft_node; /* a reference */
 	struct ntfs_stream *mft;
 	bool mirror;	  /* the MFT's own record is taken from the mirror */
-	uint16_t *upcase; /* 65536; NULL: not read yet */
+	bool capitals;	 /* $UpCase was looked for */
+	uint8_t *upcase; /* 65536 UTF-16LE units; NULL: it cannot be used */
 	struct ntfs_unit unit;
 	bool counted;
 	struct vtr_fs_info info;
@@ -286,8 +287,9 @@ int vtr_ntfs_index_le32(uint8_t *out, size_t value_len, struct ntfs *x, struct n
 size_t vtr_ntfs_name_bytes(char *out, const uint8_t *name, unsigned units);
 /* The other way round: the units, or -1 when there are more than NTFS_MAX_NAME or the bytes are no such text. */
 int vtr_ntfs_name_units(uint16_t *out, const char *name, size_t len);
-const uint16_t *vtr_ntfs_upcase(struct ntfs *x, struct vtr_error *err);
-int vtr_ntfs_name_cmp(const uint16_t *up, const uint16_t *a, size_t a_len, const uint8_t *b, size_t b_len);
+/* Have x->upcase, which names are compared with; it may stay NULL. */
+int vtr_ntfs_upcase(struct ntfs *x, struct vtr_error *err);
+int vtr_ntfs_name_cmp(const struct ntfs *x, const uint16_t *a, size_t a_len, const uint8_t *b, size_t b_len);
 
 /* stat.c */
 /* stat of a node that has no links, devices or attributes of Linux to be looked at: false when it may have. */

@@ -347,7 +347,6 @@ struct stat_streams {
 	void *arg;
 	struct vtr_error *err;
 	/* the one that is sought */
-	const uint16_t *up;
 	uint16_t units[NTFS_MAX_NAME];
 	size_t n_units;
 	uint64_t node;
@@ -385,7 +384,7 @@ static int stat_seek_stream(void *arg, unsigned k, const struct ntfs_attr *a)
 {
 	struct stat_streams *t = arg;
 
-	if (vtr_ntfs_name_cmp(t->up, t->units, t->n_units, a->name, a->name_len) != 0)
+	if (vtr_ntfs_name_cmp(t->x, t->units, t->n_units, a->name, a->name_len) != 0)
 		return 0;
 	t->node = t->n->ino | (uint64_t)k << NTFS_RECORD_BITS;
 	return 1;
@@ -398,8 +397,7 @@ int vtr_ntfs_stream_find(uint64_t *out, struct vtr_fs *fs, uint64_t node, const 
 	NTFS_PUT struct ntfs_node *n = NULL;
 	int units = vtr_ntfs_name_units(t.units, name, len);
 
-	t.up = vtr_ntfs_upcase(t.x, err);
-	if (!t.up || vtr_ntfs_node(&n, t.x, ntfs_ino(node), err) < 0)
+	if (vtr_ntfs_upcase(t.x, err) < 0 || vtr_ntfs_node(&n, t.x, ntfs_ino(node), err) < 0)
 		return -1;
 	t.n = n;
 	t.n_units = units > 0 ? (size_t)units : 0;
