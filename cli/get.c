@@ -3,8 +3,9 @@
  * vitrine get: files and trees out of the guest.
  *
  * What the guest says never decides where something is written. The destination is opened once; each folder below it is
- * opened beneath that without following a link, names are single components, every file is made under a name of its own
- * and renamed when it is whole, and the guest's symbolic links are made after everything else.
+ * opened beneath that without following a link, names are single components, every file is made without a name (where
+ * the host has no such files, under one of its own) and gets its name when it is whole, and the guest's symbolic links are
+ * made after everything else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +90,9 @@ struct get {
 	const char *base; /* the guest's path that is copied, for messages */
 	char *chunk;
 	unsigned temp;
-	bool stop; /* an error ended it */
+	long pid;
+	bool nameless; /* files can be made without a name */
+	bool stop;     /* an error ended it */
 	struct cli_progress progress;
 };
 
@@ -100,9 +103,10 @@ struct get_file {
 	const char *path;
 	int fd;
 	uint64_t size;
-	uint64_t done; /* the end of what was copied */
-	bool told;     /* that a part is lost */
-	bool failed;   /* and nothing of it is kept */
+	uint64_t done;	  /* the end of what was copied */
+	uint64_t written; /* and of what was not left a hole */
+	bool told;	  /* that a part is lost */
+	bool failed;	  /* and nothing of it is kept */
 };
 
 /* --------------------------------------------------------------------------------------------------------- telling */
@@ -338,14 +342,12 @@ static bool get_rename(struct get *g, int fd, const char *temp, const char *name
 		unlinkat(fd, temp, 0);
 		return kept;
 	}
-	/* Where both were names of one file, both are still there. */
-	unlinkat(fd, temp, 0);
 	return true;
 }
 
 static void get_temp_name(struct get *g, char *buf, size_t size)
 {
-	snprintf(buf, size, ".vitrine-%ld-%u", (long)getpid(), g->temp++);
+	snprintf(buf, size, ".vitrine-%ld-%u", g->pid, g->temp++);
 }
 
 /* ---------------------------------------------------------------------------------------------------- metadata */
@@ -457,6 +459,7 @@ static bool get_write(struct get_file *f, const char *p, size_t len, uint64_t of
 		off += (uint64_t)n;
 		len -= (size_t)n;
 	}
+	f->written = off;
 	return true;
 }
 
@@ -538,7 +541,7 @@ static bool get_contents(struct get_file *f)
 		if (!get_copy(f, f->done, f->size - f->done, true))
 			return false;
 	}
-	if (ftruncate(f->fd, (off_t)f->size) < 0) {
+	if (f->written != f->size && ftruncate(f->fd, (off_t)f->size) < 0) {
 		get_host_error(f->g, f->path, "its size");
 		return false;
 	}
@@ -561,6 +564,9 @@ static bool get_hard_link(struct get *g, int fd, const char *name, const char *f
 		get_temp_name(g, temp, sizeof(temp));
 		linked = linkat(from, strchr(first, '/') + 1, to, temp, 0) == 0;
 		*done = linked && get_rename(g, to, temp, name, path);
+		/* Where both were names of one file, both are still there. */
+		if (*done)
+			unlinkat(to, temp, 0);
 	}
 	close(to);
 	return linked;
@@ -584,10 +590,80 @@ static void get_remember(struct get *g, const struct vtr_entry *e, size_t dir, c
 	free(key);
 }
 
-static void get_regular(struct get *g, int fd, size_t dir, const char *name, const struct vtr_entry *e,
-			const char *path)
+/* Give a file that has no name one. False, and errno. */
+static bool get_link(int file, int dir, const char *name)
 {
-	struct get_file f = { .g = g, .place = e->place, .path = path, .fd = -1, .size = e->st.size };
+	char proc[40];
+
+	if (linkat(file, "", dir, name, AT_EMPTY_PATH) == 0)
+		return true;
+	if (errno != ENOENT)
+		return false;
+	/* Older kernels want a privilege for that. */
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", file);
+	return linkat(AT_FDCWD, proc, dir, name, AT_SYMLINK_FOLLOW) == 0;
+}
+
+/* A file to write to: *temp is empty when it has no name. -1, and errno. */
+static int get_make_file(struct get *g, int dir, char *temp, size_t size)
+{
+	const int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+	int fd;
+
+	temp[0] = 0;
+	if (g->nameless) {
+		fd = openat(dir, ".", flags | O_TMPFILE, 0600);
+		if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT))
+			return fd;
+		g->nameless = false;
+	}
+	for (unsigned i = 0; i < GET_TEMP_TRIES; i++) {
+		get_temp_name(g, temp, size);
+		fd = openat(dir, temp, flags | O_CREAT | O_EXCL, 0600);
+		if (fd >= 0 || errno != EEXIST)
+			break;
+	}
+	return fd;
+}
+
+/*
+ * Name a whole file. *temp: the name that it has; it has that no more. Checked: what has its own name may be replaced;
+ * else nothing had it.
+ */
+static bool get_publish(struct get *g, int file, char *temp, size_t size, int fd, const char *name,
+			const struct vtr_entry *e, const char *path, bool checked)
+{
+	bool named = temp[0] != 0;
+
+	if (!named && get_link(file, fd, name))
+		return true;
+	if (!named && (errno != EEXIST || g->no_clobber)) {
+		if (errno != EEXIST)
+			get_host_error(g, path, "naming it");
+		return errno == EEXIST;
+	}
+	if (!checked && get_may_replace(g, fd, name, e, path) <= 0) {
+		if (named)
+			unlinkat(fd, temp, 0);
+		return false;
+	}
+	for (unsigned i = 0; !named && i < GET_TEMP_TRIES; i++) {
+		get_temp_name(g, temp, size);
+		named = get_link(file, fd, temp);
+		if (!named && errno != EEXIST)
+			break;
+	}
+	if (!named) {
+		get_host_error(g, path, "naming it");
+		return false;
+	}
+	return get_rename(g, fd, temp, name, path);
+}
+
+static void get_regular(struct get *g, int fd, size_t dir, const char *name, const struct vtr_entry *e,
+			const char *path, bool checked)
+{
+	struct get_file f = { .g = g, .place = e->place, .path = path, .size = e->st.size };
 	char temp[64];
 
 	if (e->st.size > g->max[GET_FILE]) {
@@ -597,24 +673,22 @@ static void get_regular(struct get *g, int fd, size_t dir, const char *name, con
 	}
 	if (!get_count(g, GET_BYTES, e->st.size, path))
 		return;
-	for (unsigned i = 0; f.fd < 0 && i < GET_TEMP_TRIES; i++) {
-		get_temp_name(g, temp, sizeof(temp));
-		f.fd = openat(fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (f.fd < 0 && errno != EEXIST)
-			break;
-	}
+	f.fd = get_make_file(g, fd, temp, sizeof(temp));
 	if (f.fd < 0) {
 		get_host_error(g, path, "making it");
 		return;
 	}
-	if (get_contents(&f)) {
+	if (get_contents(&f))
 		get_set_meta(g, f.fd, &e->place, &e->st, path);
-		if (!g->stop && get_rename(g, fd, temp, name, path)) {
-			get_remember(g, e, dir, name);
-			get_verbose(g, path);
-		}
+	else
+		f.failed = true;
+	if (f.failed || g->stop) {
+		if (temp[0])
+			unlinkat(fd, temp, 0);
+	} else if (get_publish(g, f.fd, temp, sizeof(temp), fd, name, e, path, checked)) {
+		get_remember(g, e, dir, name);
+		get_verbose(g, path);
 	}
-	unlinkat(fd, temp, 0);
 	close(f.fd);
 }
 
@@ -666,14 +740,17 @@ static void get_symlink(struct get *g, int fd, size_t dir, const char *name, con
 static void get_write_entry(struct get *g, size_t dir, const char *name, const struct vtr_entry *e, const char *path)
 {
 	const char *first;
-	int fd = get_fd(g, dir), may;
-	bool done;
+	int fd = get_fd(g, dir), may = 1;
+	bool done, checked;
 
 	if (fd < 0) {
 		get_host_error(g, path, "its directory");
 		return;
 	}
-	may = get_may_replace(g, fd, name, e, path);
+	/* In a folder that was made here, only what the guest has twice is there before it. */
+	checked = e->st.type != VTR_TYPE_FILE || e->st.nlink > 1 || g->dirs[dir].there;
+	if (checked)
+		may = get_may_replace(g, fd, name, e, path);
 	if (may == 0 && !g->no_clobber)
 		get_remember(g, e, dir, name); /* it is the same */
 	if (may <= 0)
@@ -693,7 +770,7 @@ static void get_write_entry(struct get *g, size_t dir, const char *name, const s
 		}
 	}
 	if (e->st.type == VTR_TYPE_FILE)
-		get_regular(g, fd, dir, name, e, path);
+		get_regular(g, fd, dir, name, e, path, checked);
 	else if (e->st.type == VTR_TYPE_SYMLINK)
 		get_symlink(g, fd, dir, name, e, path);
 	else
@@ -1153,7 +1230,7 @@ static int get_run(int argc, char **argv)
 		{ "max-file", required_argument, NULL, GET_LIMIT + GET_FILE },
 		{ 0 },
 	};
-	struct get g = { .root_fd = -1, .open_fd = -1 };
+	struct get g = { .root_fd = -1, .open_fd = -1, .pid = (long)getpid() };
 	struct vtr_tree *t;
 	char *as = NULL;
 
@@ -1168,6 +1245,8 @@ static int get_run(int argc, char **argv)
 	g.owner = g.owner || (g.preserve && geteuid() == 0);
 	if (g.preserve && !g.xattrs)
 		g.xattrs = GET_XATTRS_USER;
+	/* Where a privilege is wanted to name a file by its descriptor, it is named by this. */
+	g.nameless = access("/proc/self/fd", X_OK) == 0;
 	cli_progress_begin(&g.progress);
 	g.chunk = malloc(GET_CHUNK);
 	t = g.chunk ? cli_tree(&g.c) : NULL;
