@@ -3,10 +3,10 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#define CREW_MAX 8u
+#define CREW_MAX 7u
 #define CREW_WAKE 8u /* jobs that are worth waking a thread for */
 
 struct cli_crew {
@@ -15,7 +15,7 @@ struct cli_crew {
 	uint64_t next, end; /* the job that is taken next; how many were added */
 	bool *is_done;	    /* of the last `room` jobs */
 	unsigned room, idle;
-	bool quit, waited_for;
+	bool quit, waited_for, in_turn;
 	cli_crew_fn *work;
 	void *arg;
 	unsigned n;
@@ -53,23 +53,29 @@ static void *crew_thread(void *arg)
 	return NULL;
 }
 
-struct cli_crew *cli_crew_new(unsigned threads, unsigned room, cli_crew_fn *work, void *arg)
+struct cli_crew *cli_crew_new(uint64_t threads, unsigned room, bool in_turn, cli_crew_fn *work, void *arg)
 {
 	struct cli_crew *c = calloc(1, sizeof(*c));
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	sigset_t all, old;
 
 	if (!c)
 		return NULL;
+	if (threads == 0)
+		threads = cpus > 0 ? (uint64_t)cpus : 1;
+	if (in_turn && threads > 2)
+		threads = 2;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);
 	pthread_cond_init(&c->done, NULL);
 	c->is_done = calloc(room, sizeof(*c->is_done));
 	c->room = room;
+	c->in_turn = in_turn;
 	c->work = work;
 	c->arg = arg;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (c->is_done && c->n < threads && c->n < CREW_MAX &&
+	while (c->is_done && c->n + 1 < threads && c->n < CREW_MAX &&
 	       pthread_create(&c->threads[c->n], NULL, crew_thread, c) == 0)
 		c->n++;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -85,7 +91,7 @@ void cli_crew_add(struct cli_crew *c)
 
 	pthread_mutex_lock(&c->lock);
 	c->is_done[c->end++ % c->room] = false;
-	wake = c->idle > 0 && c->end - c->next >= CREW_WAKE;
+	wake = c->idle > 0 && (c->in_turn || c->end - c->next >= CREW_WAKE);
 	pthread_mutex_unlock(&c->lock);
 	if (wake)
 		pthread_cond_signal(&c->wake);
@@ -95,7 +101,7 @@ void cli_crew_wait(struct cli_crew *c, uint64_t job)
 {
 	pthread_mutex_lock(&c->lock);
 	while (!c->is_done[job % c->room]) {
-		if (c->next < c->end) {
+		if (c->next < c->end && !c->in_turn) {
 			crew_do_one(c);
 			continue;
 		}

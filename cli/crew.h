@@ -3,6 +3,7 @@
 #ifndef VTR_CLI_CREW_H
 #define VTR_CLI_CREW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -13,10 +14,14 @@
 struct cli_crew;
 typedef void cli_crew_fn(void *arg, uint64_t job);
 
-/* NULL: no thread can be had. A few jobs wait for more of them, or for cli_crew_wait(). */
-struct cli_crew *cli_crew_new(unsigned threads, unsigned room, cli_crew_fn *work, void *arg);
+/*
+ * At most `threads`, which is the limit of that name: 0 for as many as there are processors; the caller is one of them. A
+ * few jobs wait for more, or for cli_crew_wait(). In turn: a single thread does all jobs in their order, and at once.
+ * NULL: one thread is all that there is, or that can be had.
+ */
+struct cli_crew *cli_crew_new(uint64_t threads, unsigned room, bool in_turn, cli_crew_fn *work, void *arg);
 void cli_crew_add(struct cli_crew *c);
-/* Returns when a job is done; the caller does jobs, too, as long as there are some. */
+/* Returns when a job is done. The caller does jobs meanwhile, too, unless they are done in turn. */
 void cli_crew_wait(struct cli_crew *c, uint64_t job);
 /* All jobs are done. */
 void cli_crew_free(struct cli_crew *c);

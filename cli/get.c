@@ -31,7 +31,6 @@ extern const struct cli_verb cli_verb_get;
 #define GET_TEMP_TRIES 100u
 #define GET_JOBS 32u
 #define GET_JOB_MAX (1u << 20) /* the largest file that is written by the crew */
-#define GET_THREADS 8u
 
 enum { GET_DEVICES = CLI_LONG, GET_SETID, GET_OWNER, GET_XATTRS, GET_LIMIT }; /* the limits follow */
 enum { GET_XATTRS_NONE, GET_XATTRS_USER, GET_XATTRS_ALL };
@@ -800,16 +799,8 @@ static bool get_gather(char *buf, const struct vtr_entry *e)
 
 static bool get_have_crew(struct get *g)
 {
-	uint64_t n = g->c.limits.threads;
-
 	if (!g->crew && !g->crewless) {
-		if (n == 0) {
-			long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-			n = cpus > 0 ? (uint64_t)cpus : 1;
-		}
-		n = n < GET_THREADS ? n : GET_THREADS;
-		g->crew = n > 1 ? cli_crew_new((unsigned)n - 1, GET_JOBS, get_work, g) : NULL;
+		g->crew = cli_crew_new(g->c.limits.threads, GET_JOBS, false, get_work, g);
 		g->crewless = !g->crew;
 	}
 	return !g->crewless;
