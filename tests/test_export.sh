@@ -143,6 +143,8 @@ for x, y in zip(ours, ours[1:]):
     if all(same) and x.get("offset", -1) + x["length"] == y.get("offset", -2) and x["file"] == y["file"]:
         sys.exit("%s and %s are not joined" % (x, y))
 X
+# What the host tells of holes is the same before and after it has written them back only where they are written back.
+sync a.raw
 for image in base.qcow2 top.qcow2 over.qcow2 third.qcow2 small.qcow2 full.qcow2 sub.qcow2 a.qcow2 a.raw new.qcow2 \
 	threads-1.qcow2; do
 	format=${image##*.}
