@@ -4,12 +4,13 @@
 # changes nothing and opens nothing but what it was given.
 set -euo pipefail
 
+# shellcheck source=tests/environment.sh
+. "$(dirname "$0")/environment.sh"
 V=${VTR_COMMAND:-build/release/vitrine}
 V=$(realpath "$V")
 for tool in mke2fs debugfs sfdisk qemu-img python3 sha256sum; do
-	PATH=$PATH:/sbin:/usr/sbin command -v "$tool" >/dev/null || { echo "skip: no $tool"; exit 77; }
+	command -v "$tool" >/dev/null || { echo "skip: no $tool"; exit 77; }
 done
-export PATH=$PATH:/sbin:/usr/sbin LC_ALL=C.UTF-8 TZ=UTC
 T=$(mktemp -d)
 [ -n "${KEEP:-}" ] || trap 'rm -rf "$T"' EXIT
 cd "$T"
@@ -180,7 +181,12 @@ ok
 # --- export
 expect 0 "$V" export disk.qcow2 new.raw
 cmp new.raw disk.raw
-[ "$(stat -c %b new.raw)" -le "$(stat -c %b disk.raw)" ] || die "export is not sparse"
+# Where the host has holes, and allocates at once, a disk that is nearly all zeros takes little.
+truncate -s 32M hole
+if [ "$(stat -c %b hole)" -lt 1024 ]; then
+	sync new.raw
+	[ $(($(stat -c '%b * %B' new.raw))) -lt $((16 << 20)) ] || die "export is not sparse"
+fi
 expect 1 "$V" export disk.qcow2 new.raw
 has err "--force"
 expect 0 "$V" export -f disk.qcow2 new.raw
