@@ -533,7 +533,11 @@ struct vtr_fs_info {
 
 struct vtr_fs;
 
-/* Open the filesystem of a block source. type: a driver's name, or NULL to recognise it. VTR_ENOTFOUND: none known. */
+/*
+ * Open the filesystem of a block source, to which it keeps a reference. type: a driver's name ("ext", "ntfs"), or NULL to
+ * recognise it. VTR_ENOTFOUND: none known; VTR_EAMBIGUOUS: it has the signs of two; VTR_EUNSUPPORTED: one that is
+ * recognised and not read, or a feature of it; VTR_EUSAGE: no driver has this name.
+ */
 VTR_API int vtr_fs_open(struct vtr_fs **out, struct vtr_blk *b, const char *type, struct vtr_error *err);
 VTR_API struct vtr_fs *vtr_fs_ref(struct vtr_fs *fs);
 VTR_API void vtr_fs_unref(struct vtr_fs *fs); /* NULL is fine */

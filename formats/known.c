@@ -5,40 +5,22 @@
  */
 #include <string.h>
 
+#include "base/checked.h"
 #include "formats/format.h"
 
-static bool known_at(const uint8_t *bytes, size_t len, size_t at, const char *magic, size_t n)
+/* A property list of this type; the bytes of the disk lie in other files, its bands. */
+static int sparsebundle_probe(const struct vtr_probe *p)
 {
-	return at <= len && n <= len - at && memcmp(bytes + at, magic, n) == 0;
-}
+	static const char xml[] = "<?xml", type[] = "com.apple.diskimage.sparsebundle";
 
-#define HEAD(at, magic)                                                                                                \
-	(known_at(p->head, p->head_len, (at), "" magic, sizeof(magic) - 1) ? 8 * (int)(sizeof(magic) - 1) : 0)
-/* back: bytes before the end of the file */
-#define TAIL(back, magic)                                                                                              \
-	(p->tail_len >= (back) && known_at(p->tail, p->tail_len, p->tail_len - (back), "" magic, sizeof(magic) - 1)    \
-		 ? 8 * (int)(sizeof(magic) - 1)                                                                        \
-		 : 0)
-
-#define KNOWN(id, text, title_text, bits) KNOWN_NAMED(id, text, title_text, bits, NULL)
-#define KNOWN_NAMED(id, text, title_text, bits, by_name)                                                               \
-	static int id##_probe(const struct vtr_probe *p)                                                               \
-	{                                                                                                              \
-		return (bits);                                                                                         \
-	}                                                                                                              \
-	extern const struct vtr_format vtr_format_##id;                                                                \
-	const struct vtr_format vtr_format_##id = {                                                                    \
-		.name = (text), .title = (title_text), .probe = id##_probe, .named = (by_name)                         \
-	}
-
-/* A property list of which this is the type; the bytes of the disk lie in other files. */
-static bool known_in(const struct vtr_probe *p, const char *text)
-{
-	return memmem(p->head, p->head_len < 4096 ? p->head_len : 4096, text, strlen(text)) != NULL;
+	return p->head_len >= sizeof(xml) - 1 && memcmp(p->head, xml, sizeof(xml) - 1) == 0 &&
+			       memmem(p->head, VTR_MIN(p->head_len, (size_t)4096), type, sizeof(type) - 1)
+		       ? 128
+		       : 0;
 }
 
 /* The empty file that marks the folder. */
-static bool known_token(const struct vtr_open *o)
+static bool sparsebundle_named(const struct vtr_open *o)
 {
 	static const char end[] = ".sparsebundle/token";
 	size_t n = o->path ? strlen(o->path) : 0;
@@ -46,5 +28,7 @@ static bool known_token(const struct vtr_open *o)
 	return o->file->size == 0 && n >= sizeof(end) - 1 && strcmp(o->path + n - (sizeof(end) - 1), end) == 0;
 }
 
-KNOWN_NAMED(sparsebundle, "sparsebundle", "Apple sparse bundle",
-	    HEAD(0, "<?xml") && known_in(p, "com.apple.diskimage.sparsebundle") ? 128 : 0, known_token);
+extern const struct vtr_format vtr_format_sparsebundle;
+const struct vtr_format vtr_format_sparsebundle = {
+	.name = "sparsebundle", .title = "Apple sparse bundle", .probe = sparsebundle_probe, .named = sparsebundle_named
+};

@@ -37,7 +37,6 @@
 #define QCOW2_EXT_BACKING_FORMAT 0xe2792acau
 #define QCOW2_EXT_FEATURES 0x6803f857u
 #define QCOW2_EXT_BITMAPS 0x23852875u
-#define QCOW2_EXT_CRYPTO 0x0537be77u
 #define QCOW2_EXT_DATA_FILE 0x44415441u
 
 #define QCOW2_OFFSET_MASK 0x00fffffffffffe00u /* of L1 and standard L2 entries */

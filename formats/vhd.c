@@ -560,9 +560,8 @@ static int vhd_make_info(struct vhd *v, struct vtr_error *err)
 	im->info.creator = vhd_creator(v, err);
 	if (!im->info.id || !im->info.creator || vtr_image_prop_text(im, "creator_host", "written on", os, err) < 0 ||
 	    vtr_image_prop_text(im, "created", "created", vhd_time_text(im, v->f.created, err), err) < 0 ||
-	    vtr_image_prop_text(im, "geometry", "geometry",
-				vtr_image_textf(im, err, "%u cylinders, %u heads, %u sectors", v->f.cylinders,
-						v->f.heads, v->f.sectors),
+	    vtr_image_prop_text(im, "geometry", "geometry (CHS)",
+				vtr_image_textf(im, err, "%u/%u/%u", v->f.cylinders, v->f.heads, v->f.sectors),
 				err) < 0 ||
 	    vtr_image_prop_bytes(im, "current_size", "current size", v->f.size, err) < 0 ||
 	    vtr_image_prop_bytes(im, "original_size", "original size", v->f.original, err) < 0 ||

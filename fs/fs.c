@@ -106,8 +106,9 @@ int vtr_fs_open_among(struct vtr_fs **out, struct vtr_blk *b, const char *type, 
 		if (!d)
 			return vtr_fail(err, VTR_ENOTFOUND, "no filesystem is recognised");
 		if (second)
-			return vtr_fail(err, VTR_EAMBIGUOUS, "it has the signs of %s and of %s: name one", d->title,
-					second->title);
+			return vtr_fail(err, VTR_EAMBIGUOUS,
+					"it has the signs of %s and of %s: its type must be named, \"%s\" or \"%s\"",
+					d->title, second->title, d->name, second->name);
 	}
 	if (!d->open)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s is recognised, and not read", d->title);

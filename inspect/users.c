@@ -27,7 +27,6 @@ struct users_shadow {
 struct users {
 	struct users_shadow *shadow; /* sorted by name */
 	size_t n, cap;
-	char *shadow_text;
 	uint64_t lastlog_size;
 	unsigned lastlog_record; /* bytes; 0: there is no lastlog */
 };

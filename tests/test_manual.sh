@@ -383,7 +383,7 @@ for command, shown in examples(blocks):
 # --------------------------------------------------------------------------------------- names of drivers, and files
 
 text = read("docs/formats.md")
-drivers = re.findall(r"^KNOWN\(\w+, \"(\S+)\", \"", read("formats/known.c") + read("fs/known.c"), re.M)
+drivers = re.findall(r"^KNOWN\(\w+, \"(\S+)\", \"", read("fs/known.c"), re.M)
 drivers += re.findall(r"^KNOWN\((\w+), \"", read("partitions/known.c"), re.M)
 drivers += re.findall(r"^#define (?:FORMATS|PARTITIONS|DRIVERS)\(X\) +(?:\\\s+)?X\((\w+)\)",
                       read("formats/formats.c") + read("partitions/partitions.c") + read("fs/fs.c"), re.M)

@@ -662,7 +662,7 @@ static void the_footer_is_told(void **state)
 	assert_string_equal("Windows", prop(o.disk, "creator_host")->text);
 	/* date -u -d @1646684800 */
 	assert_string_equal("2022-03-07T20:26:40Z", prop(o.disk, "created")->text);
-	assert_string_equal("10 cylinders, 4 heads, 17 sectors", prop(o.disk, "geometry")->text);
+	assert_string_equal("10/4/17", prop(o.disk, "geometry")->text);
 	assert_int_equal(12345678, prop(o.disk, "original_size")->number);
 	assert_true(prop(o.disk, "temporary")->number);
 	assert_string_equal("0x3", prop(o.disk, "features")->text);

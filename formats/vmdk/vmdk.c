@@ -391,7 +391,7 @@ static int vmdk_make_info(struct vmdk *v, bool embedded, struct vtr_error *err)
 	    vmdk_prop(v, "hw_version", "hardware version", d->hw_version, err) < 0 ||
 	    vmdk_prop(v, "tools_version", "tools version", d->tools_version, err) < 0 ||
 	    vmdk_prop(v, "tools_install_type", "tools type", d->tools_install, err) < 0 ||
-	    vmdk_prop_geometry(v, "geometry", "geometry", d->cylinders, d->heads, d->sectors, err) < 0 ||
+	    vmdk_prop_geometry(v, "geometry", "geometry (CHS)", d->cylinders, d->heads, d->sectors, err) < 0 ||
 	    vmdk_prop_geometry(v, "bios_geometry", "BIOS geometry", d->bios_cylinders, d->bios_heads, d->bios_sectors,
 			       err) < 0 ||
 	    vmdk_prop(v, "long_content_id", "long content id", d->long_content_id, err) < 0 ||

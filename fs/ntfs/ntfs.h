@@ -262,6 +262,8 @@ void vtr_ntfs_pass_done(struct ntfs *x);
 /* stream.c: the bytes of attributes */
 int vtr_ntfs_stream(struct ntfs_stream **out, struct ntfs *x, struct ntfs_node *n, const struct ntfs_attr *head,
 		    struct vtr_error *err);
+/* The index of the first run that ends after vcn; s->n: none does. */
+size_t vtr_ntfs_run_at(const struct ntfs_stream *s, uint64_t vcn);
 /* len bytes that lie within the stream, as they are stored: neither unpacked nor cut at the valid length. */
 int vtr_ntfs_stored(struct ntfs *x, const struct ntfs_stream *s, uint64_t off, uint8_t *buf, size_t len, bool meta,
 		    struct vtr_error *err);

@@ -50,20 +50,11 @@ static int lznt1_stored(uint64_t *out, const struct ntfs *x, const struct ntfs_s
 {
 	uint64_t stored = 0, at = vcn;
 	bool hole = false;
-	size_t lo = 0, hi = s->n;
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
+	for (size_t i = vtr_ntfs_run_at(s, vcn); i < s->n && at < vcn + clusters; i++) {
+		uint64_t n = VTR_MIN(s->runs[i].vcn + s->runs[i].len, vcn + clusters) - at;
 
-		if (s->runs[mid].vcn + s->runs[mid].len <= vcn)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < s->n && at < vcn + clusters; lo++) {
-		uint64_t n = VTR_MIN(s->runs[lo].vcn + s->runs[lo].len, vcn + clusters) - at;
-
-		if (s->runs[lo].lcn == NTFS_HOLE) {
+		if (s->runs[i].lcn == NTFS_HOLE) {
 			hole = true;
 		} else {
 			if (hole)

@@ -11,7 +11,6 @@
 
 #define SECURITY_HEADER 20u	   /* of an entry in $SDS */
 #define SECURITY_COPY (256u << 10) /* each entry is there again, this much further on */
-#define SECURITY_SE_SELF_RELATIVE 0x8000u
 
 /* MS-DTYP has no word on it: each 4 bytes are added to what was, turned left by 3. */
 static uint32_t security_hash(const uint8_t *p, size_t len)

@@ -124,8 +124,7 @@ int vtr_ntfs_stream(struct ntfs_stream **out, struct ntfs *x, struct ntfs_node *
 	return 0;
 }
 
-/* The run that vcn lies in, or NULL. */
-static const struct ntfs_run *stream_run(const struct ntfs_stream *s, uint64_t vcn)
+size_t vtr_ntfs_run_at(const struct ntfs_stream *s, uint64_t vcn)
 {
 	size_t lo = 0, hi = s->n;
 
@@ -137,7 +136,15 @@ static const struct ntfs_run *stream_run(const struct ntfs_stream *s, uint64_t v
 		else
 			hi = mid;
 	}
-	return lo < s->n && s->runs[lo].vcn <= vcn ? &s->runs[lo] : NULL;
+	return lo;
+}
+
+/* The run that vcn lies in, or NULL. */
+static const struct ntfs_run *stream_run(const struct ntfs_stream *s, uint64_t vcn)
+{
+	size_t i = vtr_ntfs_run_at(s, vcn);
+
+	return i < s->n && s->runs[i].vcn <= vcn ? &s->runs[i] : NULL;
 }
 
 int vtr_ntfs_stored(struct ntfs *x, const struct ntfs_stream *s, uint64_t off, uint8_t *buf, size_t len, bool meta,
