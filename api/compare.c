@@ -22,6 +22,7 @@ struct compare_piece {
 struct compare {
 	struct vtr_blk *blk[2];
 	uint64_t at, size;
+	uint64_t steps; /* holes of both */
 	uint8_t *buf;
 	size_t cap;
 	struct compare_piece pieces[COMPARE_PIECES];
@@ -62,7 +63,7 @@ static int compare_next(struct compare_piece *out, struct compare *c, struct vtr
 			if (len > 0)
 				break;
 			c->at += e[0].len;
-			if (vtr_ctx_check(c->blk[0]->ctx, err) < 0)
+			if (vtr_tick(c->blk[0]->ctx, &c->steps, 1, err) < 0)
 				return -1;
 			continue;
 		}

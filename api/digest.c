@@ -123,6 +123,9 @@ static int digest_file(struct digest_batch *b, size_t i, struct vtr_digest *out,
 	r = vtr_fs_stat(&st, p.fs, p.node, err);
 	if (r == 0 && st.type != VTR_TYPE_FILE)
 		r = vtr_fail(err, VTR_EUSAGE, "a %s, not a file", vtr_type_noun(st.type));
+	/* Holes take as long as bytes do. */
+	if (r == 0)
+		r = VTR_OVER(p.fs->ctx, file, st.size, "bytes of a file", err);
 	if (r == 0 && by_extents)
 		r = vtr_fs_extents(p.fs, p.node, digest_keep, &m, err);
 	if (r < 0 && by_extents && err->code == VTR_EUNSUPPORTED) { /* compressed: nothing lies anywhere as it is */

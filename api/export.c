@@ -60,6 +60,7 @@ struct export
 	EVP_MD_CTX *md;
 	size_t cap;	    /* bytes of a batch */
 	uint64_t max_zeros; /* the same of zeros, where they take time */
+	uint64_t steps;	    /* holes joined to others: tables that many parts share have them without end */
 	struct export_batch batches[2], *now, *before;
 };
 
@@ -91,10 +92,11 @@ static int export_piece_at(struct export_piece *out, struct export *x, struct vt
 		return -1;
 	if (export_is_hole(&e)) {
 		len = e.len;
-		while (len < left) {
-			if (vtr_blk_extent(&e, x->blk, at + len, err) < 0)
+		while (len < left && len < x->max_zeros) {
+			if (vtr_tick(x->blk->ctx, &x->steps, 1, err) < 0 ||
+			    vtr_blk_extent(&e, x->blk, at + len, err) < 0)
 				return -1;
-			if (!export_is_hole(&e) || vtr_ctx_check(x->blk->ctx, NULL) < 0)
+			if (!export_is_hole(&e))
 				break;
 			len += e.len;
 		}

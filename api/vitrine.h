@@ -108,7 +108,9 @@ VTR_API const char *vtr_code_name(int code);
  *	records		records of one kind of one system: users, services, …
  *	hive		bytes of a registry hive, which are held in memory as they are read
  *	snapshots	internal snapshots of one image
- *	spool		bytes of one compressed image that are kept, decompressed, in a temporary file
+ *	spool		bytes of compressed images that one context keeps, decompressed, in a temporary file; zeros, which take no
+ *			room, count a fourth
+ *	file		bytes of one file that are produced one by one, holes too: to hash, to print
  *	threads		worker threads of one context; 0: as many as there are processors, at most 8
  */
 #define VTR_LIMITS(X)                                                                                                  \
@@ -134,6 +136,7 @@ VTR_API const char *vtr_code_name(int code);
 	X(hive, 512 << 20)                                                                                             \
 	X(snapshots, 65536)                                                                                            \
 	X(spool, 17179869184)                                                                                          \
+	X(file, 1099511627776)                                                                                         \
 	X(threads, 0)
 
 struct vtr_limits {
@@ -375,9 +378,9 @@ struct vtr_image_usage {
 	uint64_t absent;     /* bytes that it says nothing of: the parent's, or zeros */
 	uint64_t compressed; /* bytes of data that are stored compressed */
 	uint64_t plain;	     /* bytes of data that lie in a file as they are */
-	uint64_t
-		unaligned; /* bytes of plain: their offsets on the disk and in the file differ by no multiple of 4096 */
-	uint64_t blocks;   /* clusters (of 4096 bytes, where the format has none) that plain takes */
+	/* bytes of plain: their offsets on the disk and in the file differ by no multiple of 4096 */
+	uint64_t unaligned;
+	uint64_t blocks;    /* clusters (of 4096 bytes, where the format has none) that plain takes */
 	uint64_t fragments; /* of plain */
 	uint64_t extents;   /* that were looked at */
 	bool whole;	    /* false: there are more extents, and the numbers are of the first ones */
@@ -974,8 +977,8 @@ struct vtr_key {
 	uint32_t id;
 	const char *name; /* UTF-8, a NUL after it; the root's is nowhere shown */
 	size_t name_len;
-	const char
-		*path; /* walks, searches and what was deleted: from the root, "\\Microsoft\\Windows NT"; else NULL */
+	/* walks, searches and what was deleted: from the root, "\\Microsoft\\Windows NT"; else NULL */
+	const char *path;
 	size_t path_len;
 	unsigned depth;		/* in a walk; 0: its start */
 	const char *class_name; /* UTF-8; NULL: it has none */
@@ -1084,8 +1087,8 @@ VTR_API int vtr_hive_walk(struct vtr_hive *h, uint32_t key, vtr_key_fn *fn, void
 #define VTR_SEARCH_WHOLE (1u << 3)  /* all of it is the text, not a part */
 
 /*
- * Look for a text, without regard to case, in a key and all below it. fn gets the key, and the value (NULL: the key's own
- * name has it).
+ * Look for a text, without regard to case, in a key and all below it: in what flags (VTR_SEARCH_…) say, in all three
+ * when they say none. fn gets the key, and the value (NULL: the key's own name has it).
  */
 typedef int vtr_search_fn(void *arg, const struct vtr_key *key, const struct vtr_value *value);
 VTR_API int vtr_hive_search(struct vtr_hive *h, uint32_t key, const char *text, unsigned flags, vtr_search_fn *fn,

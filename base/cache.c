@@ -2,7 +2,8 @@
 /*
  * The block cache: a hash table with chains and a list in order of use, both of slot numbers, under one lock. A block
  * is filled outside the lock into fresh memory and enters the table complete; whoever misses a block that is being
- * filled waits for it. Those who wait hold no block, so that they cannot wait for each other.
+ * filled waits for it. No more blocks are filled at once than the cache may hold: blocks may be large, and threads
+ * many. Those who wait hold no block, so that they cannot wait for each other.
  */
 #include "base/cache.h"
 
@@ -30,6 +31,7 @@ struct vtr_cache {
 	pthread_mutex_t lock;
 	pthread_cond_t filled;
 	struct cache_filling *filling;
+	uint32_t n_filling;
 	vtr_cache_fill *fill;
 	void *arg;
 	size_t block_len;
@@ -175,6 +177,21 @@ static bool cache_is_filling(const struct vtr_cache *c, uint64_t key)
 	return f != NULL;
 }
 
+/* Under the lock: memory for a block; NULL: none is left over. A cache of one block has no room for a second. */
+static uint8_t *cache_take_spare(struct vtr_cache *c)
+{
+	uint8_t *block = c->spare;
+
+	c->spare = NULL;
+	if (!block && c->n == 1 && c->used == 1) {
+		block = c->slots[0].block;
+		*cache_bucket(c, c->slots[0].key) = CACHE_NONE;
+		c->newest = c->oldest = CACHE_NONE;
+		c->used = 0;
+	}
+	return block;
+}
+
 /* The block is in memory that is nobody's: put it in, or keep the memory. NULL: there is none. */
 static void cache_finish(struct vtr_cache *c, struct cache_filling *own, uint8_t *block, bool good)
 {
@@ -184,6 +201,7 @@ static void cache_finish(struct vtr_cache *c, struct cache_filling *own, uint8_t
 	while (*at != own)
 		at = &(*at)->next;
 	*at = own->next;
+	c->n_filling--;
 	if (good) {
 		cache_insert(c, own->key, block);
 		block = NULL;
@@ -201,7 +219,7 @@ int vtr_cache_read(struct vtr_cache *c, uint64_t key, size_t at, void *buf, size
 
 	pthread_mutex_lock(&c->lock);
 	/* When it could not be filled, the next one tries, and has an error of its own. */
-	while (!(have = cache_copy(c, key, at, buf, len)) && cache_is_filling(c, key))
+	while (!(have = cache_copy(c, key, at, buf, len)) && (cache_is_filling(c, key) || c->n_filling == c->n))
 		pthread_cond_wait(&c->filled, &c->lock);
 	if (have) {
 		pthread_mutex_unlock(&c->lock);
@@ -209,8 +227,8 @@ int vtr_cache_read(struct vtr_cache *c, uint64_t key, size_t at, void *buf, size
 	}
 	own.next = c->filling;
 	c->filling = &own;
-	block = c->spare;
-	c->spare = NULL;
+	c->n_filling++;
+	block = cache_take_spare(c);
 	pthread_mutex_unlock(&c->lock);
 
 	if (!block && !(block = malloc(c->block_len)))

@@ -14,7 +14,10 @@ struct vtr_cache;
 /* Fill block (len bytes) for key. */
 typedef int vtr_cache_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err);
 
-/* A cache of at most slots blocks of block_len bytes. Memory is taken as blocks come in. */
+/*
+ * A cache of at most slots blocks of block_len bytes; as many more may be in the course of being filled, but where slots
+ * is 1. Memory is taken as blocks come in.
+ */
 struct vtr_cache *vtr_cache_new(size_t block_len, size_t slots, vtr_cache_fill *fill, void *arg, struct vtr_error *err);
 void vtr_cache_free(struct vtr_cache *c);
 

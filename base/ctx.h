@@ -36,6 +36,7 @@ struct vtr_ctx {
 	atomic_uint_fast64_t deadline_ms; /* CLOCK_MONOTONIC; 0: none */
 
 	atomic_uint_fast64_t metadata; /* bytes held */
+	atomic_uint_fast64_t spool;    /* against limits.spool */
 	atomic_uint_fast64_t bytes_read;
 
 	pthread_mutex_t pool_lock;

@@ -14,11 +14,17 @@ static void cat_path(struct cli *c, struct vtr_tree *t, const char *path, char *
 	struct vtr_error err = { 0 };
 	struct vtr_place p;
 	size_t chunk = CAT_CHUNK;
+	struct vtr_stat st;
 	uint64_t off = 0;
 	ssize_t n;
 
-	if (vtr_tree_walk(&p, t, path, 0, &err) < 0) {
+	if (vtr_tree_walk(&p, t, path, 0, &err) < 0 || vtr_fs_stat(&st, p.fs, p.node, &err) < 0) {
 		cli_error(c, &err);
+		return;
+	}
+	/* What is larger is most likely a hole, of a damaged file: nothing of it is printed. */
+	if (st.type == VTR_TYPE_FILE && !cli_file_fits(c, path, st.size)) {
+		c->status = CLI_FAILED;
 		return;
 	}
 	while ((n = vtr_fs_read(p.fs, p.node, off, buf, chunk, &err)) != 0) {

@@ -74,6 +74,8 @@ void cli_error(struct cli *c, const struct vtr_error *err);
 /* Say that a part is lost: CLI_PARTIAL. The second puts a guest's path in front, where err does not have it. */
 void cli_partial(struct cli *c, const struct vtr_error *err);
 void cli_partial_at(struct cli *c, const char *path, const struct vtr_error *err);
+/* Whether so many bytes of a file are within limits.file; if not, that is said: CLI_PARTIAL. */
+bool cli_file_fits(struct cli *c, const char *path, uint64_t bytes);
 void cli_usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Add the images to a guest and scan it. */

@@ -94,6 +94,18 @@ void cli_partial_at(struct cli *c, const char *path, const struct vtr_error *err
 	cli_partial(c, &at);
 }
 
+bool cli_file_fits(struct cli *c, const char *path, uint64_t bytes)
+{
+	struct vtr_error err = { .code = VTR_ELIMIT };
+
+	if (bytes <= c->limits.file)
+		return true;
+	snprintf(err.text, sizeof(err.text), "bytes of a file: %" PRIu64 " needed, limit file=%" PRIu64, bytes,
+		 c->limits.file);
+	cli_partial_at(c, path, &err);
+	return false;
+}
+
 void cli_usage(struct cli *c, const char *fmt, ...)
 {
 	char text[1000], safe[2000];

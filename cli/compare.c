@@ -53,7 +53,7 @@ static void compare_print(const struct compare_verb *v, uint64_t a, uint64_t b, 
 		return;
 	}
 	if (differ)
-		printf("the disks differ at %#" PRIx64 " (%" PRIu64 ")\n", first, first);
+		printf("the disks differ, first at byte %" PRIu64 " (0x%" PRIx64 ")\n", first, first);
 	else
 		puts("the disks are equal");
 	if (a != b)

@@ -3,8 +3,9 @@
  * vitrine get: files and trees out of the guest.
  *
  * What the guest says never decides where something is written. The destination is opened once; each folder below it is
- * opened beneath that without following a link, names are single components, every file is made under a name of its own
- * and renamed when it is whole, and the guest's symbolic links are made after everything else.
+ * opened beneath that without following a link, names are single components, every file is made without a name (where
+ * the host has no such files, under one of its own) and gets its name when it is whole, and the guest's symbolic links are
+ * made after everything else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/crew.h"
 #include "cli/links.h"
 #include "cli/progress.h"
 
@@ -27,6 +29,8 @@ extern const struct cli_verb cli_verb_get;
 #define GET_CHUNK (256u << 10)
 #define GET_BLOCK 4096u /* what is given up at a time where a file cannot be read */
 #define GET_TEMP_TRIES 100u
+#define GET_JOBS 32u
+#define GET_JOB_MAX (1u << 20) /* the largest file that is written by the crew */
 
 enum { GET_DEVICES = CLI_LONG, GET_SETID, GET_OWNER, GET_XATTRS, GET_LIMIT }; /* the limits follow */
 enum { GET_XATTRS_NONE, GET_XATTRS_USER, GET_XATTRS_ALL };
@@ -68,6 +72,21 @@ struct get_host {
 	ino_t ino;
 };
 
+/*
+ * A file that was read and is to be written, by any thread, into a folder that was made here. What does not go at once is
+ * done again, in the order of the listing and as if nothing had been tried.
+ */
+struct get_job {
+	size_t dir;
+	int dir_fd;
+	int close_fd; /* a folder's descriptor that no job after this one wants; -1 */
+	struct vtr_entry e;
+	char *name, *path;
+	char *buf;
+	size_t cap;
+	bool done;
+};
+
 struct get {
 	struct cli c;
 	bool no_clobber, update, verbose, preserve, devices, setid, owner;
@@ -88,8 +107,15 @@ struct get {
 	const char *top;  /* the name of what is copied; "": what lies in it */
 	const char *base; /* the guest's path that is copied, for messages */
 	char *chunk;
+	struct cli_crew *crew; /* NULL: not yet, or no threads are to be had */
+	bool crewless;
+	struct get_job jobs[GET_JOBS];
+	uint64_t first_job, n_jobs; /* the oldest that is kept, and how many there were */
+	bool open_used;		    /* open_fd is a job's */
 	unsigned temp;
-	bool stop; /* an error ended it */
+	long pid;
+	bool nameless; /* files can be made without a name */
+	bool stop;     /* an error ended it */
 	struct cli_progress progress;
 };
 
@@ -100,9 +126,10 @@ struct get_file {
 	const char *path;
 	int fd;
 	uint64_t size;
-	uint64_t done; /* the end of what was copied */
-	bool told;     /* that a part is lost */
-	bool failed;   /* and nothing of it is kept */
+	uint64_t done;	  /* the end of what was copied */
+	uint64_t written; /* and of what was not left a hole */
+	bool told;	  /* that a part is lost */
+	bool failed;	  /* and nothing of it is kept */
 };
 
 /* --------------------------------------------------------------------------------------------------------- telling */
@@ -272,8 +299,11 @@ static int get_fd(struct get *g, size_t dir)
 	}
 	if (fd < 0)
 		return -1;
-	if (g->open_fd >= 0)
+	if (g->open_used && g->first_job < g->n_jobs)
+		g->jobs[(g->n_jobs - 1) % GET_JOBS].close_fd = g->open_fd;
+	else if (g->open_fd >= 0)
 		close(g->open_fd);
+	g->open_used = false;
 	g->open_fd = fd;
 	g->open_dir = dir;
 	return fd;
@@ -338,14 +368,12 @@ static bool get_rename(struct get *g, int fd, const char *temp, const char *name
 		unlinkat(fd, temp, 0);
 		return kept;
 	}
-	/* Where both were names of one file, both are still there. */
-	unlinkat(fd, temp, 0);
 	return true;
 }
 
 static void get_temp_name(struct get *g, char *buf, size_t size)
 {
-	snprintf(buf, size, ".vitrine-%ld-%u", (long)getpid(), g->temp++);
+	snprintf(buf, size, ".vitrine-%ld-%u", g->pid, g->temp++);
 }
 
 /* ---------------------------------------------------------------------------------------------------- metadata */
@@ -457,6 +485,7 @@ static bool get_write(struct get_file *f, const char *p, size_t len, uint64_t of
 		off += (uint64_t)n;
 		len -= (size_t)n;
 	}
+	f->written = off;
 	return true;
 }
 
@@ -538,7 +567,7 @@ static bool get_contents(struct get_file *f)
 		if (!get_copy(f, f->done, f->size - f->done, true))
 			return false;
 	}
-	if (ftruncate(f->fd, (off_t)f->size) < 0) {
+	if (f->written != f->size && ftruncate(f->fd, (off_t)f->size) < 0) {
 		get_host_error(f->g, f->path, "its size");
 		return false;
 	}
@@ -561,6 +590,9 @@ static bool get_hard_link(struct get *g, int fd, const char *name, const char *f
 		get_temp_name(g, temp, sizeof(temp));
 		linked = linkat(from, strchr(first, '/') + 1, to, temp, 0) == 0;
 		*done = linked && get_rename(g, to, temp, name, path);
+		/* Where both were names of one file, both are still there. */
+		if (*done)
+			unlinkat(to, temp, 0);
 	}
 	close(to);
 	return linked;
@@ -584,12 +616,245 @@ static void get_remember(struct get *g, const struct vtr_entry *e, size_t dir, c
 	free(key);
 }
 
-static void get_regular(struct get *g, int fd, size_t dir, const char *name, const struct vtr_entry *e,
-			const char *path)
+/* Give a file that has no name one. False, and errno. */
+static bool get_link(int file, int dir, const char *name)
 {
-	struct get_file f = { .g = g, .place = e->place, .path = path, .fd = -1, .size = e->st.size };
+	char proc[40];
+
+	if (linkat(file, "", dir, name, AT_EMPTY_PATH) == 0)
+		return true;
+	if (errno != ENOENT)
+		return false;
+	/* Older kernels want a privilege for that. */
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", file);
+	return linkat(AT_FDCWD, proc, dir, name, AT_SYMLINK_FOLLOW) == 0;
+}
+
+/* A file to write to: *temp is empty when it has no name. -1, and errno. */
+static int get_make_file(struct get *g, int dir, char *temp, size_t size)
+{
+	const int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+	int fd;
+
+	temp[0] = 0;
+	if (g->nameless) {
+		fd = openat(dir, ".", flags | O_TMPFILE, 0600);
+		if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT))
+			return fd;
+		g->nameless = false;
+	}
+	for (unsigned i = 0; i < GET_TEMP_TRIES; i++) {
+		get_temp_name(g, temp, size);
+		fd = openat(dir, temp, flags | O_CREAT | O_EXCL, 0600);
+		if (fd >= 0 || errno != EEXIST)
+			break;
+	}
+	return fd;
+}
+
+/*
+ * Name a whole file. *temp: the name that it has; it has that no more. Checked: what has its own name may be replaced;
+ * else nothing had it.
+ */
+static bool get_publish(struct get *g, int file, char *temp, size_t size, int fd, const char *name,
+			const struct vtr_entry *e, const char *path, bool checked)
+{
+	bool named = temp[0] != 0;
+
+	if (!named && get_link(file, fd, name))
+		return true;
+	if (!named && (errno != EEXIST || g->no_clobber)) {
+		if (errno != EEXIST)
+			get_host_error(g, path, "naming it");
+		return errno == EEXIST;
+	}
+	if (!checked && get_may_replace(g, fd, name, e, path) <= 0) {
+		if (named)
+			unlinkat(fd, temp, 0);
+		return false;
+	}
+	for (unsigned i = 0; !named && i < GET_TEMP_TRIES; i++) {
+		get_temp_name(g, temp, size);
+		named = get_link(file, fd, temp);
+		if (!named && errno != EEXIST)
+			break;
+	}
+	if (!named) {
+		get_host_error(g, path, "naming it");
+		return false;
+	}
+	return get_rename(g, fd, temp, name, path);
+}
+
+static void get_one_file(struct get *g, int fd, size_t dir, const char *name, const struct vtr_entry *e,
+			 const char *path, bool checked)
+{
+	struct get_file f = { .g = g, .place = e->place, .path = path, .size = e->st.size };
 	char temp[64];
 
+	f.fd = get_make_file(g, fd, temp, sizeof(temp));
+	if (f.fd < 0) {
+		get_host_error(g, path, "making it");
+		return;
+	}
+	if (get_contents(&f))
+		get_set_meta(g, f.fd, &e->place, &e->st, path);
+	else
+		f.failed = true;
+	if (f.failed || g->stop) {
+		if (temp[0])
+			unlinkat(fd, temp, 0);
+	} else if (get_publish(g, f.fd, temp, sizeof(temp), fd, name, e, path, checked)) {
+		get_remember(g, e, dir, name);
+		get_verbose(g, path);
+	}
+	close(f.fd);
+}
+
+/* ----------------------------------------------------------------------------------------------- files by the crew */
+
+/* Write a job's file: whole, or not at all. */
+static void get_work(void *arg, uint64_t job)
+{
+	struct get *g = arg;
+	struct get_job *j = &g->jobs[job % GET_JOBS];
+	int fd = openat(j->dir_fd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+	size_t at = 0, len = (size_t)j->e.st.size;
+	struct timespec ts[2];
+	ssize_t n = 1;
+
+	j->done = false;
+	if (fd < 0)
+		return;
+	for (; at < len && n > 0; at += n > 0 ? (size_t)n : 0)
+		n = pwrite(fd, j->buf + at, len - at, (off_t)at);
+	get_times(ts, &j->e.st);
+	j->done = at == len && (!g->owner || fchown(fd, j->e.st.uid, j->e.st.gid) == 0) &&
+		  fchmod(fd, get_mode(g, &j->e.st)) == 0 && futimens(fd, ts) == 0 && get_link(fd, j->dir_fd, j->name);
+	close(fd);
+}
+
+/* Take the oldest job away when it is done. */
+static void get_end_job(struct get *g)
+{
+	struct get_job *j = &g->jobs[g->first_job % GET_JOBS];
+	int fd;
+
+	cli_crew_wait(g->crew, g->first_job);
+	if (!j->done && !g->stop) {
+		g->used[GET_ALLOCATED] -= j->e.st.size;
+		/* Not get_fd(), which is free to close what other jobs want. */
+		fd = j->dir_fd;
+		get_one_file(g, fd, j->dir, j->name, &j->e, j->path, false);
+	}
+	if (j->close_fd >= 0)
+		close(j->close_fd);
+	if (j->cap > GET_CHUNK) {
+		free(j->buf);
+		j->buf = NULL;
+		j->cap = 0;
+	}
+	free(j->name);
+	free(j->path);
+	g->first_job++;
+}
+
+/* What was left to the crew is done. */
+static void get_settle(struct get *g)
+{
+	while (g->first_job < g->n_jobs)
+		get_end_job(g);
+}
+
+struct get_gather {
+	const struct vtr_place *place;
+	char *buf;
+	uint64_t size, done;
+};
+
+static int get_gather_extent(void *arg, const struct vtr_file_extent *e)
+{
+	struct get_gather *t = arg;
+	uint64_t len = e->off < t->size && e->len < t->size - e->off ? e->len : t->size - t->done;
+
+	if (e->unwritten || e->off != t->done || len == 0 ||
+	    vtr_fs_read(t->place->fs, t->place->node, t->done, t->buf + t->done, (size_t)len, NULL) != (ssize_t)len)
+		return -1;
+	t->done += len;
+	return 0;
+}
+
+/* The contents of a file that has no holes; false: it has, or not all of it can be read. */
+static bool get_gather(char *buf, const struct vtr_entry *e)
+{
+	struct get_gather t = { .place = &e->place, .buf = buf, .size = e->st.size };
+	struct vtr_error err = { 0 };
+
+	if (vtr_fs_extents(e->place.fs, e->place.node, get_gather_extent, &t, &err) == 0)
+		return t.done == t.size;
+	return err.code == VTR_EUNSUPPORTED && t.done == 0 &&
+	       vtr_fs_read(e->place.fs, e->place.node, 0, buf, (size_t)t.size, NULL) == (ssize_t)t.size &&
+	       !get_is_zero(buf, (size_t)t.size);
+}
+
+static bool get_have_crew(struct get *g)
+{
+	if (!g->crew && !g->crewless) {
+		g->crew = cli_crew_new(g->c.limits.threads, GET_JOBS, false, get_work, g);
+		g->crewless = !g->crew;
+	}
+	return !g->crewless;
+}
+
+/* Leave a file to the crew; false: it must be written here. */
+static bool get_leave(struct get *g, int fd, size_t dir, const char *name, const struct vtr_entry *e, const char *path)
+{
+	struct get_job *j = &g->jobs[g->n_jobs % GET_JOBS];
+	size_t size = (size_t)e->st.size;
+
+	if (!g->nameless || g->verbose || g->xattrs || e->st.size > GET_JOB_MAX || !get_have_crew(g))
+		return false;
+	if (g->n_jobs - g->first_job == GET_JOBS)
+		get_end_job(g);
+	if (size > j->cap) {
+		free(j->buf);
+		j->cap = size <= GET_CHUNK ? GET_CHUNK : GET_JOB_MAX;
+		j->buf = malloc(j->cap);
+		j->cap = j->buf ? j->cap : 0;
+	}
+	if (size > j->cap || !get_gather(j->buf, e))
+		return false;
+	if (!get_count(g, GET_ALLOCATED, size, path))
+		return true;
+	j->dir = dir;
+	j->dir_fd = fd;
+	j->close_fd = -1;
+	j->e = *e;
+	j->name = strdup(name);
+	j->path = strdup(path);
+	if (!j->name || !j->path) {
+		free(j->name);
+		free(j->path);
+		get_oom(g);
+		return true;
+	}
+	g->open_used = g->open_used || fd == g->open_fd;
+	g->n_jobs++;
+	cli_crew_add(g->crew);
+	return true;
+}
+
+/* Whether the last job has this name, too: one comes after the other then. */
+static bool get_is_twice(const struct get *g, size_t dir, const char *name)
+{
+	const struct get_job *j = &g->jobs[(g->n_jobs + GET_JOBS - 1) % GET_JOBS];
+
+	return g->first_job < g->n_jobs && j->dir == dir && strcmp(j->name, name) == 0;
+}
+
+static void get_regular(struct get *g, int fd, size_t dir, const char *name, const struct vtr_entry *e,
+			const char *path, bool checked)
+{
 	if (e->st.size > g->max[GET_FILE]) {
 		get_say(g, path, VTR_ELIMIT, "%" PRIu64 " bytes are over --max-file %" PRIu64 ": left out", e->st.size,
 			g->max[GET_FILE]);
@@ -597,25 +862,8 @@ static void get_regular(struct get *g, int fd, size_t dir, const char *name, con
 	}
 	if (!get_count(g, GET_BYTES, e->st.size, path))
 		return;
-	for (unsigned i = 0; f.fd < 0 && i < GET_TEMP_TRIES; i++) {
-		get_temp_name(g, temp, sizeof(temp));
-		f.fd = openat(fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (f.fd < 0 && errno != EEXIST)
-			break;
-	}
-	if (f.fd < 0) {
-		get_host_error(g, path, "making it");
-		return;
-	}
-	if (get_contents(&f)) {
-		get_set_meta(g, f.fd, &e->place, &e->st, path);
-		if (!g->stop && get_rename(g, fd, temp, name, path)) {
-			get_remember(g, e, dir, name);
-			get_verbose(g, path);
-		}
-	}
-	unlinkat(fd, temp, 0);
-	close(f.fd);
+	if (checked || !get_leave(g, fd, dir, name, e, path))
+		get_one_file(g, fd, dir, name, e, path, checked);
 }
 
 static void get_special(struct get *g, int fd, size_t dir, const char *name, const struct vtr_entry *e,
@@ -666,14 +914,17 @@ static void get_symlink(struct get *g, int fd, size_t dir, const char *name, con
 static void get_write_entry(struct get *g, size_t dir, const char *name, const struct vtr_entry *e, const char *path)
 {
 	const char *first;
-	int fd = get_fd(g, dir), may;
-	bool done;
+	int fd = get_fd(g, dir), may = 1;
+	bool done, checked;
 
 	if (fd < 0) {
 		get_host_error(g, path, "its directory");
 		return;
 	}
-	may = get_may_replace(g, fd, name, e, path);
+	/* In a folder that was made here, only what the guest has twice is there before it. */
+	checked = e->st.type != VTR_TYPE_FILE || e->st.nlink > 1 || g->dirs[dir].there;
+	if (checked)
+		may = get_may_replace(g, fd, name, e, path);
 	if (may == 0 && !g->no_clobber)
 		get_remember(g, e, dir, name); /* it is the same */
 	if (may <= 0)
@@ -693,7 +944,7 @@ static void get_write_entry(struct get *g, size_t dir, const char *name, const s
 		}
 	}
 	if (e->st.type == VTR_TYPE_FILE)
-		get_regular(g, fd, dir, name, e, path);
+		get_regular(g, fd, dir, name, e, path, checked);
 	else if (e->st.type == VTR_TYPE_SYMLINK)
 		get_symlink(g, fd, dir, name, e, path);
 	else
@@ -754,6 +1005,7 @@ static size_t get_make_dir(struct get *g, size_t parent, const char *name, const
 			get_host_error(g, path, "directory");
 			return 0;
 		}
+		get_settle(g);
 	}
 	child = get_open_child(fd, name);
 	if (child < 0) {
@@ -800,6 +1052,8 @@ static int get_one(struct get *g, const struct vtr_entry *e, const char *name, c
 	if (!get_count(g, GET_FILES, 1, path))
 		return -1;
 	get_progress(g);
+	if (get_is_twice(g, parent, name))
+		get_settle(g);
 	switch (e->st.type) {
 	case VTR_TYPE_DIR:
 		dir = get_make_dir(g, parent, name, e, path);
@@ -969,6 +1223,7 @@ static void get_path(struct get *g, struct vtr_tree *t, char *path, const char *
 		cli_error(&g->c, &err);
 		g->stop = true;
 	}
+	get_settle(g);
 }
 
 static bool get_note_image(struct get *g, const char *path)
@@ -1128,6 +1383,9 @@ static void get_done(struct get *g)
 	free(g->stack);
 	free(g->images);
 	free(g->chunk);
+	cli_crew_free(g->crew);
+	for (size_t i = 0; i < GET_JOBS; i++)
+		free(g->jobs[i].buf);
 	cli_links_done(&g->names);
 	if (g->open_fd >= 0)
 		close(g->open_fd);
@@ -1153,7 +1411,7 @@ static int get_run(int argc, char **argv)
 		{ "max-file", required_argument, NULL, GET_LIMIT + GET_FILE },
 		{ 0 },
 	};
-	struct get g = { .root_fd = -1, .open_fd = -1 };
+	struct get g = { .root_fd = -1, .open_fd = -1, .pid = (long)getpid() };
 	struct vtr_tree *t;
 	char *as = NULL;
 
@@ -1168,6 +1426,8 @@ static int get_run(int argc, char **argv)
 	g.owner = g.owner || (g.preserve && geteuid() == 0);
 	if (g.preserve && !g.xattrs)
 		g.xattrs = GET_XATTRS_USER;
+	/* Where a privilege is wanted to name a file by its descriptor, it is named by this. */
+	g.nameless = access("/proc/self/fd", X_OK) == 0;
 	cli_progress_begin(&g.progress);
 	g.chunk = malloc(GET_CHUNK);
 	t = g.chunk ? cli_tree(&g.c) : NULL;

@@ -455,6 +455,7 @@ static void grep_read(struct grep_file *f, uint64_t off, uint64_t end)
 	struct grep *g = f->g;
 	struct vtr_error err = { 0 };
 
+	f->done = f->done || !cli_file_fits(&g->c, f->path, end - off);
 	while (!f->done && off < end) {
 		size_t want = end - off < GREP_CHUNK ? (size_t)(end - off) : GREP_CHUNK, all;
 		ssize_t n = vtr_fs_read(f->place.fs, f->place.node, off, g->buf + f->have, want, &err);

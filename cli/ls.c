@@ -2,10 +2,13 @@
 /* vitrine ls: names and metadata. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
 extern const struct cli_verb cli_verb_ls;
+
+#define LS_BUFFER (64u << 10)
 
 struct ls {
 	struct cli c;
@@ -139,6 +142,9 @@ static int ls_run(int argc, char **argv)
 
 	if (!cli_begin(&ls.c, &cli_verb_ls, &argc, &argv, "lRUD", NULL, ls_option, &ls))
 		return cli_end(&ls.c);
+	/* A person at a terminal sees each line at once. */
+	if (!isatty(STDOUT_FILENO))
+		(void)setvbuf(stdout, NULL, _IOFBF, LS_BUFFER);
 	t = cli_tree(&ls.c);
 	cli_paths(&ls.c, t, argv, argc);
 	ls.paths = ls.recursive || argc > 1;

@@ -76,12 +76,20 @@ static void map_work(struct cli *c, struct vtr_blk *image, struct vtr_blk *disk)
 {
 	struct vtr_error err = { 0 };
 	struct map_line line = { 0 }, next;
-	uint64_t off = 0, size = vtr_blk_size(disk);
+	uint64_t off = 0, size = vtr_blk_size(disk), steps = 0;
 
 	if (!c->json)
 		printf("%16s %16s  %-10s  %5s %16s  %s\n", "start", "length", "what", "depth", "offset", "file");
 	for (; off < size && !ferror(stdout); off += next.e.len) {
 		next.start = off;
+		/* Tables that many parts share say something of more of them than there is. */
+		if (++steps > c->limits.steps) {
+			err.code = VTR_ELIMIT;
+			snprintf(err.text, sizeof(err.text), "more than %" PRIu64 " extents, limit steps=%" PRIu64,
+				 c->limits.steps, c->limits.steps);
+			cli_error(c, &err);
+			break;
+		}
 		if (vtr_blk_extent(&next.e, disk, off, &err) < 0) {
 			cli_error(c, &err);
 			break;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/crew.h"
 #include "cli/links.h"
 #include "cli/tar.h"
 
@@ -16,6 +17,7 @@ extern const struct cli_verb cli_verb_tar;
 #define TAR_BLOCK 512u
 #define TAR_RECORD 10240u /* the stream is padded to this */
 #define TAR_CHUNK (256u << 10)
+#define TAR_CHUNKS 4u
 
 struct tar_buf {
 	char *p;
@@ -28,9 +30,19 @@ struct tar_piece {
 	uint64_t off, len;
 };
 
+/* A stretch of the stream, which is written while the next one is made. */
+struct tar_chunk {
+	char *bytes;
+	size_t len;
+	int error; /* errno, when it could not be written */
+};
+
 struct tar {
 	struct cli *c;
 	FILE *out;
+	struct cli_crew *crew; /* NULL: this thread writes */
+	struct tar_chunk chunks[TAR_CHUNKS];
+	uint64_t n_chunks; /* before the one that is being made */
 	struct cli_links links;
 	uint64_t written;
 	const char *base; /* what the names of this listing begin with, "" or "etc" */
@@ -39,7 +51,7 @@ struct tar {
 	size_t n_map, cap_map;
 	char **last; /* the entry that was met last at each depth of this listing */
 	size_t n_last;
-	char *chunk;
+	int error;   /* errno of the output */
 	bool failed; /* the output, or all that is left */
 };
 
@@ -98,11 +110,71 @@ static void tar_oom(struct tar *t)
 	t->failed = true;
 }
 
+static void tar_write_chunk(void *arg, uint64_t k)
+{
+	struct tar *t = arg;
+	struct tar_chunk *chunk = &t->chunks[k % TAR_CHUNKS];
+
+	errno = 0;
+	chunk->error = fwrite(chunk->bytes, 1, chunk->len, t->out) == chunk->len ? 0 : errno ? errno : EIO;
+}
+
+/* The stretch k is written, or failed. */
+static void tar_wait(struct tar *t, uint64_t k)
+{
+	if (t->crew)
+		cli_crew_wait(t->crew, k);
+	if (!t->error)
+		t->error = t->chunks[k % TAR_CHUNKS].error;
+	t->failed = t->failed || t->error;
+}
+
+/* Begin the next stretch. */
+static void tar_next_chunk(struct tar *t)
+{
+	uint64_t k = t->n_chunks++;
+
+	if (t->crew)
+		cli_crew_add(t->crew);
+	else
+		tar_write_chunk(t, k);
+	if (k + 1 >= TAR_CHUNKS)
+		tar_wait(t, k + 1 - TAR_CHUNKS);
+	t->chunks[t->n_chunks % TAR_CHUNKS].len = 0;
+}
+
+/* Room for len bytes of the stream, at most TAR_CHUNK, which tar_put() then counts. */
+static char *tar_room(struct tar *t, size_t len)
+{
+	if (t->chunks[t->n_chunks % TAR_CHUNKS].len + len > TAR_CHUNK)
+		tar_next_chunk(t);
+	return t->chunks[t->n_chunks % TAR_CHUNKS].bytes + t->chunks[t->n_chunks % TAR_CHUNKS].len;
+}
+
+static void tar_put(struct tar *t, size_t len)
+{
+	t->chunks[t->n_chunks % TAR_CHUNKS].len += len;
+	t->written += len;
+}
+
 static void tar_out(struct tar *t, const void *p, size_t len)
 {
-	if (fwrite(p, 1, len, t->out) != len)
-		t->failed = true;
-	t->written += len;
+	while (len > 0 && !t->failed) {
+		size_t n = len < TAR_CHUNK ? len : TAR_CHUNK;
+
+		memcpy(tar_room(t, n), p, n);
+		tar_put(t, n);
+		p = (const char *)p + n;
+		len -= n;
+	}
+}
+
+/* All of the stream is written. */
+static void tar_settle(struct tar *t)
+{
+	tar_next_chunk(t);
+	for (uint64_t k = t->n_chunks < TAR_CHUNKS ? 0 : t->n_chunks - TAR_CHUNKS; k < t->n_chunks; k++)
+		tar_wait(t, k);
 }
 
 static void tar_pad(struct tar *t, size_t block)
@@ -257,24 +329,27 @@ static int tar_extent(void *arg, const struct vtr_file_extent *e)
 
 /*
  * Where the file has data. True: it has holes worth keeping. What cannot be read is a hole, and told: a damaged file may
- * say of itself that it has any size, and the stream would grow with it.
+ * say of itself that it has any size, and the stream would grow with it. *bytes: of data.
  */
-static bool tar_is_sparse(struct tar *t, const struct vtr_entry *e, const char *path)
+static bool tar_is_sparse(struct tar *t, const struct vtr_entry *e, const char *path, uint64_t *bytes)
 {
 	struct vtr_error err = { 0 };
 	uint64_t data = 0;
+	char byte;
 	int r;
 
 	t->n_map = 0;
+	*bytes = e->st.size;
 	if (e->st.size < 4096)
 		return false;
 	r = vtr_fs_extents(e->place.fs, e->place.node, tar_extent, t, &err);
-	if (r < 0 && err.code == VTR_EUNSUPPORTED && vtr_fs_read(e->place.fs, e->place.node, 0, t->chunk, 1, &err) == 1)
+	if (r < 0 && err.code == VTR_EUNSUPPORTED && vtr_fs_read(e->place.fs, e->place.node, 0, &byte, 1, &err) == 1)
 		return false;
-	if (r < 0 && !t->failed)
+	if (r < 0 && path && !t->failed)
 		cli_partial_at(t->c, path, &err);
 	for (size_t i = 0; i < t->n_map; i++)
 		data += t->map[i].len;
+	*bytes = data;
 	return data < e->st.size;
 }
 
@@ -303,7 +378,8 @@ static void tar_data(struct tar *t, const struct vtr_entry *e, const char *path,
 
 	while (len > 0 && !t->failed) {
 		size_t n = (size_t)(len < TAR_CHUNK ? len : TAR_CHUNK);
-		ssize_t got = vtr_fs_read(e->place.fs, e->place.node, off, t->chunk, n, &err);
+		char *to = tar_room(t, n);
+		ssize_t got = vtr_fs_read(e->place.fs, e->place.node, off, to, n, &err);
 
 		if (got < 0 && err.code == VTR_ECANCELLED) {
 			cli_error(t->c, &err);
@@ -314,10 +390,10 @@ static void tar_data(struct tar *t, const struct vtr_entry *e, const char *path,
 			if (!told && got < 0)
 				cli_partial_at(t->c, path, &err);
 			told = true;
-			memset(t->chunk, 0, n);
+			memset(to, 0, n);
 			got = (ssize_t)n;
 		}
-		tar_out(t, t->chunk, (size_t)got);
+		tar_put(t, (size_t)got);
 		off += (uint64_t)got;
 		len -= (uint64_t)got;
 	}
@@ -377,14 +453,11 @@ static void tar_file(struct tar *t, const struct vtr_entry *e, const char *path,
 {
 	struct tar_buf map = { 0 };
 	char name[101];
-	bool sparse = tar_is_sparse(t, e, path);
+	bool sparse = tar_is_sparse(t, e, path, &h->size);
 
-	h->size = e->st.size;
 	if (sparse) {
 		tar_sparse_map(&map, t, e->st.size);
-		h->size = map.len;
-		for (size_t i = 0; i < t->n_map; i++)
-			h->size += t->map[i].len;
+		h->size += map.len;
 		/* The records' own name stands for the path, so that old readers see what they have. */
 		tar_pax_text(&t->pax, "GNU.sparse.major", "1");
 		tar_pax_text(&t->pax, "GNU.sparse.minor", "0");
@@ -409,6 +482,16 @@ static void tar_file(struct tar *t, const struct vtr_entry *e, const char *path,
 	}
 	tar_pad(t, TAR_BLOCK);
 	free(map.p);
+}
+
+/* Holes are not in the stream, but for those of a file of which nobody can say where they are. */
+static bool tar_fits(struct tar *t, const struct vtr_entry *e, const char *path)
+{
+	uint64_t bytes = e->st.size;
+
+	if (bytes > t->c->limits.file)
+		tar_is_sparse(t, e, NULL, &bytes);
+	return cli_file_fits(t->c, path, bytes);
 }
 
 static const char tar_types[] = {
@@ -454,6 +537,8 @@ static void tar_member(struct tar *t, const struct vtr_entry *e, const char *pat
 		tar_left_out(t, path, "it says of itself that it is larger than any file can be");
 		return;
 	}
+	if (st->type == VTR_TYPE_FILE && !tar_fits(t, e, path))
+		return;
 	if (st->type == VTR_TYPE_SYMLINK && vtr_fs_readlink(&target, e->place.fs, e->place.node, &err) < 0) {
 		cli_partial_at(t->c, path, &err);
 		return;
@@ -605,11 +690,14 @@ static void tar_path(struct tar *t, struct vtr_tree *tree, const char *path)
 void cli_tar_write(struct cli *c, FILE *f, struct vtr_tree *tree, char *const *paths, size_t n)
 {
 	static const char end[2 * TAR_BLOCK];
-	struct tar t = { .c = c, .out = f, .chunk = malloc(TAR_CHUNK) };
+	struct tar t = { .c = c, .out = f };
 
-	if (!t.chunk)
-		tar_oom(&t);
-	else if (n == 0)
+	for (size_t i = 0; i < TAR_CHUNKS && !t.failed; i++)
+		if (!(t.chunks[i].bytes = malloc(TAR_CHUNK)))
+			tar_oom(&t);
+	if (!t.failed)
+		t.crew = cli_crew_new(c->limits.threads, TAR_CHUNKS, true, tar_write_chunk, &t);
+	if (!t.failed && n == 0)
 		tar_path(&t, tree, "/");
 	for (size_t i = 0; i < n && !t.failed; i++)
 		tar_path(&t, tree, paths[i]);
@@ -617,10 +705,16 @@ void cli_tar_write(struct cli *c, FILE *f, struct vtr_tree *tree, char *const *p
 		tar_out(&t, end, sizeof(end));
 		tar_pad(&t, TAR_RECORD);
 	}
+	if (t.chunks[TAR_CHUNKS - 1].bytes)
+		tar_settle(&t);
+	cli_crew_free(t.crew);
+	for (size_t i = 0; i < TAR_CHUNKS; i++)
+		free(t.chunks[i].bytes);
 	cli_links_done(&t.links);
 	free(t.pax.p);
 	free(t.map);
-	free(t.chunk);
+	if (t.error)
+		errno = t.error; /* for cli_flush() */
 }
 
 static int tar_run(int argc, char **argv)
@@ -635,6 +729,7 @@ static int tar_run(int argc, char **argv)
 		return cli_end(&c);
 	}
 	cli_bulk_output();
+	(void)setvbuf(stdout, NULL, _IONBF, 0); /* what is written is large */
 	tree = cli_tree(&c);
 	cli_paths(&c, tree, argv, argc);
 	if (tree) {

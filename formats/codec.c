@@ -12,6 +12,7 @@
 
 #define CODEC_ZSTD_WINDOW_LOG 23    /* 8 MiB: more than any cluster */
 #define CODEC_XZ_MEMORY (96u << 20) /* xz -9 needs 65 MiB */
+#define CODEC_KEEP (1u << 20)	    /* stored bytes: a larger buffer is not kept */
 
 static int codec_no_memory(struct vtr_error *err)
 {
@@ -26,9 +27,12 @@ static void codec_free(struct vtr_codec *c)
 		libdeflate_free_decompressor(c->deflate);
 }
 
-void vtr_codecs_init(struct vtr_codecs *all)
+void vtr_codecs_init(struct vtr_codecs *all, uint64_t memory)
 {
 	pthread_mutex_init(&all->lock, NULL);
+	pthread_cond_init(&all->given, NULL);
+	all->memory = memory;
+	all->taken = 0;
 	all->n = 0;
 }
 
@@ -36,6 +40,7 @@ void vtr_codecs_done(struct vtr_codecs *all)
 {
 	for (size_t i = 0; i < all->n; i++)
 		codec_free(&all->idle[i]);
+	pthread_cond_destroy(&all->given);
 	pthread_mutex_destroy(&all->lock);
 }
 
@@ -46,12 +51,47 @@ void vtr_codecs_get(struct vtr_codec *out, struct vtr_codecs *all)
 	if (all->n > 0)
 		*out = all->idle[--all->n];
 	pthread_mutex_unlock(&all->lock);
+	out->all = all;
+}
+
+void vtr_codecs_take(struct vtr_codecs *all, uint64_t bytes)
+{
+	pthread_mutex_lock(&all->lock);
+	while (all->taken > 0 && (all->taken > all->memory || bytes > all->memory - all->taken))
+		pthread_cond_wait(&all->given, &all->lock);
+	all->taken += bytes;
+	pthread_mutex_unlock(&all->lock);
+}
+
+void vtr_codecs_give(struct vtr_codecs *all, uint64_t bytes)
+{
+	pthread_mutex_lock(&all->lock);
+	all->taken -= bytes;
+	pthread_cond_broadcast(&all->given);
+	pthread_mutex_unlock(&all->lock);
+}
+
+/* The part of one thread is to be so large: it is given back first. */
+static void codec_take(struct vtr_codec *c, uint64_t bytes)
+{
+	if (c->taken > 0)
+		vtr_codecs_give(c->all, c->taken);
+	vtr_codecs_take(c->all, bytes);
+	c->taken = bytes;
 }
 
 void vtr_codecs_put(struct vtr_codecs *all, struct vtr_codec *c)
 {
 	bool kept = false;
 
+	if (c->in_cap > CODEC_KEEP) {
+		free(c->in);
+		c->in = NULL;
+		c->in_cap = 0;
+	}
+	if (c->taken > 0)
+		vtr_codecs_give(all, c->taken);
+	c->taken = 0;
 	pthread_mutex_lock(&all->lock);
 	if (all->n < VTR_CODECS) {
 		all->idle[all->n++] = *c;
@@ -64,13 +104,13 @@ void vtr_codecs_put(struct vtr_codecs *all, struct vtr_codec *c)
 
 int vtr_codec_load(struct vtr_codec *c, struct vtr_blk *b, uint64_t off, size_t len, struct vtr_error *err)
 {
+	if (len > c->taken)
+		codec_take(c, len);
 	if (len > c->in_cap) {
-		uint8_t *in = malloc(len);
-
-		if (!in)
-			return vtr_fail(err, VTR_ENOMEM, "out of memory: %zu compressed bytes", len);
 		free(c->in);
-		c->in = in;
+		c->in_cap = 0;
+		if (!(c->in = malloc(len)))
+			return vtr_fail(err, VTR_ENOMEM, "out of memory: %zu compressed bytes", len);
 		c->in_cap = len;
 	}
 	return vtr_blk_pread(b, off, c->in, len, err);
@@ -187,10 +227,22 @@ int vtr_codec_bunzip2(const uint8_t *in, size_t in_len, uint8_t *out, size_t out
 	return r == BZ_STREAM_END && full;
 }
 
-int vtr_codec_unxz(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len, struct vtr_error *err)
+/* The filters say how much memory they need only when their header was read: that is taken then. */
+static lzma_ret codec_unxz_memory(struct vtr_codec *c, lzma_stream *z, size_t in_len)
+{
+	uint64_t need = lzma_memusage(z);
+
+	if (need > CODEC_XZ_MEMORY)
+		return LZMA_MEMLIMIT_ERROR;
+	codec_take(c, in_len + need);
+	return lzma_memlimit_set(z, need);
+}
+
+int vtr_codec_unxz(struct vtr_codec *c, const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len,
+		   struct vtr_error *err)
 {
 	lzma_stream z = LZMA_STREAM_INIT;
-	lzma_ret r = lzma_stream_decoder(&z, CODEC_XZ_MEMORY, 0);
+	lzma_ret r = lzma_stream_decoder(&z, 1, 0);
 
 	if (r != LZMA_OK)
 		return codec_no_memory(err);
@@ -198,9 +250,11 @@ int vtr_codec_unxz(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_le
 	z.avail_in = in_len;
 	z.next_out = out;
 	z.avail_out = out_len;
-	do
+	do {
 		r = lzma_code(&z, LZMA_FINISH);
-	while (r == LZMA_OK);
+		if (r == LZMA_MEMLIMIT_ERROR)
+			r = codec_unxz_memory(c, &z, in_len);
+	} while (r == LZMA_OK);
 	lzma_end(&z);
 	if (r == LZMA_MEM_ERROR)
 		return codec_no_memory(err);

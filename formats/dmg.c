@@ -614,7 +614,7 @@ static int dmg_unpack(struct vtr_image *im, const struct vtr_run *run, struct vt
 		good = vtr_codec_bunzip2(c->in, len, out, run->unit_len, err);
 		break;
 	case DMG_XZ:
-		good = vtr_codec_unxz(c->in, len, out, run->unit_len, err);
+		good = vtr_codec_unxz(c, c->in, len, out, run->unit_len, err);
 		break;
 	}
 	if (good < 0)

@@ -43,8 +43,9 @@ struct ewf_table {
 	struct ewf_place place[2]; /* table, table2 */
 	uint64_t data_end;	   /* of the last chunk, in the segment */
 	/* Under the lock: */
-	int used;	       /* which place is sound: 0 or 1; -1: not looked at, -2: neither */
+	int used;	       /* which place is sound: 0 or 1; -1: neither, or not looked at */
 	uint32_t no_flag_from; /* from this entry on, all 32 bits are the offset */
+	char *bad;	       /* why neither is; NULL: not looked at. Ours */
 };
 
 struct ewf {
@@ -636,7 +637,7 @@ static int ewf_use_table(struct ewf *w, struct ewf_table *t, struct vtr_error *e
 	int r = 0;
 
 	pthread_mutex_lock(&w->lock);
-	for (int i = 0; t->used == -1 && i < 2; i++) {
+	for (int i = 0; t->used == -1 && !t->bad && i < 2; i++) {
 		uint32_t from;
 
 		if (t->place[i].entries == EWF_NO_TABLE)
@@ -654,9 +655,12 @@ static int ewf_use_table(struct ewf *w, struct ewf_table *t, struct vtr_error *e
 			break;
 		}
 	}
+	/* Looking again, for each of its chunks, would find the same. */
+	if (r == 0 && t->used < 0 && !t->bad && !(t->bad = vtr_strndup(e[0].text, strlen(e[0].text), err)))
+		r = -1;
 	if (r == 0 && t->used < 0)
 		r = vtr_fail(err, VTR_ECORRUPT, "segment %" PRIu32 ", table at %#" PRIx64 ": %s", t->segment + 1,
-			     t->place[0].entries, e[0].text);
+			     t->place[0].entries, t->bad);
 	pthread_mutex_unlock(&w->lock);
 	return r;
 }
@@ -755,6 +759,8 @@ static void ewf_close(struct vtr_image *im)
 {
 	struct ewf *w = (struct ewf *)im;
 
+	for (size_t i = 0; i < w->n_tables; i++)
+		free(w->table[i].bad);
 	free(w->table);
 	free(w->segment);
 	vtr_uncharge(im->blk.ctx, w->charged);

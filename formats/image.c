@@ -18,6 +18,13 @@ static const struct vtr_image_ops *image_ops(const struct vtr_image *im)
 	return (const struct vtr_image_ops *)im->blk.ops;
 }
 
+int vtr_image_at(const struct vtr_image *im, struct vtr_error *err)
+{
+	if (!im->info.format)
+		return -1;
+	return im->path ? vtr_at(err, "%s: %s", im->path, im->info.format) : vtr_at(err, "%s", im->info.format);
+}
+
 static int image_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint64_t max, struct vtr_error *err)
 {
 	struct vtr_run run = { 0 };
@@ -123,11 +130,9 @@ static int image_read_packed(struct vtr_image *im, struct image_jobs *jobs, cons
 	return jobs->n == IMAGE_JOBS ? image_do_jobs(jobs, err) : 0;
 }
 
-int vtr_image_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
+static int image_read(struct vtr_image *im, uint64_t off, uint8_t *p, size_t len, struct vtr_error *err)
 {
-	struct vtr_image *im = vtr_image_of(b);
 	struct image_jobs jobs;
-	uint8_t *p = buf;
 
 	jobs.im = im;
 	jobs.n = 0;
@@ -162,6 +167,13 @@ int vtr_image_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, stru
 		len -= n;
 	}
 	return image_do_jobs(&jobs, err);
+}
+
+int vtr_image_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
+{
+	struct vtr_image *im = vtr_image_of(b);
+
+	return image_read(im, off, buf, len, err) < 0 ? vtr_image_at(im, err) : 0;
 }
 
 /* The path of the file that a block source of the image is, or that a part of it lies in. */
@@ -228,14 +240,18 @@ static int image_extent(struct vtr_extent *out, struct vtr_image *im, uint64_t o
 
 int vtr_image_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
 {
-	return image_extent(out, vtr_image_of(b), off, true, err);
+	struct vtr_image *im = vtr_image_of(b);
+
+	return image_extent(out, im, off, true, err) < 0 ? vtr_image_at(im, err) : 0;
 }
 
 int vtr_image_extent_own(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
 {
-	if (!image_ops(vtr_image_of(b))->map) /* the file is the disk */
+	struct vtr_image *im = vtr_image_of(b);
+
+	if (!image_ops(im)->map) /* the file is the disk */
 		return vtr_blk_extent(out, b, off, err);
-	return image_extent(out, vtr_image_of(b), off, false, err);
+	return image_extent(out, im, off, false, err) < 0 ? vtr_image_at(im, err) : 0;
 }
 
 int vtr_image_meta(struct vtr_image *im, uint64_t off, void *buf, size_t len, struct vtr_error *err)
@@ -520,7 +536,7 @@ struct vtr_image *vtr_image_new(const struct vtr_image_ops *ops, size_t bytes, s
 	if (!b)
 		return NULL;
 	im = vtr_image_of(b);
-	vtr_codecs_init(&im->codecs);
+	vtr_codecs_init(&im->codecs, o->ctx->lim.metadata / (o->depth + 1));
 	im->file = vtr_blk_ref(o->file);
 	if (vtr_blk_stack(b, o->file, err) < 0)
 		return NULL;

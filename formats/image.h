@@ -98,6 +98,12 @@ int vtr_image_finish(struct vtr_blk **out, struct vtr_image **im, struct vtr_ope
 /* Read tables of the image's file, through the cache of its pages. */
 int vtr_image_meta(struct vtr_image *im, uint64_t off, void *buf, size_t len, struct vtr_error *err);
 
+/*
+ * Put the image's path and format in front of an error: which of the files of a chain, or of a guest, it is that failed.
+ * Until the image is open, those who open it say so. -1.
+ */
+int vtr_image_at(const struct vtr_image *im, struct vtr_error *err);
+
 /* Warn with the image's name in front. */
 void vtr_image_warn(struct vtr_image *im, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

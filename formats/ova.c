@@ -15,6 +15,8 @@
 
 #define OVA_BLOCK 512u
 #define OVA_DISKS 1024u	    /* of a descriptor; each is looked for among the files */
+#define OVA_FILES 4096u	    /* of a descriptor */
+#define OVA_HEADERS 4096u   /* of the archive: all are read for each of its disks */
 #define OVA_PAX (64u << 10) /* bytes of an extended header, or of a long name */
 
 struct ova_member {
@@ -210,10 +212,15 @@ static int ova_read_members(struct ova *v, struct vtr_error *err)
 {
 	struct ova_next next = { 0 };
 	uint64_t off = 0, at = 0;
+	unsigned n = 0;
 	int r = 1;
 
 	while (r == 1 && v->im.file->size - off >= OVA_BLOCK) {
 		at = off;
+		if (++n > OVA_HEADERS) {
+			r = vtr_fail(err, VTR_ELIMIT, "it has more than %u headers before it", OVA_HEADERS);
+			break;
+		}
 		r = vtr_tick(v->im.blk.ctx, &v->steps, 1, err) < 0 ? -1 : ova_read_header(v, &next, &off, err);
 	}
 	free(next.name);
@@ -262,6 +269,8 @@ static int ova_on_start(void *arg, unsigned depth, const char *name, const char 
 	if (strcmp(name, "File") == 0) {
 		struct ova_file *f;
 
+		if (v->n_files == OVA_FILES)
+			return vtr_fail(err, VTR_ELIMIT, "its descriptor names more than %u files", OVA_FILES);
 		if (ova_hold(v, sizeof(*f), err) < 0 || !VTR_GROW(v->file, v->n_files, v->files_cap, err))
 			return -1;
 		f = &v->file[v->n_files++];
@@ -389,10 +398,9 @@ static int ova_make_info(struct ova *v, size_t disk, const struct ova_member *m,
 
 /* ------------------------------------------------------------------------------------------------------------ open */
 
-static void ova_close(struct vtr_image *im)
+/* The lists: nobody asks for them once the disk is found, and each disk of the archive has its own. */
+static void ova_release(struct ova *v)
 {
-	struct ova *v = (struct ova *)im;
-
 	for (size_t i = 0; i < v->n; i++)
 		free(v->member[i].name);
 	for (size_t i = 0; i < v->n_files; i++) {
@@ -405,7 +413,18 @@ static void ova_close(struct vtr_image *im)
 	free(v->file);
 	free(v->disk);
 	free(v->system);
-	vtr_uncharge(im->blk.ctx, v->charged);
+	v->member = NULL;
+	v->file = NULL;
+	v->disk = NULL;
+	v->system = NULL;
+	v->n = v->n_files = v->n_disks = 0;
+	vtr_uncharge(v->im.blk.ctx, v->charged);
+	v->charged = 0;
+}
+
+static void ova_close(struct vtr_image *im)
+{
+	ova_release((struct ova *)im);
 }
 
 /* The archive is no disk: what is read is the image inside. */
@@ -433,6 +452,7 @@ static int ova_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 	im->info.format = vtr_format_ova.name;
 	im->info.title = vtr_format_ova.title;
 	im->info.virtual_size = m->size;
+	ova_release(v);
 	if (vtr_image_open_inner(out, &im, o, bytes, NULL, err) < 0)
 		return vtr_at(err, "disk %zu", disk + 1);
 	return 0;

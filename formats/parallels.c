@@ -184,7 +184,7 @@ static int parallels_try_features(struct parallels *p, uint64_t off, struct vtr_
 	if (!vtr_range_in(off, p->cluster, p->im.file->size))
 		return vtr_fail(err, VTR_ETRUNCATED, "it ends past the end of the file (%#" PRIx64 ")",
 				p->im.file->size);
-	if (vtr_blk_read_new(&bytes, p->im.file, off, p->cluster, "format extension", err) < 0)
+	if (vtr_blk_read_new(&bytes, p->im.file, off, p->cluster, "its cluster", err) < 0)
 		return -1;
 	c = vtr_cur_of(bytes, (size_t)p->cluster, off);
 	if (vtr_cur_le64(&c) != PARALLELS_FEATURES_MAGIC)
@@ -196,14 +196,17 @@ static int parallels_try_features(struct parallels *p, uint64_t off, struct vtr_
 	return parallels_parse_features(p, &c, err);
 }
 
-/* The format extension says nothing about the disk's bytes: one that is damaged is warned of. */
+/*
+ * The format extension says nothing about the disk's bytes: one that is damaged, or in a cluster larger than is read
+ * at once, is warned of.
+ */
 static int parallels_read_features(struct parallels *p, struct vtr_error *err)
 {
 	struct vtr_error e = { 0 };
 
 	if (p->h.features_off == 0 || parallels_try_features(p, p->h.features_off, &e) == 0)
 		return 0;
-	if (e.code == VTR_ECORRUPT || e.code == VTR_ETRUNCATED) {
+	if (e.code == VTR_ECORRUPT || e.code == VTR_ETRUNCATED || e.code == VTR_ELIMIT) {
 		vtr_image_warn(&p->im, e.code, "format extension at %#" PRIx64 ": %s", p->h.features_off, e.text);
 		return 0;
 	}

@@ -4,14 +4,18 @@
 
 static int raw_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
 {
-	return vtr_blk_pread(vtr_image_of(b)->file, off, buf, len, err);
+	struct vtr_image *im = vtr_image_of(b);
+
+	return vtr_blk_pread(im->file, off, buf, len, err) < 0 ? vtr_image_at(im, err) : 0;
 }
 
 static int raw_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off, struct vtr_error *err)
 {
-	if (vtr_blk_extent(out, vtr_image_of(b)->file, off, err) < 0)
-		return -1;
-	out->host_file = out->has_host_off ? vtr_image_of(b)->path : NULL;
+	struct vtr_image *im = vtr_image_of(b);
+
+	if (vtr_blk_extent(out, im->file, off, err) < 0)
+		return vtr_image_at(im, err);
+	out->host_file = out->has_host_off ? im->path : NULL;
 	return 0;
 }
 

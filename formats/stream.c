@@ -22,6 +22,8 @@
 #define STREAM_PIECE (256u << 10) /* bytes decoded at once */
 #define STREAM_GRAIN 4096u	  /* zeros of this size and alignment become holes */
 #define STREAM_STEP 16384u	  /* bytes decoded for one step of work */
+#define STREAM_EMPTY 16u	  /* steps of work for a unit that holds nothing */
+#define STREAM_ZEROS 4u		  /* zeros that are left out take no room, but time: so many count as one byte */
 
 enum { STREAM_TODO = 0, STREAM_BUSY, STREAM_DONE };
 
@@ -41,7 +43,7 @@ struct vtr_packed {
 	int fd;	      /* the spool; -1: none */
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
-	atomic_uint_fast64_t stored; /* bytes in the spool */
+	atomic_uint_fast64_t counted; /* of the context's spool */
 	/* A single unit: */
 	atomic_uint_fast64_t front; /* decoded, and in the spool */
 	pthread_mutex_t forward;    /* whoever decodes */
@@ -84,10 +86,19 @@ int vtr_decoder_need(struct vtr_decoder *d, size_t n, struct vtr_error *err)
 	return 0;
 }
 
+void vtr_decoder_take(struct vtr_decoder *d, uint64_t bytes)
+{
+	d->taken = VTR_MIN(bytes, d->ctx->lim.metadata); /* more is refused */
+	vtr_codecs_take(d->all, d->taken);
+}
+
 static void decoder_stop(struct vtr_decoder *d, const struct vtr_stream_ops *ops)
 {
 	ops->stop(d);
 	d->state = NULL;
+	if (d->taken > 0)
+		vtr_codecs_give(d->all, d->taken);
+	d->taken = 0;
 	free(d->buf);
 	d->buf = NULL;
 }
@@ -102,6 +113,7 @@ static int decoder_start(struct vtr_decoder *d, struct vtr_packed *s, const stru
 		.in_end = u->in + u->in_len,
 		.method = u->method,
 		.path = s->im.path,
+		.all = &s->im.codecs,
 	};
 	d->buf = malloc(STREAM_LOAD);
 	if (!d->buf)
@@ -251,11 +263,6 @@ static int stream_write(struct vtr_packed *s, const uint8_t *p, size_t len, uint
 {
 	char text[128];
 
-	if (len == 0)
-		return 0;
-	if (VTR_OVER(s->im.blk.ctx, spool, atomic_fetch_add(&s->stored, len) + len, "bytes of decompressed image",
-		     err) < 0)
-		return -1;
 	while (len > 0) {
 		ssize_t n = pwrite(s->fd, p, len, (off_t)off);
 
@@ -271,21 +278,42 @@ static int stream_write(struct vtr_packed *s, const uint8_t *p, size_t len, uint
 	return 0;
 }
 
-/* Put decoded bytes into the spool, and leave out its zero grains. */
-static int stream_store(struct vtr_packed *s, const uint8_t *p, size_t len, uint64_t off, struct vtr_error *err)
+/* *counted: what was counted, in case that it is to be decoded again. */
+static int stream_count(struct vtr_packed *s, size_t len, uint64_t *counted, struct vtr_error *err)
 {
-	size_t from = 0, at = 0;
+	struct vtr_ctx *ctx = s->im.blk.ctx;
+
+	*counted += len;
+	atomic_fetch_add(&s->counted, len);
+	return VTR_OVER(ctx, spool, atomic_fetch_add(&ctx->spool, len) + len, "bytes of decompressed image", err);
+}
+
+static void stream_uncount(struct vtr_packed *s, uint64_t counted)
+{
+	atomic_fetch_sub(&s->counted, counted);
+	atomic_fetch_sub(&s->im.blk.ctx->spool, counted);
+}
+
+/* Put decoded bytes into the spool, and leave out its zero grains. */
+static int stream_store(struct vtr_packed *s, const uint8_t *p, size_t len, uint64_t off, uint64_t *counted,
+			struct vtr_error *err)
+{
+	size_t from = 0, at = 0, zeros = 0;
 
 	while (at < len) {
 		size_t n = VTR_MIN(len - at, (size_t)(STREAM_GRAIN - (off + at) % STREAM_GRAIN));
 
 		if (p[at] == 0 && memcmp(p + at, p + at + 1, n - 1) == 0) {
-			if (stream_write(s, p + from, at - from, off + from, err) < 0)
+			if (stream_count(s, at - from, counted, err) < 0 ||
+			    stream_write(s, p + from, at - from, off + from, err) < 0)
 				return -1;
 			from = at + n;
+			zeros += n;
 		}
 		at += n;
 	}
+	if (stream_count(s, at - from + zeros / STREAM_ZEROS, counted, err) < 0)
+		return -1;
 	return stream_write(s, p + from, at - from, off + from, err);
 }
 
@@ -316,7 +344,7 @@ static int stream_load(struct vtr_packed *s, uint64_t off, uint8_t *buf, size_t 
 static int stream_unit(struct vtr_packed *s, const struct stream_unit *u, struct vtr_error *err)
 {
 	VTR_FREE uint8_t *piece = malloc(STREAM_PIECE);
-	uint64_t done = 0, steps = 0;
+	uint64_t done = 0, steps = 0, counted = 0;
 	struct vtr_decoder d;
 	bool broken;
 	int r = 0;
@@ -334,12 +362,14 @@ static int stream_unit(struct vtr_packed *s, const struct stream_unit *u, struct
 		if (r == 0 && d.ended && got < n)
 			r = decoder_short(u, done + got, err);
 		if (r == 0)
-			r = stream_store(s, piece, got, u->out + done, err);
+			r = stream_store(s, piece, got, u->out + done, &counted, err);
 		done += got;
 	}
 	if (r == 0)
 		r = decoder_finish(&d, s->ops, u->out_len, &broken, err);
 	decoder_stop(&d, s->ops);
+	if (r < 0)
+		stream_uncount(s, counted);
 	return r;
 }
 
@@ -370,7 +400,7 @@ static int stream_need_unit(struct vtr_packed *s, size_t i, struct vtr_error *er
 static int stream_forward(struct vtr_packed *s, struct vtr_error *err)
 {
 	const struct stream_unit *u = &s->unit[0];
-	uint64_t front = atomic_load(&s->front), left = u->out_len - front;
+	uint64_t front = atomic_load(&s->front), left = u->out_len - front, counted = 0;
 	bool broken = false;
 	size_t got = 0;
 	int r;
@@ -389,7 +419,7 @@ static int stream_forward(struct vtr_packed *s, struct vtr_error *err)
 	if (vtr_tick(s->im.blk.ctx, &s->steps, STREAM_PIECE / STREAM_STEP, err) < 0)
 		return -1;
 	r = decoder_fill(&got, &s->live, s->ops, s->piece, (size_t)VTR_MIN(left, (uint64_t)STREAM_PIECE), &broken, err);
-	if (r == 0 && (r = stream_store(s, s->piece, got, front, err)) < 0)
+	if (r == 0 && (r = stream_store(s, s->piece, got, front, &counted, err)) < 0)
 		broken = true; /* these bytes were decoded, and are lost */
 	if (r == 0 && s->live.ended && !s->unknown && got < left) {
 		r = decoder_short(u, front + got, err);
@@ -408,6 +438,7 @@ static int stream_forward(struct vtr_packed *s, struct vtr_error *err)
 		   err->code == VTR_ELIMIT) {
 		s->failed = *err;
 	} else {
+		stream_uncount(s, atomic_load(&s->counted));
 		atomic_store(&s->front, 0); /* the host fell short: again from the start, over the same bytes */
 	}
 	decoder_stop(&s->live, s->ops);
@@ -524,6 +555,7 @@ static void stream_close(struct vtr_image *im)
 		decoder_stop(&s->live, s->ops);
 	if (s->fd >= 0)
 		close(s->fd);
+	stream_uncount(s, atomic_load(&s->counted));
 	free(s->piece);
 	free(s->unit);
 	vtr_uncharge(im->blk.ctx, s->charged);
@@ -567,6 +599,20 @@ struct vtr_image *vtr_stream_new(const struct vtr_stream_ops *ops, struct vtr_op
 	return im;
 }
 
+/* It has no place on the disk, where somebody would ask for it: it is looked at now, or never. */
+static int stream_check_empty(struct vtr_packed *s, const struct stream_unit *u, struct vtr_error *err)
+{
+	struct vtr_decoder d;
+	bool broken;
+	int r;
+
+	if (vtr_tick(s->im.blk.ctx, &s->steps, STREAM_EMPTY, err) < 0 || decoder_start(&d, s, u, err) < 0)
+		return -1;
+	r = decoder_finish(&d, s->ops, 0, &broken, err);
+	decoder_stop(&d, s->ops);
+	return r;
+}
+
 int vtr_stream_add(struct vtr_image *im, uint64_t in, uint64_t in_len, uint64_t out_len, unsigned method,
 		   struct vtr_error *err)
 {
@@ -574,7 +620,7 @@ int vtr_stream_add(struct vtr_image *im, uint64_t in, uint64_t in_len, uint64_t 
 	struct stream_unit u = { .out = s->size, .out_len = out_len, .in = in, .in_len = in_len, .method = method };
 
 	if (out_len == 0)
-		return 0;
+		return stream_check_empty(s, &u, err);
 	if (vtr_add_over(s->size, out_len, &s->size) || s->size > INT64_MAX)
 		return vtr_fail(err, VTR_ECORRUPT, "what is compressed at %#" PRIx64 " ends past 2^63 bytes", in);
 	if (s->n == s->cap) {

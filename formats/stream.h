@@ -17,6 +17,8 @@ struct vtr_decoder {
 	size_t at, have; /* loaded, and not yet used: buf[at] to buf[have] */
 	unsigned method; /* of the unit */
 	uint64_t steps;	 /* for vtr_tick() */
+	struct vtr_codecs *all;
+	uint64_t taken; /* of the memory for all */
 	bool ended;
 	void *state; /* the driver's */
 	char *path;  /* for warnings; borrowed */
@@ -51,6 +53,9 @@ int vtr_stream_open(struct vtr_blk **out, struct vtr_image **im, struct vtr_open
 
 /* At least n bytes (few) are loaded behind d->at, unless the unit ends before. */
 int vtr_decoder_need(struct vtr_decoder *d, size_t n, struct vtr_error *err);
+
+/* It is going to take so much memory, once: waits while others, of the same image, have too much. */
+void vtr_decoder_take(struct vtr_decoder *d, uint64_t bytes);
 
 /* What most decoders say. */
 int vtr_decoder_no_memory(struct vtr_error *err);

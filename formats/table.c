@@ -3,7 +3,8 @@
 
 #include "base/checked.h"
 
-#define TABLE_BATCH 512u /* entries looked at in one go */
+#define TABLE_BATCH 512u  /* entries looked at in one go */
+#define TABLE_BITMAP 512u /* bytes of a bitmap looked at in one go */
 
 int vtr_table_map(struct vtr_run *out, struct vtr_image *im, const struct vtr_table *t, uint64_t off, uint64_t max,
 		  struct vtr_error *err)
@@ -45,30 +46,25 @@ static bool table_bit(uint8_t byte, uint64_t i, bool highest_first)
 int vtr_table_bits(uint64_t *alike, bool *set, struct vtr_image *im, uint64_t off, bool highest_first, uint64_t from,
 		   uint64_t n, struct vtr_error *err)
 {
-	uint8_t part[512];
-	uint64_t at = from, end = from + n;
+	uint8_t part[TABLE_BITMAP];
+	uint64_t first = from / 8, at = from, end, len;
 
+	end = from + VTR_MIN(n, 8ull * TABLE_BITMAP - from % 8);
+	len = vtr_div_up(end, 8) - first;
+	if (vtr_image_meta(im, off + first, part, (size_t)len, err) < 0)
+		return -1;
+	*set = table_bit(part[0], from, highest_first);
 	while (at < end) {
-		uint64_t first = at / 8, len = VTR_MIN((end + 7) / 8 - first, (uint64_t)sizeof(part));
+		uint8_t byte = part[at / 8 - first];
 
-		if (vtr_image_meta(im, off + first, part, (size_t)len, err) < 0)
-			return -1;
-		if (at == from)
-			*set = table_bit(part[0], at, highest_first);
-		for (uint64_t stop = VTR_MIN(end, (first + len) * 8); at < stop;) {
-			uint8_t byte = part[at / 8 - first];
-
-			if (at % 8 == 0 && stop - at >= 8 && byte == (*set ? 0xff : 0)) {
-				at += 8;
-				continue;
-			}
-			if (table_bit(byte, at, highest_first) != *set) {
-				*alike = at - from;
-				return 0;
-			}
-			at++;
+		if (at % 8 == 0 && end - at >= 8 && byte == (*set ? 0xff : 0)) {
+			at += 8;
+			continue;
 		}
+		if (table_bit(byte, at, highest_first) != *set)
+			break;
+		at++;
 	}
-	*alike = n;
+	*alike = at - from;
 	return 0;
 }

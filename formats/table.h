@@ -22,7 +22,8 @@ int vtr_table_map(struct vtr_run *out, struct vtr_image *im, const struct vtr_ta
 
 /*
  * Bitmaps in the image's file: how many of the n (not 0) bits from bit `from` on are alike, and what they are.
- * highest_first: the first bit of a byte is 0x80, else 0x01.
+ * highest_first: the first bit of a byte is 0x80, else 0x01. Few of many are looked at: who asks again and again within
+ * a long run, as the parent's extents end, gets through it all the same.
  */
 int vtr_table_bits(uint64_t *alike, bool *set, struct vtr_image *im, uint64_t off, bool highest_first, uint64_t from,
 		   uint64_t n, struct vtr_error *err);

@@ -104,6 +104,7 @@ static int xz_begin(struct vtr_decoder *d, struct xz *x, struct vtr_error *err)
 	if (memory > d->ctx->lim.metadata)
 		return xz_fail(d->ctx, memory == UINT64_MAX ? LZMA_OPTIONS_ERROR : LZMA_MEMLIMIT_ERROR, at, "the block",
 			       err);
+	vtr_decoder_take(d, memory);
 #ifdef VTR_FUZZING
 	x->block.ignore_check = true;
 #endif

@@ -16,6 +16,7 @@
 #define ZSTD_FRAME 0xfd2fb528u
 #define ZSTD_SKIP 0x184d2a50u /* and 15 more */
 #define ZSTD_HEADER 18u	      /* bytes at most, the magic included */
+#define ZSTD_WINDOW 1024u     /* bytes: what windows are counted in */
 
 static int zstd_start(struct vtr_decoder *d, struct vtr_error *err)
 {
@@ -26,6 +27,7 @@ static int zstd_start(struct vtr_decoder *d, struct vtr_error *err)
 		return vtr_decoder_no_memory(err);
 	ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, memory < 2048 ? 10 : (int)VTR_MIN(vtr_log2(memory), 31u));
 	d->state = z;
+	vtr_decoder_take(d, (uint64_t)d->method * ZSTD_WINDOW);
 	return 0;
 }
 
@@ -83,7 +85,7 @@ struct zstd_walk {
 static int zstd_walk_frame(struct zstd_walk *w, struct vtr_image *im, struct vtr_error *err)
 {
 	static const uint8_t dict_len[] = { 0, 1, 2, 4 }, size_len[] = { 0, 2, 4, 8 };
-	uint64_t size = im->file->size, start = w->at, content = 0;
+	uint64_t size = im->file->size, start = w->at, content = 0, window = 0;
 	uint8_t raw[ZSTD_HEADER] = { 0 };
 	size_t n = (size_t)VTR_MIN((uint64_t)sizeof(raw), size - start);
 	struct vtr_cur c = vtr_cur_of(raw, n, start);
@@ -95,10 +97,13 @@ static int zstd_walk_frame(struct zstd_walk *w, struct vtr_image *im, struct vtr
 	vtr_cur_skip(&c, 4);
 	flags = vtr_cur_u8(&c);
 	bytes = size_len[flags >> 6];
-	if (flags & 0x20)
+	if (flags & 0x20) {
 		bytes = VTR_MAX(bytes, 1u);
-	else
-		vtr_cur_skip(&c, 1);
+	} else {
+		unsigned b = vtr_cur_u8(&c); /* exponent, and eighths */
+
+		window = (uint64_t)(8 + (b & 7)) << (b >> 3) << 7;
+	}
 	for (unsigned i = 0; i < dict_len[flags & 3]; i++)
 		dict |= (uint32_t)vtr_cur_u8(&c) << 8 * i;
 	for (unsigned i = 0; i < bytes; i++)
@@ -112,6 +117,7 @@ static int zstd_walk_frame(struct zstd_walk *w, struct vtr_image *im, struct vtr
 				dict);
 	w->unknown |= bytes == 0;
 	content += bytes == 2 ? 256 : 0;
+	window = vtr_div_up(flags & 0x20 ? content : window, ZSTD_WINDOW);
 	w->at += (uint64_t)(c.p - c.base);
 	do {
 		if (vtr_tick(im->blk.ctx, &w->steps, 1, err) < 0)
@@ -135,7 +141,9 @@ static int zstd_walk_frame(struct zstd_walk *w, struct vtr_image *im, struct vtr
 		return vtr_fail(err, VTR_ETRUNCATED, "the frame at %#" PRIx64 " is cut off", start);
 	w->at += n;
 	w->frames++;
-	return w->unknown ? 0 : vtr_stream_add(im, start, w->at - start, content, 0, err);
+	return w->unknown ? 0
+			  : vtr_stream_add(im, start, w->at - start, content,
+					   (unsigned)VTR_MIN(window, (uint64_t)UINT32_MAX), err);
 }
 
 static int zstd_walk(struct zstd_walk *w, struct vtr_image *im, struct vtr_error *err)

@@ -131,7 +131,7 @@ static void tar_check_messages(char *text, size_t len)
 static int tar_make(struct tar_stream *s, struct vtr_fs *fs)
 {
 	struct vtr_tree *tree = vtr_tree_new(fs, NULL);
-	struct cli c = { .ctx = fs->ctx };
+	struct cli c = { .ctx = fs->ctx, .limits.threads = 1 };
 	FILE *out = fopencookie(s, "w", (cookie_io_functions_t){ .write = tar_write }), *real = stderr;
 	char *text = NULL;
 	size_t len;

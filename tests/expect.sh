@@ -6,7 +6,8 @@ V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
 top=$PWD
 dir=$(mktemp -d)
 [ -n "${KEEP:-}" ] || trap 'rm -rf "$dir"' EXIT
-export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 TZ=UTC
+# shellcheck source=tests/environment.sh
+. tests/environment.sh
 cd "$dir"
 passed=0
 ok() { passed=$((passed + 1)); }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -13,6 +14,20 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/hostfile.h"
+
+/* What tools print and make depends on none of the user's settings. tests/environment.sh does the same for scripts. */
+__attribute__((constructor)) static void part_environment(void)
+{
+	static const char *const unset[] = { "LANGUAGE",  "POSIXLY_CORRECT", "SOURCE_DATE_EPOCH",
+					     "BLOCKSIZE", "BLOCK_SIZE",	     "TAR_OPTIONS",
+					     "XZ_OPT",	  "XZ_DEFAULTS" };
+
+	setenv("LC_ALL", "C.UTF-8", 1);
+	setenv("TZ", "UTC", 1);
+	for (size_t i = 0; i < VTR_COUNT(unset); i++)
+		unsetenv(unset[i]);
+	umask(022);
+}
 
 static void part_warning(void *arg, const struct vtr_error *w)
 {

@@ -2,6 +2,7 @@
 #include "tests/qcow2_images.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,36 @@ void qcow2_open_counted(struct qcow2_opened *o, struct qcow2_reads *reads, const
 	if (o->rc < 0)
 		print_error("%s\n", o->err.text);
 	assert_int_equal(0, o->rc);
+}
+
+size_t qcow2_heap(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
+void qcow2_expect_sparse(const char *path, uint64_t size, uint64_t off, uint8_t value, uint64_t stored)
+{
+	size_t heap = qcow2_heap();
+	struct qcow2_reads reads;
+	struct qcow2_opened o;
+	struct vtr_extent e;
+	uint64_t data = 0;
+	uint8_t byte = 0;
+
+	qcow2_open_counted(&o, &reads, path);
+	assert_true(vtr_blk_size(o.disk) == size);
+	assert_in_range(reads.bytes, 1, 1 << 20);
+	assert_int_equal(0, vtr_blk_pread(o.disk, off, &byte, 1, NULL));
+	assert_int_equal(value, byte);
+	for (uint64_t at = 0; at < size; at += e.len) {
+		assert_int_equal(0, vtr_blk_extent(&e, o.disk, at, NULL));
+		data += e.kind == VTR_EXTENT_DATA ? e.len : 0;
+	}
+	assert_int_equal(stored, data);
+	assert_true(qcow2_heap() < heap + (16 << 20));
+	qcow2_done(&o);
 }
 
 static void qcow2_expect_words(const char *text, const char *words)

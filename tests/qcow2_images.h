@@ -33,6 +33,15 @@ struct qcow2_reads {
 };
 void qcow2_open_counted(struct qcow2_opened *o, struct qcow2_reads *reads, const char *path);
 
+/* Bytes that the program holds of the heap; 0 where a sanitizer has one of its own. */
+size_t qcow2_heap(void);
+
+/*
+ * A disk of size bytes of which only stored bytes are data, and the one at off is value: opening it, and walking it from
+ * end to end, reads and holds little, however large it is.
+ */
+void qcow2_expect_sparse(const char *path, uint64_t size, uint64_t off, uint8_t value, uint64_t stored);
+
 /* Fail unless opening failed with this code and these words; or unless it warned of these. */
 void qcow2_expect_error(const struct qcow2_opened *o, int code, const char *words);
 void qcow2_expect_said(const struct qcow2_opened *o, const char *words);

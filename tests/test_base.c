@@ -457,8 +457,8 @@ static void work_ends_at_the_deadline(void **state)
 /* ------------------------------------------------------------------------------------------------------------ cache */
 
 struct filler {
-	atomic_uint fills;
-	atomic_uint_fast64_t bad; /* this key fails */
+	atomic_uint fills, now, most; /* most: at once */
+	atomic_uint_fast64_t bad;     /* this key fails */
 };
 
 static int cache_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err)
@@ -572,9 +572,15 @@ static void threads_share_a_cache(void **state)
 static int slow_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err)
 {
 	struct filler *f = arg;
+	unsigned now = atomic_fetch_add(&f->now, 1) + 1;
+	int r;
 
+	if (now > atomic_load(&f->most))
+		atomic_store(&f->most, now);
 	usleep(20000);
-	return cache_fill(f, key, block, len, err);
+	r = cache_fill(f, key, block, len, err);
+	atomic_fetch_sub(&f->now, 1);
+	return r;
 }
 
 static void *slow_thread(void *arg)
@@ -609,6 +615,42 @@ static void who_misses_what_is_being_filled_waits(void **state)
 		c = vtr_cache_new(256, 8, slow_fill, &f, NULL);
 	}
 	vtr_cache_free(c);
+}
+
+struct own_key {
+	struct vtr_cache *c;
+	uint64_t key;
+};
+
+static void *own_key_thread(void *arg)
+{
+	struct own_key *own = arg;
+
+	for (unsigned i = 0; i < 3; i++)
+		cache_expect(own->c, own->key + 100 * i, 0, 256);
+	return NULL;
+}
+
+/* Blocks may be large: threads fill as many at once as the cache may hold. */
+static void no_more_is_filled_than_may_be_held(void **state)
+{
+	(void)state;
+	for (unsigned slots = 1; slots <= 2; slots++) {
+		struct filler f = { .bad = UINT64_MAX };
+		struct own_key own[CACHE_THREADS];
+		struct vtr_cache *c = vtr_cache_new(256, slots, slow_fill, &f, NULL);
+		pthread_t t[CACHE_THREADS];
+
+		for (unsigned i = 0; i < CACHE_THREADS; i++) {
+			own[i] = (struct own_key){ c, i };
+			assert_int_equal(0, pthread_create(&t[i], NULL, own_key_thread, &own[i]));
+		}
+		for (unsigned i = 0; i < CACHE_THREADS; i++)
+			pthread_join(t[i], NULL);
+		assert_int_equal(3 * CACHE_THREADS, atomic_load(&f.fills));
+		assert_int_equal(slots, atomic_load(&f.most));
+		vtr_cache_free(c);
+	}
 }
 
 /* ------------------------------------------------------------------------------------------------------------- pool */
@@ -858,6 +900,7 @@ int main(void)
 		cmocka_unit_test(work_ends_at_the_deadline),
 		cmocka_unit_test(the_cache_is_bounded_and_drops_what_is_least_used),
 		cmocka_unit_test(threads_share_a_cache),
+		cmocka_unit_test(no_more_is_filled_than_may_be_held),
 		cmocka_unit_test(who_misses_what_is_being_filled_waits),
 		cmocka_unit_test(the_pool_does_each_item_once),
 		cmocka_unit_test(the_pool_returns_the_first_failure),

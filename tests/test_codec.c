@@ -5,10 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include <bzlib.h>
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -57,7 +59,7 @@ static int decode(int how, size_t len, size_t out_len)
 	struct vtr_codec c;
 	int r;
 
-	vtr_codecs_init(&all);
+	vtr_codecs_init(&all, 1 << 20);
 	vtr_codecs_get(&c, &all);
 	memset(out, 0, sizeof(out));
 	r = how == BZIP2  ? vtr_codec_bunzip2(stored, len, out, out_len, NULL)
@@ -104,10 +106,89 @@ static void no_damage_is_taken_for_bytes(void **state)
 	}
 }
 
+static struct {
+	struct vtr_codecs all;
+	atomic_ulong now, most;
+} shared;
+
+static void *take_and_give(void *arg)
+{
+	unsigned long n = (unsigned long)(uintptr_t)arg, now, most;
+
+	for (unsigned i = 0; i < 200; i++) {
+		vtr_codecs_take(&shared.all, n);
+		now = atomic_fetch_add(&shared.now, n) + n;
+		most = atomic_load(&shared.most);
+		while (now > most && !atomic_compare_exchange_weak(&shared.most, &most, now))
+			;
+		usleep(10);
+		atomic_fetch_sub(&shared.now, n);
+		vtr_codecs_give(&shared.all, n);
+	}
+	return NULL;
+}
+
+/* Threads share the memory; who needs more than there is has it alone. */
+static void memory_for_decoding_is_shared(void **state)
+{
+	static const struct {
+		unsigned long each, most;
+	} cases[] = { { 30, 90 }, { 51, 51 }, { 1000, 1000 } };
+
+	(void)state;
+	for (size_t k = 0; k < VTR_COUNT(cases); k++) {
+		pthread_t t[6];
+
+		vtr_codecs_init(&shared.all, 100);
+		atomic_store(&shared.most, 0);
+		for (size_t i = 0; i < VTR_COUNT(t); i++)
+			assert_int_equal(0,
+					 pthread_create(&t[i], NULL, take_and_give, (void *)(uintptr_t)cases[k].each));
+		for (size_t i = 0; i < VTR_COUNT(t); i++)
+			assert_int_equal(0, pthread_join(t[i], NULL));
+		assert_in_range(atomic_load(&shared.most), cases[k].each, cases[k].most);
+		assert_int_equal(0, shared.all.taken);
+		vtr_codecs_done(&shared.all);
+	}
+}
+
+/* What is stored counts, and what xz asks for; all is given back. */
+static void decoders_take_what_they_need(void **state)
+{
+	lzma_options_lzma opt;
+	lzma_filter filters[2] = { { LZMA_FILTER_LZMA2, &opt }, { LZMA_VLI_UNKNOWN, NULL } };
+	VTR_UNREF struct vtr_blk *file = NULL;
+	struct vtr_ctx *ctx = vtr_ctx_new(NULL, NULL);
+	struct vtr_codecs all;
+	struct vtr_codec c;
+	size_t n = 0;
+
+	(void)state;
+	compress_as(ZLIB, true);
+	assert_false(lzma_lzma_preset(&opt, 6)); /* a dictionary of 8 MiB */
+	assert_int_equal(LZMA_OK, lzma_stream_buffer_encode(filters, LZMA_CHECK_CRC32, NULL, plain, sizeof(plain),
+							    stored, &n, sizeof(stored)));
+	assert_int_equal(0, vtr_blk_memory(&file, ctx, stored, n, NULL));
+	vtr_codecs_init(&all, 1 << 20);
+	vtr_codecs_get(&c, &all);
+	assert_int_equal(0, vtr_codec_load(&c, file, 0, n, NULL));
+	assert_int_equal(n, all.taken);
+	memset(out, 0xee, sizeof(out));
+	assert_int_equal(1, vtr_codec_unxz(&c, c.in, n, out, sizeof(out), NULL));
+	assert_memory_equal(plain, out, sizeof(plain));
+	assert_in_range(all.taken, 8 << 20, 9 << 20);
+	vtr_codecs_put(&all, &c);
+	assert_int_equal(0, all.taken);
+	vtr_codecs_done(&all);
+	vtr_ctx_unref(ctx);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(streams_fill_the_output),
+		cmocka_unit_test(memory_for_decoding_is_shared),
+		cmocka_unit_test(decoders_take_what_they_need),
 		cmocka_unit_test(no_damage_is_taken_for_bytes),
 	};
 

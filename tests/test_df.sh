@@ -4,7 +4,8 @@
 set -euo pipefail
 
 V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
-export PATH=$PATH:/sbin:/usr/sbin LC_ALL=C.UTF-8
+# shellcheck source=tests/environment.sh
+. "$(dirname "$0")/environment.sh"
 for tool in mke2fs dumpe2fs python3; do
 	command -v "$tool" >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
 done
@@ -15,7 +16,7 @@ cd "$T"
 die() { echo "FAILED: $*" >&2; exit 1; }
 
 mkdir -p mnt tree/d
-head -c 3000000 /dev/urandom >tree/d/file
+noise 1 3000000 >tree/d/file
 for n in 1 2 3 4 5; do echo $n >tree/d/$n; done
 n=0
 while read -r size options; do

@@ -195,6 +195,40 @@ static void a_lost_table_moves_no_chunk(void **state)
 	packed_ewf_done(&e);
 }
 
+/* That a table and its copy are damaged is found once: another chunk of it costs no look at them. */
+static void a_damaged_table_is_read_once(void **state)
+{
+	struct qcow2_reads reads, before;
+	struct qcow2_opened o;
+	struct packed_ewf e;
+	char *dir, name[300];
+	struct vtr_error first;
+	uint8_t buf[512];
+
+	(void)state;
+	dir = part_temp();
+	packed_ewf(&e, false, false);
+	e.first.image.p[e.first.at[2] + 76 + 25] ^= 1;
+	e.first.image.p[e.first.at[3] + 76 + 25] ^= 1;
+	snprintf(name, sizeof(name), "%s/i.E01", dir);
+	qcow2_write_file(name, e.first.image.p, e.first.image.len);
+	qcow2_open_counted(&o, &reads, name);
+	assert_int_equal(-1, vtr_blk_pread(o.disk, 0, buf, 512, &o.err));
+	assert_int_equal(VTR_ECORRUPT, o.err.code);
+	assert_non_null(strstr(o.err.text, "table: checksum"));
+	first = o.err;
+	before = reads;
+	for (unsigned k = 0; k < 6; k++) {
+		assert_int_equal(-1, vtr_blk_pread(o.disk, 512 * k, buf, 512, &o.err));
+		assert_string_equal(first.text, o.err.text);
+	}
+	assert_int_equal(before.calls, reads.calls);
+	assert_int_equal(0, vtr_blk_pread(o.disk, 3072, buf, 512, NULL));
+	qcow2_done(&o);
+	packed_ewf_done(&e);
+	part_temp_done(dir);
+}
+
 /* Sections that come again and again add nothing to what is held. */
 static void the_first_of_each_hash_is_told(void **state)
 {
@@ -303,6 +337,7 @@ int main(void)
 		cmocka_unit_test(segments_are_found_by_their_names),
 		cmocka_unit_test(damage_is_named),
 		cmocka_unit_test(a_lost_table_moves_no_chunk),
+		cmocka_unit_test(a_damaged_table_is_read_once),
 		cmocka_unit_test(the_first_of_each_hash_is_told),
 		cmocka_unit_test(version_2_is_refused_by_name),
 		cmocka_unit_test(what_ewfacquire_writes_is_what_ewfexport_reads),

@@ -7,6 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/manual-guest.sh
 . tests/manual-guest.sh
+# shellcheck source=tests/environment.sh
+. tests/environment.sh
 need mke2fs debugfs sfdisk qemu-img "${CC:-cc}"
 top=$PWD
 build=$(realpath "${VTR_BUILD:-$(dirname "${VTR_COMMAND:-build/release/vitrine}")}")

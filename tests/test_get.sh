@@ -6,7 +6,9 @@ set -euo pipefail
 
 here=$(realpath "$(dirname "$0")")
 V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
-export PATH=$PATH:/sbin:/usr/sbin LC_ALL=C.UTF-8 TZ=UTC V
+export V
+# shellcheck source=tests/environment.sh
+. "$(dirname "$0")/environment.sh"
 for tool in mke2fs debugfs python3; do
 	command -v "$tool" >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
 done
@@ -228,6 +230,41 @@ def two_files(i):
 
 
 case('link and file of the same name', two_files)
+
+
+# The same below a folder that is made here, where several threads write: one of two comes out, and always the same.
+def twice(i, kinds):
+    os.mkdir('tree/d')
+    for n in range(40):
+        open('tree/d/a%d' % n, 'w').write('%d' % n * 500)
+    for n, kind in enumerate(kinds):
+        _, m = i.mark(b'x')
+        if kind == 'file':
+            open('tree/d/' + m, 'w').write('evil %d' % n)
+        elif kind == 'link':
+            os.symlink('../../outside/canary', 'tree/d/' + m)
+        else:
+            os.mkdir('tree/d/' + m)
+            open('tree/d/' + m + '/canary', 'w').write('evil')
+
+
+def same_again(_):
+    def what():
+        p = 'case/dest/d/x'
+        return os.readlink(p) if os.path.islink(p) else os.path.isdir(p) or open(p).read()
+    for n in range(40):
+        assert open('case/dest/d/a%d' % n).read() == '%d' % n * 500, n
+    first = what()
+    for threads in (1, 2, 3, 8, 8, 8):
+        shutil.rmtree('case/dest')
+        os.mkdir('case/dest')
+        subprocess.run([V, 'get', '--limit', 'threads=%d' % threads, 'img', '/.', 'case/dest'], stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert what() == first, (threads, what(), first)
+
+
+for kinds in (('file', 'file'), ('file', 'link'), ('link', 'file'), ('file', 'dir'), ('dir', 'file'), ('file', 'file', 'file')):
+    case('%s of the same name in a folder' % ', '.join(kinds), lambda i, k=kinds: twice(i, k), check=same_again)
 
 
 def chain(i):
@@ -480,6 +517,29 @@ mkfs_from_src()
 mkfs_from_src
 expect 0 "$V" get img / dest
 python3 "$here/same-tree.py" src dest --mode-mask 777 $seconds || die "a tree differs"
+expect 0 "$V" get --limit threads=1 img / dest.1
+python3 "$here/same-tree.py" src dest.1 --mode-mask 777 $seconds || die "a tree differs with one thread"
+rm -rf dest.1
+# Where files cannot be made without a name, or not named, or not written.
+if command -v strace >/dev/null && strace -qq -o /dev/null -e inject=linkat:error=EPERM true 2>/dev/null; then
+	fails() {
+		local want=$1 calls=$2 how=$3
+		shift 3
+		expect $want env ASAN_OPTIONS=detect_leaks=0 strace -f --seccomp-bpf -qq -o /dev/null -e trace=$calls \
+			-e inject=$calls:$how "$V" get img "$@"
+	}
+	fails 0 access,faccessat,faccessat2 error=ENOENT / dest.2
+	python3 "$here/same-tree.py" src dest.2 --mode-mask 777 $seconds || die "a tree differs with names from the start"
+	mkdir dest.3 dest.4
+	fails 3 linkat error=EPERM /deep /share/bash-completion dest.3
+	has err "naming it: Operation not permitted"
+	[ -z "$(find dest.3 -type f)" ] || die "files have names that could not be given"
+	fails 1 pwrite64 error=ENOSPC:when=20+ /share dest.4
+	[ "$(grep -c 'No space left' err)" = 1 ] || die "a full disk is told more than once"
+	[ -n "$(find dest.4 -type f)" ] || die "nothing before the disk was full"
+	! diff -rq --no-dereference dest.4 src | grep differ || die "a full disk leaves half a file"
+	rm -rf dest.[234]
+fi
 if [ -n "$attrs" ]; then
 	expect 0 "$V" get -p img / dest.p
 	python3 "$here/same-tree.py" src dest.p --mode-mask 777 $attrs $seconds || die "a tree differs with -p"
@@ -520,7 +580,7 @@ cmp into/one src/one
 ino=$(stat -c %i into/one)
 expect 0 "$V" get -u img /one into
 [ "$(stat -c %i into/one)" = "$ino" ] || die "--update copies what is the same"
-touch into/one
+touch -d '2001-02-03 04:05:06 UTC' into/one
 expect 0 "$V" get -u img /one into
 [ "$(stat -c %i into/one)" != "$ino" ] || die "--update leaves what differs"
 
@@ -538,6 +598,13 @@ mkdir cut
 for delay in 0.02 0.05 0.1 0.2; do
 	timeout -s INT $delay "$V" get -u img /. cut >/dev/null 2>&1 || true
 	! find cut -name '.vitrine-*' | grep . || die "an interruption leaves something behind"
+done
+# Nor does an end without warning, where files have no name until they are whole.
+for delay in 0.02 0.04 0.08; do
+	rm -rf killed
+	mkdir killed
+	(timeout -s KILL $delay "$V" get img /. killed || true) >/dev/null 2>&1
+	! diff -rq --no-dereference -x hole killed src | grep differ || die "half a file has its name"
 done
 expect 0 "$V" get -u img /. cut
 python3 "$here/same-tree.py" src cut --mode-mask 777 $seconds >same || { cat same; die "going on after an interruption"; }

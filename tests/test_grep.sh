@@ -4,7 +4,8 @@
 set -euo pipefail
 
 V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
-export PATH=$PATH:/sbin:/usr/sbin LC_ALL=C.UTF-8
+# shellcheck source=tests/environment.sh
+. "$(dirname "$0")/environment.sh"
 for tool in mke2fs debugfs grep python3; do
 	command -v "$tool" >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
 done
@@ -36,7 +37,7 @@ printf 'text first\nroot here\n' >src/bin/late
 head -c 200000 /dev/zero | tr '\0' 'x' | fold -w 79 >>src/bin/late
 printf '\nroot again\0root\n' >>src/bin/late
 printf 'latin \351 root\nroot fine\n' >src/raw/latin1
-head -c 300000 /dev/urandom >src/raw/random
+noise 1 300000 >src/raw/random
 head -c 150000 /dev/zero | tr '\0' y >src/etc/sub/longline
 echo ' root' >>src/etc/sub/longline
 seq 1 30000 >src/etc/sub/numbers

@@ -4,6 +4,8 @@
 # "make uninstall" leaves nothing behind.
 set -euo pipefail
 
+# shellcheck source=tests/environment.sh
+. tests/environment.sh
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 # Variables that make was given are kept, for the same build; its job server is not at hand here.

@@ -84,7 +84,7 @@ head -c 60 classic/var/log/syslog.2.gz >cut.gz
 printf 'write cut.gz cut.gz\nwrite classic/etc/fstab none\n' >cmd
 {
 	printf 'junk\0\n'
-	head -c 100000 /dev/urandom
+	noise 1 100000
 } >noise
 printf 'write noise noise\n' >>cmd
 debugfs -w -f cmd classic.img >/dev/null 2>&1

@@ -14,7 +14,9 @@ command=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
 top=$PWD
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-export PATH=$dir/bin:$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 TZ=UTC
+# shellcheck source=tests/environment.sh
+. tests/environment.sh
+export PATH=$dir/bin:$PATH
 
 if command -v mandoc >/dev/null; then
 	for page in docs/man/*; do

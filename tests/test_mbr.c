@@ -402,15 +402,20 @@ static void mbr_filesystems_are_not_tables(void **state)
 	(void)state;
 	for (size_t i = 0; i < VTR_COUNT(makers); i++) {
 		struct part_opened o;
-		char *dir, path[1100], tool[64];
+		char *dir, path[1100], tool[64], command[1300];
 
 		snprintf(tool, sizeof(tool), "%.*s", (int)strcspn(makers[i], " "), makers[i]);
 		if (!part_has_tool(tool))
 			continue;
 		dir = part_temp();
 		snprintf(path, sizeof(path), "%s/disk", dir);
-		part_run("truncate -s %s %s && %s %s >/dev/null 2>&1", strstr(makers[i], "xfs -q") ? "320M" : "120M",
-			 path, makers[i], path);
+		part_run("truncate -s %s %s", strstr(makers[i], "xfs -q") ? "320M" : "120M", path);
+		snprintf(command, sizeof(command), "PATH=$PATH:/usr/sbin:/sbin %s %s >/dev/null 2>&1", makers[i], path);
+		if (system(command) != 0) { /* mkfs.btrfs looks at all that is mounted, which may be forbidden */
+			print_message("SKIPPED: %s fails here\n", makers[i]);
+			part_temp_done(dir);
+			continue;
+		}
 		part_open_file(&o, path, 0);
 		if (o.rc < 0 || o.t)
 			print_error("%s: taken for a table\n", makers[i]);

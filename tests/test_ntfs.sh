@@ -3,7 +3,9 @@
 # The command on NTFS: listings, streams and what stat tells, against what tests/images/mk-ntfs.py wrote.
 set -euo pipefail
 
-V=${VTR_COMMAND:?}
+# shellcheck source=tests/environment.sh
+. "$(dirname "$0")/environment.sh"
+V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
 images=$PWD/tests/images
 command -v xz >/dev/null || { echo "skip: no xz"; exit 77; }
 work=$(mktemp -d)

@@ -239,6 +239,43 @@ static void disks_are_limited(void **state)
 	packed_image_done(&i);
 }
 
+/* An archive of many empty members; a descriptor of many files. All of it is read for each disk. */
+static void members_and_files_are_limited(void **state)
+{
+	struct packed_image i;
+	struct qcow2_opened o;
+	struct packed b = { NULL, 0 }, text = { NULL, 0 };
+	uint8_t header[512];
+
+	(void)state;
+	packed_ova(&i, PACKED_USTAR, 1);
+	memcpy(header, i.image.p, 512);
+	sprintf((char *)header + 124, "%011o", 0);
+	packed_ova_seal(header);
+	for (unsigned k = 0; k < 4097; k++)
+		packed_bytes(&b, header, 512);
+	packed_zeros(&b, 1024);
+	qcow2_start(&o, NULL, false);
+	qcow2_open_bytes(&o, b.p, b.len, NULL);
+	qcow2_expect_error(&o, VTR_ELIMIT, "member at 0x200000: it has more than 4096 headers before it");
+	packed_bytes(&text, "<Envelope>", 10);
+	for (unsigned k = 0; k < 4097; k++)
+		packed_bytes(&text, "<File/>", 7);
+	packed_bytes(&text, "</Envelope>", 11);
+	sprintf((char *)header + 124, "%011zo", text.len);
+	packed_ova_seal(header);
+	b.len = 0;
+	packed_bytes(&b, header, 512);
+	packed_bytes(&b, text.p, text.len);
+	packed_zeros(&b, 2048 - text.len % 512);
+	qcow2_open_bytes(&o, b.p, b.len, NULL);
+	qcow2_expect_error(&o, VTR_ELIMIT, "names more than 4096 files");
+	qcow2_done(&o);
+	free(b.p);
+	free(text.p);
+	packed_image_done(&i);
+}
+
 static void what_is_held_is_limited(void **state)
 {
 	static const struct {
@@ -299,10 +336,15 @@ static void what_tar_writes(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_only_disk_is_opened),	cmocka_unit_test(of_several_disks_one_is_chosen),
-		cmocka_unit_test(a_guest_has_all_of_them),	cmocka_unit_test(damage_is_named),
-		cmocka_unit_test(other_archives_are_not_taken), cmocka_unit_test(disks_are_limited),
-		cmocka_unit_test(what_is_held_is_limited),	cmocka_unit_test(what_tar_writes),
+		cmocka_unit_test(the_only_disk_is_opened),
+		cmocka_unit_test(of_several_disks_one_is_chosen),
+		cmocka_unit_test(a_guest_has_all_of_them),
+		cmocka_unit_test(damage_is_named),
+		cmocka_unit_test(other_archives_are_not_taken),
+		cmocka_unit_test(disks_are_limited),
+		cmocka_unit_test(members_and_files_are_limited),
+		cmocka_unit_test(what_is_held_is_limited),
+		cmocka_unit_test(what_tar_writes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

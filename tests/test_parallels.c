@@ -156,6 +156,7 @@ static void format_extensions_are_told(void **state)
 {
 	struct small_image s;
 	struct qcow2_opened o;
+	struct vtr_limits l;
 	uint8_t *image, *x, sum[EVP_MAX_MD_SIZE];
 
 	(void)state;
@@ -193,6 +194,15 @@ static void format_extensions_are_told(void **state)
 	x[30] ^= 1;
 	qcow2_open_bytes(&o, image, s.len + 1024, NULL);
 	qcow2_expect_said(&o, "its checksum is wrong");
+	qcow2_done(&o);
+	/* One that is too large to be held: the disk is read all the same. */
+	vtr_limits_default(&l);
+	l.alloc = 1000;
+	qcow2_start(&o, &l, false);
+	qcow2_open_bytes(&o, image, s.len + 1024, NULL);
+	assert_int_equal(0, o.rc);
+	qcow2_expect_said(&o, "format extension at 0x1400: its cluster: 1024 needed, limit alloc=1000");
+	qcow2_expect_bytes(o.disk, s.disk, s.disk_len);
 	qcow2_done(&o);
 	free(image);
 	small_done(&s);

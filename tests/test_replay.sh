@@ -8,7 +8,8 @@ set -euo pipefail
 
 V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
 HERE=$(realpath "$(dirname "$0")")
-export PATH=$PATH:/sbin:/usr/sbin LC_ALL=C.UTF-8
+# shellcheck source=tests/environment.sh
+. "$(dirname "$0")/environment.sh"
 for tool in mke2fs debugfs e2fsck dumpe2fs python3; do
 	command -v "$tool" >/dev/null || { echo "skip: no $tool"; exit 77; }
 done

@@ -12,7 +12,8 @@ need mke2fs debugfs sfdisk qemu-img python3
 V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 TZ=UTC
+# shellcheck source=tests/environment.sh
+. tests/environment.sh
 unset SOURCE_DATE_EPOCH
 cd "$dir"
 manual_guest

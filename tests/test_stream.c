@@ -237,8 +237,8 @@ static void images_lie_in_each_other(void **state)
 	free(disk);
 }
 
-/* Zeros by the gigabyte are holes: neither memory nor disk is taken for them. */
-static void zeros_cost_nothing(void **state)
+/* Zeros by the gigabyte are holes: neither memory nor disk is taken for them. They take time: four count as a byte. */
+static void zeros_cost_little(void **state)
 {
 	struct packed zeros = { NULL, 0 }, small = { NULL, 0 }, all = { NULL, 0 };
 	struct vtr_limits l;
@@ -253,7 +253,7 @@ static void zeros_cost_nothing(void **state)
 	for (unsigned k = 0; k < 1000; k++)
 		packed_bytes(&all, small.p, small.len);
 	vtr_limits_default(&l);
-	l.spool = 4096;
+	l.spool = 251 << 20;
 	qcow2_start(&o, &l, false);
 	qcow2_open_bytes(&o, all.p, all.len, NULL);
 	assert_int_equal(0, o.rc);
@@ -265,9 +265,144 @@ static void zeros_cost_nothing(void **state)
 		assert_int_equal(VTR_EXTENT_ZERO, e.kind);
 	}
 	qcow2_done(&o);
+	l.spool = 249 << 20;
+	qcow2_start(&o, &l, false);
+	qcow2_open_bytes(&o, all.p, all.len, NULL);
+	qcow2_expect_error(&o, VTR_ELIMIT, "limit spool=261095424");
+	qcow2_done(&o);
 	free(zeros.p);
 	free(small.p);
 	free(all.p);
+}
+
+/* Bytes, of which some reads fail. */
+struct faulty {
+	const uint8_t *p;
+	unsigned calls;
+	uint32_t fail; /* bits: these calls */
+};
+
+static int faulty_pread(void *arg, uint64_t off, void *buf, size_t len, struct vtr_error *err)
+{
+	struct faulty *f = arg;
+
+	if (f->calls < 32 && f->fail >> f->calls++ & 1)
+		return vtr_fail(err, VTR_EIO, "not now");
+	memcpy(buf, f->p + off, len);
+	return 0;
+}
+
+/* A unit is decoded anew when the file could not be read, and counts once against the limit. */
+static void what_is_decoded_again_counts_once(void **state)
+{
+	const size_t third = 400000;
+	struct packed all = { NULL, 0 };
+	uint8_t *disk = malloc(3 * third), buf[512];
+	struct faulty f = { .calls = 0 };
+	struct vtr_blk_source src = { .pread = faulty_pread, .arg = &f };
+	struct vtr_blk *file;
+	struct vtr_limits l;
+	struct qcow2_opened o;
+	unsigned failed = 0;
+	uint32_t x = 5;
+
+	(void)state;
+	assert_non_null(disk);
+	for (size_t i = 0; i < 3 * third; i++)
+		disk[i] = (uint8_t)(qcow2_random(&x) >> 8);
+	for (size_t i = 0; i < 3; i++) {
+		struct packed one = { NULL, 0 };
+
+		packed_compress(&one, "xz-one", disk + i * third, third);
+		packed_bytes(&all, one.p, one.len);
+		free(one.p);
+	}
+	vtr_limits_default(&l);
+	l.alloc = 256 << 10; /* a unit is larger: into the spool */
+	l.spool = 3 * third;
+	qcow2_start(&o, &l, false);
+	f.p = all.p;
+	src.size = all.len;
+	assert_int_equal(0, vtr_blk_custom(&file, o.ctx, &src, NULL));
+	assert_int_equal(0, vtr_image_decode(&o.disk, file, NULL, NULL));
+	vtr_blk_unref(file);
+	/* The first and the last were looked at, for what the disk may be. */
+	f.calls = 0;
+	f.fail = 3 << 4 | 3 << 11;
+	for (uint64_t off = 0; off < 3 * third; off += 512 * 50) {
+		while (vtr_blk_pread(o.disk, off, buf, 512, &o.err) < 0) {
+			assert_int_equal(VTR_EIO, o.err.code);
+			failed++;
+		}
+		assert_memory_equal(disk + off, buf, 512);
+	}
+	assert_int_equal(2, failed);
+	qcow2_done(&o);
+	free(all.p);
+	free(disk);
+}
+
+/* What several images keep counts together, as long as they are open. */
+static void images_share_the_spool(void **state)
+{
+	struct vtr_blk *file, *first, *second;
+	struct packed_image i;
+	struct vtr_limits l;
+	struct vtr_error err;
+	struct vtr_ctx *ctx;
+
+	(void)state;
+	packed_stream(&i, "gzip");
+	vtr_limits_default(&l);
+	l.spool = PACKED_STREAM;
+	ctx = vtr_ctx_new(&l, NULL);
+	assert_int_equal(0, vtr_blk_memory(&file, ctx, i.image.p, i.image.len, NULL));
+	assert_int_equal(0, vtr_image_decode(&first, file, NULL, NULL));
+	assert_int_equal(-1, vtr_image_decode(&second, file, NULL, &err));
+	assert_int_equal(VTR_ELIMIT, err.code);
+	assert_non_null(strstr(err.text, "limit spool=9000"));
+	vtr_blk_unref(first);
+	assert_int_equal(0, vtr_image_decode(&second, file, NULL, NULL));
+	vtr_blk_unref(second);
+	vtr_blk_unref(file);
+	vtr_ctx_unref(ctx);
+	packed_image_done(&i);
+}
+
+/* zstd: what says that it has no content may have some, or a checksum that is wrong. RFC 8878, 3.1.1. */
+static void frames_that_hold_nothing_are_looked_at(void **state)
+{
+	static const struct {
+		uint8_t bytes[16];
+		size_t len;
+		int code;
+		const char *words;
+	} frames[] = {
+		{ { 0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0 }, 9, VTR_OK, NULL },
+		{ { 0x28, 0xb5, 0x2f, 0xfd, 0x24, 0, 1, 0, 0, 0x99, 0xe9, 0xd8, 0x51 }, 13, VTR_OK, NULL },
+		{ { 0x28, 0xb5, 0x2f, 0xfd, 0x24, 0, 1, 0, 0, 0x98, 0xe9, 0xd8, 0x51 }, 13, VTR_ECORRUPT, "checksum" },
+		{ { 0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 0x11, 0, 0, 'h', 'i' }, 11, VTR_ECORRUPT, "zstd: " },
+	};
+
+	(void)state;
+	for (size_t k = 0; k < VTR_COUNT(frames); k++) {
+		struct packed_image i;
+		struct qcow2_opened o;
+
+		packed_stream(&i, "zstd");
+		packed_bytes(&i.image, frames[k].bytes, frames[k].len);
+		qcow2_start(&o, NULL, false);
+		qcow2_open_bytes(&o, i.image.p, i.image.len, NULL);
+		if (frames[k].code != VTR_OK) {
+			qcow2_expect_error(&o, frames[k].code, frames[k].words);
+		} else {
+			assert_int_equal(0, o.rc);
+			qcow2_expect_bytes(o.disk, i.disk.p, i.disk.len);
+			qcow2_expect_quiet(&o);
+		}
+		qcow2_done(&o);
+		packed_image_done(&i);
+	}
 }
 
 /* Members, streams and blocks that hold nothing are counted as work. */
@@ -410,7 +545,10 @@ int main(void)
 		cmocka_unit_test(damage_is_named),
 		cmocka_unit_test(limits_are_named),
 		cmocka_unit_test(images_lie_in_each_other),
-		cmocka_unit_test(zeros_cost_nothing),
+		cmocka_unit_test(zeros_cost_little),
+		cmocka_unit_test(what_is_decoded_again_counts_once),
+		cmocka_unit_test(images_share_the_spool),
+		cmocka_unit_test(frames_that_hold_nothing_are_looked_at),
 		cmocka_unit_test(emptiness_is_work),
 		cmocka_unit_test(what_is_half_built_closes_nothing),
 		cmocka_unit_test(what_the_tools_write),

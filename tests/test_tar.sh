@@ -5,7 +5,9 @@ set -euo pipefail
 
 here=$(realpath "$(dirname "$0")")
 V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
-export PATH=$PATH:/sbin:/usr/sbin LC_ALL=C.UTF-8 TZ=UTC V
+export V
+# shellcheck source=tests/environment.sh
+. "$(dirname "$0")/environment.sh"
 for tool in mke2fs debugfs tar python3; do
 	command -v "$tool" >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
 done
@@ -20,10 +22,10 @@ die() { echo "FAILED: $*" >&2; cat err >&2 2>/dev/null; exit 1; }
 mkdir -p src/etc src/empty mnt
 echo hello >src/etc/plain
 : >src/nothing
-head -c 511 /dev/urandom >src/s511
-head -c 512 /dev/urandom >src/s512
-head -c 513 /dev/urandom >src/s513
-head -c 300000 /dev/urandom >src/big
+noise 1 511 >src/s511
+noise 2 512 >src/s512
+noise 3 513 >src/s513
+noise 4 300000 >src/big
 long=$(printf '%0250d' 7)
 mkdir -p "src/deep/$long/$long/$long"
 echo far >"src/deep/$long/$long/$long/$long"

@@ -10,7 +10,8 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tests/windows-guest.sh
 . tests/windows-guest.sh
 make=$PWD/tests/mk-windows.py
-export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 TZ=UTC
+# shellcheck source=tests/environment.sh
+. tests/environment.sh
 for tool in mke2fs debugfs sfdisk python3; do
 	command -v "$tool" >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
 done

@@ -24,6 +24,7 @@ struct index {
 	uint8_t *buf;		      /* room bytes, of which have are those from off on */
 	size_t room, have;
 	uint64_t off;
+	bool ahead; /* blocks are asked for in their order, once */
 };
 
 /*
@@ -33,15 +34,14 @@ struct index {
  */
 #define INDEX_ROOT_HEADER 0x10u
 #define INDEX_BLOCK_HEADER 0x18u
-#define INDEX_AHEAD (64u << 10) /* bytes read at once */
+#define INDEX_AHEAD NTFS_MAX_INDEX /* bytes read at once */
 
-/* ahead: the blocks will be asked for in their order. */
 static int index_open(struct index *ix, struct ntfs *x, struct ntfs_node *n, const char *name, bool ahead,
 		      struct vtr_error *err)
 {
 	const struct ntfs_attr *a;
 
-	*ix = (struct index){ .x = x, .n = n, .root = vtr_ntfs_attr(n, NTFS_AT_INDEX_ROOT, name) };
+	*ix = (struct index){ .x = x, .n = n, .ahead = ahead, .root = vtr_ntfs_attr(n, NTFS_AT_INDEX_ROOT, name) };
 	if (!ix->root || ix->root->nonresident || ix->root->value_len < 0x20)
 		return vtr_fail(err, VTR_ECORRUPT, "record %" PRIu64 ": it has no root of index %s", n->ino, name);
 	ix->block_len = vtr_get_le32(ix->root->value + 8);
@@ -54,13 +54,23 @@ static int index_open(struct index *ix, struct ntfs *x, struct ntfs_node *n, con
 	ix->vcn_log2 = x->cluster <= ix->block_len ? x->boot.cluster_log2 : 9;
 	if (vtr_ntfs_stream(&ix->blocks, x, n, a, err) < 0)
 		return vtr_at(err, "record %" PRIu64 ": index", n->ino);
-	ix->room = ahead ? (size_t)VTR_MAX((uint64_t)ix->block_len, VTR_MIN((uint64_t)INDEX_AHEAD, ix->blocks->size))
-			 : ix->block_len;
-	ix->buf = malloc(ix->room);
+	ix->room = ahead ? INDEX_AHEAD : ix->block_len;
+	ix->buf = ahead && x->listing ? vtr_steal(x->listing) : malloc(ix->room);
 	return ix->buf ? 0 : vtr_fail(err, VTR_ENOMEM, "out of memory: an index block");
 }
 
-/* Have the block at off of the allocation in memory: alone, or, for a listing, with those that follow it. */
+/* The buffer is kept for the next listing: as large as it is, it is costly to have. */
+static void index_done(struct index *ix)
+{
+	if (ix->ahead && !ix->x->listing)
+		ix->x->listing = vtr_steal(ix->buf);
+	free(ix->buf);
+}
+
+/*
+ * Have the block at off of the allocation in memory: alone, or, for a listing, with those that follow it. A listing does
+ * not come back to a block, which would only take room in the cache.
+ */
 static int index_fetch(struct index *ix, uint64_t off, struct vtr_error *err)
 {
 	size_t len = (size_t)VTR_MIN((uint64_t)ix->room, ix->blocks->size - off);
@@ -69,7 +79,7 @@ static int index_fetch(struct index *ix, uint64_t off, struct vtr_error *err)
 		return 0;
 	ix->off = off;
 	ix->have = len;
-	if (len > ix->block_len && vtr_ntfs_stored(ix->x, ix->blocks, off, ix->buf, len, false, NULL) == 0)
+	if (ix->ahead && vtr_ntfs_stored(ix->x, ix->blocks, off, ix->buf, len, false, NULL) == 0)
 		return 0;
 	ix->have = 0;
 	if (vtr_ntfs_stored(ix->x, ix->blocks, off, ix->buf, ix->block_len, true, err) < 0)
@@ -284,7 +294,7 @@ int vtr_ntfs_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, str
 		r = index_emit(&ix, ix.root->value + INDEX_ROOT_HEADER, ix.root->value_len - INDEX_ROOT_HEADER, e, err);
 	if (r == 0 && ix.blocks)
 		r = index_emit_blocks(&ix, e, err);
-	free(ix.buf);
+	index_done(&ix);
 	return r;
 }
 
@@ -415,7 +425,7 @@ int vtr_ntfs_lookup(uint64_t *node, int *type, struct vtr_fs *fs, uint64_t dir, 
 	r = index_open(&ix, x, n, "$I30", false, err);
 	if (r == 0)
 		r = index_seek(&ix, &s, err);
-	free(ix.buf);
+	index_done(&ix);
 	if (r < 0)
 		return vtr_at(err, "directory record %" PRIu64, n->ino);
 	if (!s.found)
@@ -453,6 +463,6 @@ int vtr_ntfs_index_le32(uint8_t *out, size_t value_len, struct ntfs *x, struct n
 
 	if (r == 0)
 		r = index_seek(&ix, &s, err);
-	free(ix.buf);
+	index_done(&ix);
 	return r;
 }

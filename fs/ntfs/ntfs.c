@@ -20,6 +20,7 @@ static void ntfs_close(struct vtr_fs *fs)
 	vtr_ntfs_unit_done(x);
 	vtr_ntfs_pass_done(x);
 	vtr_cache_free(x->cache);
+	free(x->listing);
 	free(x->upcase);
 }
 

@@ -160,7 +160,7 @@ struct ntfs_brief {
 	uint64_t size, allocated;
 	uint64_t created, modified, changed, accessed;
 	uint32_t nlink;
-	uint16_t seq;	/* 0: not in use */
+	uint16_t seq;
 	uint16_t flags; /* VTR_STAT_… */
 	uint16_t mode;
 	uint8_t type;
@@ -194,6 +194,7 @@ struct ntfs {
 	struct ntfs_node *nodes[NTFS_NODES];
 	uint64_t clock, loads;	   /* of records, so far */
 	struct ntfs_brief *briefs; /* of all records, once the pass was made */
+	uint16_t *sequences;	   /* and their sequence numbers, which are asked for more; 0: not in use */
 	uint64_t n_briefs;
 	bool passed;		    /* it was made, or tried */
 	struct ntfs_node *mft_node; /* a reference */
@@ -202,6 +203,7 @@ struct ntfs {
 	bool capitals;	 /* $UpCase was looked for */
 	uint8_t *upcase; /* 65536 UTF-16LE units; NULL: it cannot be used */
 	struct ntfs_unit unit;
+	uint8_t *listing; /* the buffer of the last listing, for the next one; NULL: it is in use, or there was none */
 	bool counted;
 	struct vtr_fs_info info;
 	struct vtr_prop props[NTFS_MAX_PROPS];
@@ -253,6 +255,8 @@ int vtr_ntfs_record_attrs(struct ntfs *x, struct ntfs_node *n, const uint8_t *re
 /* pass.c: all records in one go */
 /* What the pass knows of a record, making it when it is due; NULL: the record must be looked at. */
 const struct ntfs_brief *vtr_ntfs_brief(struct ntfs *x, uint64_t ino);
+/* Of its sequence number; 0: it is not in use. */
+const uint16_t *vtr_ntfs_brief_sequence(struct ntfs *x, uint64_t ino);
 void vtr_ntfs_pass_done(struct ntfs *x);
 
 /* stream.c: the bytes of attributes */

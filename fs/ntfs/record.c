@@ -150,6 +150,9 @@ int vtr_ntfs_record_attrs(struct ntfs *x, struct ntfs_node *n, const uint8_t *re
 /* The bytes of a record, fixed up. */
 static int record_bytes(uint8_t *buf, struct ntfs *x, uint64_t ino, struct vtr_error *err)
 {
+	const struct ntfs_brief *b = x->briefs && ino < x->n_briefs ? &x->briefs[ino] : NULL;
+	/* Who lists a volume comes to each directory once, and to few others that lie beside it. */
+	bool meta = !b || !b->known || b->type != VTR_TYPE_DIR;
 	uint64_t off;
 
 	if (!x->mft) {
@@ -163,7 +166,7 @@ static int record_bytes(uint8_t *buf, struct ntfs *x, uint64_t ino, struct vtr_e
 		    !vtr_range_in(off, x->boot.record_len, x->mft->size))
 			return vtr_fail(err, VTR_ENOTFOUND, "there is no such record, there are %" PRIu64,
 					x->mft->size / x->boot.record_len);
-		if (vtr_ntfs_stored(x, x->mft, off, buf, x->boot.record_len, true, err) < 0)
+		if (vtr_ntfs_stored(x, x->mft, off, buf, x->boot.record_len, meta, err) < 0)
 			return -1;
 	}
 	return vtr_ntfs_fixup(buf, x->boot.record_len, "FILE", err);
@@ -171,15 +174,16 @@ static int record_bytes(uint8_t *buf, struct ntfs *x, uint64_t ino, struct vtr_e
 
 unsigned vtr_ntfs_sequence(struct ntfs *x, uint64_t ino)
 {
-	const struct ntfs_brief *brief = vtr_ntfs_brief(x, ino);
+	const uint16_t *brief = vtr_ntfs_brief_sequence(x, ino);
 	uint8_t head[0x18];
 	uint64_t off;
 
 	if (brief)
-		return brief->seq;
+		return *brief;
 	for (size_t i = 0; i < NTFS_NODES; i++)
 		if (x->nodes[i] && x->nodes[i]->ino == ino)
 			return x->nodes[i]->seq;
+	x->loads++;
 	if (vtr_mul_over(ino, (uint64_t)x->boot.record_len, &off) || !vtr_range_in(off, sizeof(head), x->mft->size) ||
 	    vtr_ntfs_stored(x, x->mft, off, head, sizeof(head), true, NULL) < 0 || memcmp(head, "FILE", 4) != 0 ||
 	    !(vtr_get_le16(head + 0x16) & NTFS_RECORD_IN_USE))
