@@ -199,7 +199,7 @@ struct ntfs {
 	bool passed;		    /* it was made, or tried */
 	struct ntfs_node *mft_node; /* a reference */
 	struct ntfs_stream *mft;
-	bool mirror;	  /* the MFT's own record is taken from the mirror */
+	bool mirror;	 /* the MFT's own record is taken from the mirror */
 	bool capitals;	 /* $UpCase was looked for */
 	uint8_t *upcase; /* 65536 UTF-16LE units; NULL: it cannot be used */
 	struct ntfs_unit unit;
