@@ -1177,9 +1177,9 @@ VTR_API int vtr_registry_hive(struct vtr_hive **out, const char **file, struct v
 
 /*
  * The hives that have a file, those below HKLM first, users last: root as vtr_registry_hive() takes it, file its path in
- * the tree, a slash first; both are borrowed until fn returns. No hive but SOFTWARE is opened, which lists the users: where it cannot be
- * read they are missing, with a warning. fn ends it with anything but 0, which is then returned. VTR_ENOMEM,
- * VTR_ECANCELLED.
+ * the tree, a slash first; both are borrowed until fn returns. No hive but SOFTWARE is opened, which lists the users:
+ * where it cannot be read they are missing, with a warning. fn ends it with anything but 0, which is then returned.
+ * VTR_ENOMEM, VTR_ECANCELLED.
  */
 typedef int vtr_root_fn(void *arg, const char *root, const char *file);
 VTR_API int vtr_registry_roots(struct vtr_registry *r, vtr_root_fn *fn, void *arg, struct vtr_error *err);
