@@ -1152,7 +1152,8 @@ struct vtr_registry;
 
 /*
  * Find the hives of the system in a tree, whose root is its system drive. windows: the path of its folder; NULL: the one
- * that the tree knows, see vtr_tree_set_system_root(), else where setup puts it. The tree is used until the registry closes. VTR_ENOTFOUND: no such folder, or no hives in it.
+ * that the tree knows, see vtr_tree_set_system_root(), else where setup puts it. The tree is used until the registry
+ * closes. VTR_ENOTFOUND: no such folder, or no hives in it.
  */
 VTR_API int vtr_registry_open(struct vtr_registry **out, struct vtr_tree *t, const char *windows,
 			      struct vtr_error *err);
@@ -1173,6 +1174,15 @@ VTR_API int vtr_registry_find(struct vtr_hive **out, uint32_t *key, struct vtr_r
  */
 VTR_API int vtr_registry_hive(struct vtr_hive **out, const char **file, struct vtr_registry *r, const char *root,
 			      struct vtr_error *err);
+
+/*
+ * The hives that have a file, those below HKLM first, users last: root as vtr_registry_hive() takes it, file its path in
+ * the tree, a slash first; both are borrowed until fn returns. No hive but SOFTWARE is opened, which lists the users:
+ * where it cannot be read they are missing, with a warning. fn ends it with anything but 0, which is then returned.
+ * VTR_ENOMEM, VTR_ECANCELLED.
+ */
+typedef int vtr_root_fn(void *arg, const char *root, const char *file);
+VTR_API int vtr_registry_roots(struct vtr_registry *r, vtr_root_fn *fn, void *arg, struct vtr_error *err);
 
 /* The users that have a hive: each identifier and the path of its profile in the tree (NULL: not found). */
 typedef int vtr_user_fn(void *arg, const char *sid, const char *profile);

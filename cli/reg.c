@@ -2,6 +2,7 @@
 /* vitrine reg: keys and values of the Windows registry. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/cli.h"
 
@@ -23,6 +24,7 @@ enum {
 enum reg_what { REG_GET, REG_LS, REG_EXPORT, REG_FIND };
 static const char *const reg_whats[] = { "get", "ls", "export", "find" };
 
+#define REG_ROOT_WIDTH 16u /* of "HKLM\\BCD00000000" */
 #define REG_FOR(what) (1u << REG_##what)
 
 struct reg {
@@ -37,6 +39,7 @@ struct reg {
 	unsigned used; /* options that only some have: a bit each */
 	struct vtr_hive *h;
 	struct vtr_registry *registry;
+	const char *above; /* ls: the roots that begin with this, and no key; else NULL */
 	uint32_t key;
 	size_t found;
 };
@@ -143,7 +146,25 @@ static bool reg_open_hive(struct reg *r)
 	return ok;
 }
 
-/* The hive, and the key in it that the path names. */
+/* Whether the path ends above the roots of hives, where there is nothing but those to list. */
+static bool reg_is_above(struct reg *r, const char *key)
+{
+	static const char *const names[][2] = {
+		{ "", "" },	    { "HKLM", "HKLM\\" },      { "HKEY_LOCAL_MACHINE", "HKLM\\" },
+		{ "HKU", "HKU\\" }, { "HKEY_USERS", "HKU\\" },
+	};
+	size_t len = strlen(key);
+
+	while (len > 0 && key[len - 1] == '\\')
+		len--;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && r->what == REG_LS && !r->recursive; i++) {
+		if (strlen(names[i][0]) == len && strncasecmp(names[i][0], key, len) == 0)
+			r->above = names[i][1];
+	}
+	return r->above != NULL;
+}
+
+/* The hive, and the key in it that the path names; or, for ls, which part of the registry is listed. */
 static bool reg_open(struct reg *r, const char *key)
 {
 	struct vtr_error err = { 0 };
@@ -165,7 +186,7 @@ static bool reg_open(struct reg *r, const char *key)
 			return false;
 		if (!r->hive_path) {
 			ok = vtr_registry_open(&r->registry, t, NULL, &err) == 0 &&
-			     vtr_registry_find(&r->h, &r->key, r->registry, key, &err) == 0;
+			     (reg_is_above(r, key) || vtr_registry_find(&r->h, &r->key, r->registry, key, &err) == 0);
 			if (!ok)
 				cli_error(&r->c, &err);
 			return ok;
@@ -443,11 +464,38 @@ static int reg_ls_below(void *arg, const struct vtr_key *k)
 	return 0;
 }
 
+static int reg_ls_root(void *arg, const char *root, const char *file)
+{
+	struct reg *r = arg;
+
+	if (strncmp(root, r->above, strlen(r->above)) != 0)
+		return 0;
+	if (r->c.json) {
+		json_t *o = json_object();
+
+		json_object_set_new(o, "key", cli_json_text(root, strlen(root)));
+		json_object_set_new(o, "path", cli_json_text(file, strlen(file)));
+		cli_json_line(o);
+		return 0;
+	}
+	reg_put(root, strlen(root));
+	/* The identifiers of users are longer than all other names, and stick out. */
+	printf("%*s  ", strlen(root) < REG_ROOT_WIDTH ? (int)(REG_ROOT_WIDTH - strlen(root)) : 0, "");
+	reg_put(file, strlen(file));
+	putchar('\n');
+	return 0;
+}
+
 static void reg_ls(struct reg *r)
 {
 	struct vtr_error err = { 0 };
 	int result;
 
+	if (r->above) {
+		if (vtr_registry_roots(r->registry, reg_ls_root, r, &err) < 0)
+			cli_error(&r->c, &err);
+		return;
+	}
 	if (r->c.json) {
 		reg_print(r, VTR_HIVE_JSON, !r->recursive);
 		return;

@@ -175,20 +175,34 @@ static int roots_open(struct roots_hive **out, struct vtr_registry *r, const cha
 	return 0;
 }
 
-/* The first of the files of a root that is there. */
-static int roots_open_file(struct roots_hive **out, struct vtr_registry *r, const struct roots_file *f,
-			   struct vtr_error *err)
+/* The first of the files of a root that is there, the caller's; NULL in *out: none is. */
+static int roots_file_path(char **out, const struct vtr_registry *r, const struct roots_file *f, struct vtr_error *err)
 {
+	*out = NULL;
 	for (size_t i = 0; i < VTR_COUNT(f->files) && f->files[i]; i++) {
 		bool below = f->files[i][0] != '/';
 		VTR_FREE char *path = roots_join(below ? r->windows : "", f->files[i] + !below, err);
 
 		if (!path)
 			return -1;
-		if (roots_there(r->t, path))
-			return roots_open(out, r, f->root, path, err);
+		if (roots_there(r->t, path)) {
+			*out = vtr_steal(path);
+			return 0;
+		}
 	}
-	return vtr_fail(err, VTR_ENOTFOUND, "%s: there is no file %s", f->root, f->files[0]);
+	return 0;
+}
+
+static int roots_open_file(struct roots_hive **out, struct vtr_registry *r, const struct roots_file *f,
+			   struct vtr_error *err)
+{
+	VTR_FREE char *path = NULL;
+
+	if (roots_file_path(&path, r, f, err) < 0)
+		return -1;
+	if (!path)
+		return vtr_fail(err, VTR_ENOTFOUND, "%s: there is no file %s", f->root, f->files[0]);
+	return roots_open(out, r, f->root, path, err);
 }
 
 /* --------------------------------------------------------------------------------------------------------------- users */
@@ -286,19 +300,37 @@ int vtr_registry_users(struct vtr_registry *r, vtr_user_fn *fn, void *arg, struc
 	return stop;
 }
 
-/* The hive of a user, or of what is registered for them alone. */
+/* The hive of a user, or (classes) of what is registered for them alone; *out is the caller's, NULL: there is none. */
+static int roots_user_path(char **out, const struct vtr_registry *r, const struct roots_user *u, bool classes,
+			   struct vtr_error *err)
+{
+	static const char *const own[] = { "NTUSER.DAT", NULL };
+	static const char *const of_classes[] = {
+		"AppData/Local/Microsoft/Windows/UsrClass.dat",
+		"Local Settings/Application Data/Microsoft/Windows/UsrClass.dat",
+		NULL,
+	};
+
+	*out = NULL;
+	for (const char *const *file = classes ? of_classes : own; *file; file++) {
+		VTR_FREE char *path = roots_join(u->profile, *file, err);
+
+		if (!path)
+			return -1;
+		if (roots_there(r->t, path)) {
+			*out = vtr_steal(path);
+			return 0;
+		}
+	}
+	return 0;
+}
+
 static int roots_open_user(struct roots_hive **out, struct vtr_registry *r, const char *sid, size_t len,
 			   struct vtr_error *err)
 {
-	static const char *const classes[] = {
-		"AppData/Local/Microsoft/Windows/UsrClass.dat",
-		"Local Settings/Application Data/Microsoft/Windows/UsrClass.dat",
-	};
-	static const char *const own[] = { "NTUSER.DAT" };
-	bool has_classes = len > 8 && strncasecmp(sid + len - 8, "_Classes", 8) == 0;
-	const char *const *files = has_classes ? classes : own;
-	size_t n = has_classes ? VTR_COUNT(classes) : VTR_COUNT(own), sid_len = len - (has_classes ? 8 : 0);
-	VTR_FREE char *root = NULL;
+	bool classes = len > 8 && strncasecmp(sid + len - 8, "_Classes", 8) == 0;
+	size_t sid_len = len - (classes ? 8 : 0);
+	VTR_FREE char *root = NULL, *path = NULL;
 	struct vtr_str s = { 0 };
 
 	vtr_str_puts(&s, "HKU\\");
@@ -311,17 +343,86 @@ static int roots_open_user(struct roots_hive **out, struct vtr_registry *r, cons
 
 		if (strlen(u->sid) != sid_len || strncasecmp(u->sid, sid, sid_len) != 0)
 			continue;
-		for (size_t k = 0; k < n; k++) {
-			VTR_FREE char *path = roots_join(u->profile, files[k], err);
-
-			if (!path)
-				return -1;
-			if (roots_there(r->t, path))
-				return roots_open(out, r, root, path, err);
-		}
-		return vtr_fail(err, VTR_ENOTFOUND, "%s: there is no %s in %s", root, files[0], u->profile);
+		if (roots_user_path(&path, r, u, classes, err) < 0)
+			return -1;
+		if (path)
+			return roots_open(out, r, root, path, err);
+		return vtr_fail(err, VTR_ENOTFOUND, "%s: there is no %s in %s", root,
+				classes ? "UsrClass.dat" : "NTUSER.DAT", u->profile);
 	}
 	return vtr_fail(err, VTR_ENOTFOUND, "%s: no user of this identifier", root);
+}
+
+/* Services have profiles, too, whose hives are in the table. */
+static bool roots_in_table(const char *sid)
+{
+	for (size_t i = 0; i < VTR_COUNT(roots_files); i++)
+		if (strncmp(roots_files[i].root, "HKU\\", 4) == 0 && strcasecmp(roots_files[i].root + 4, sid) == 0)
+			return true;
+	return false;
+}
+
+static int roots_tell(vtr_root_fn *fn, void *arg, const char *root, const char *path, struct vtr_error *err)
+{
+	VTR_FREE char *file = NULL;
+	struct vtr_str s = { 0 };
+
+	vtr_str_puts(&s, path[0] == '/' ? "" : "/");
+	vtr_str_puts(&s, path);
+	file = vtr_str_take(&s, err);
+	return file ? fn(arg, root, file) : -1;
+}
+
+static int roots_tell_user(struct vtr_registry *r, const struct roots_user *u, vtr_root_fn *fn, void *arg,
+			   struct vtr_error *err)
+{
+	int stop = 0;
+
+	for (unsigned classes = roots_in_table(u->sid); classes < 2 && stop == 0; classes++) {
+		VTR_FREE char *path = NULL, *root = NULL;
+		struct vtr_str s = { 0 };
+
+		if (roots_user_path(&path, r, u, classes, err) < 0)
+			return -1;
+		if (!path)
+			continue;
+		vtr_str_puts(&s, "HKU\\");
+		vtr_str_puts(&s, u->sid);
+		vtr_str_puts(&s, classes ? "_Classes" : "");
+		root = vtr_str_take(&s, err);
+		if (!root)
+			return -1;
+		stop = roots_tell(fn, arg, root, path, err);
+	}
+	return stop;
+}
+
+int vtr_registry_roots(struct vtr_registry *r, vtr_root_fn *fn, void *arg, struct vtr_error *err)
+{
+	struct vtr_error why = { 0 };
+	int stop = 0;
+
+	for (size_t i = 0; i < VTR_COUNT(roots_files) && stop == 0; i++) {
+		VTR_FREE char *path = NULL;
+
+		if (roots_file_path(&path, r, &roots_files[i], err) < 0)
+			return -1;
+		if (path)
+			stop = roots_tell(fn, arg, roots_files[i].root, path, err);
+	}
+	if (stop == 0 && roots_read_users(r, &why) < 0) {
+		if (why.code == VTR_ECANCELLED || why.code == VTR_ENOMEM) {
+			if (err)
+				*err = why;
+			return -1;
+		}
+		vtr_error_at(&why, "users");
+		vtr_warn_err(r->t->ctx, &why);
+		return 0;
+	}
+	for (size_t i = 0; i < r->n_users && stop == 0; i++)
+		stop = roots_tell_user(r, &r->users[i], fn, arg, err);
+	return stop;
 }
 
 /* Who HKCU is: the one user that is no service. */

@@ -1170,6 +1170,20 @@ static int hive_user(void *arg, const char *sid, const char *profile)
 	return 0;
 }
 
+#define HIVE_SID "S-1-5-21-1004336348-1177238915-682003330-1001"
+
+static int hive_root(void *arg, const char *root, const char *file)
+{
+	vtr_str_putf(arg, "%s=%s;", root, file);
+	return 0;
+}
+
+static int hive_stop(void *arg, const char *root, const char *file)
+{
+	(void)arg, (void)file;
+	return strcmp(root, "HKU\\" HIVE_SID "_Classes") == 0 ? 7 : 0;
+}
+
 static void registry_finds_keys(void **state)
 {
 	static const struct {
@@ -1200,7 +1214,7 @@ static void registry_finds_keys(void **state)
 		{ "Software\\X", "it begins with no root", NULL, VTR_ENOTFOUND },
 		{ "HKLM\\SYSTEM\\None", "no key \"None\"", NULL, VTR_ENOTFOUND },
 	};
-	struct vtr_str users = { 0 };
+	struct vtr_str users = { 0 }, roots = { 0 };
 	struct vtr_registry *r;
 	struct ext_opened e;
 	struct vtr_hive *h;
@@ -1244,6 +1258,15 @@ static void registry_finds_keys(void **state)
 	assert_int_equal(0, vtr_registry_users(r, hive_user, &users, &err));
 	assert_string_equal("S-1-5-18=-;S-1-5-21-1004336348-1177238915-682003330-1001=/Users/eva;", users.p);
 	vtr_str_done(&users);
+	assert_int_equal(0, vtr_registry_roots(r, hive_root, &roots, &err));
+	assert_string_equal(
+		"HKLM\\SYSTEM=/Windows/System32/config/SYSTEM;HKLM\\SOFTWARE=/Windows/System32/config/SOFTWARE;"
+		"HKLM\\SAM=/Windows/System32/config/SAM;HKU\\.DEFAULT=/Windows/System32/config/DEFAULT;"
+		"HKU\\S-1-5-18=/Windows/System32/config/DEFAULT;HKU\\" HIVE_SID "=/Users/eva/NTUSER.DAT;"
+		"HKU\\" HIVE_SID "_Classes=/Users/eva/AppData/Local/Microsoft/Windows/UsrClass.dat;",
+		roots.p);
+	vtr_str_done(&roots);
+	assert_int_equal(7, vtr_registry_roots(r, hive_stop, NULL, &err));
 	assert_int_equal(0, vtr_registry_hive(&h, &file, r, "HKLM\\software", &err));
 	assert_string_equal("Windows/System32/config/SOFTWARE", file);
 	vtr_registry_close(r);

@@ -118,8 +118,17 @@ for image in win.raw win.qcow2; do
 	is Consolas
 	expect 0 "$V" reg export --prefix 'HKEY_CURRENT_USER' -d sda "$image" HKCU
 	has out '[HKEY_CURRENT_USER\Software\Editor]'
-	expect 1 "$V" reg ls "$image" HKLM
-	[ -s err ] || die "why"
+	expect 0 "$V" reg ls "$image" 'hkey_local_machine\'
+	is 'HKLM\SYSTEM       /Windows/System32/config/SYSTEM
+HKLM\SOFTWARE     /Windows/System32/config/SOFTWARE
+HKLM\SAM          /Windows/System32/config/SAM'
+	expect 0 "$V" reg ls "$image"
+	[ "$(wc -l <out)" = 7 ] || die "the roots: $(cat out)"
+	has out 'HKU\S-1-5-21-1004336348-1177238915-682003330-1001_Classes  /Users/eva/AppData/Local/Microsoft/Windows/UsrClass.dat'
+	expect 0 "$V" reg ls --json "$image" HKU
+	has out '{"key":"HKU\\.DEFAULT","path":"/Windows/System32/config/DEFAULT"}'
+	expect 1 "$V" reg export "$image" HKLM
+	has err 'name what is below HKLM'
 done
 expect 0 "$V" reg ls -a win.qcow2 HKCC
 is 'Pref  REG_DWORD  1 (0x1)'
