@@ -663,10 +663,11 @@ static bool get_publish(struct get *g, int file, char *temp, size_t size, int fd
 
 	if (!named && get_link(file, fd, name))
 		return true;
-	if (!named && (errno != EEXIST || g->no_clobber)) {
-		if (errno != EEXIST)
-			get_host_error(g, path, "naming it");
-		return errno == EEXIST;
+	if (!named && errno == EEXIST && g->no_clobber)
+		return true;
+	if (!named && errno != EEXIST) {
+		get_host_error(g, path, "naming it");
+		return false;
 	}
 	if (!checked && get_may_replace(g, fd, name, e, path) <= 0) {
 		if (named)
@@ -738,14 +739,12 @@ static void get_work(void *arg, uint64_t job)
 static void get_end_job(struct get *g)
 {
 	struct get_job *j = &g->jobs[g->first_job % GET_JOBS];
-	int fd;
 
 	cli_crew_wait(g->crew, g->first_job);
 	if (!j->done && !g->stop) {
 		g->used[GET_ALLOCATED] -= j->e.st.size;
-		/* Not get_fd(), which is free to close what other jobs want. */
-		fd = j->dir_fd;
-		get_one_file(g, fd, j->dir, j->name, &j->e, j->path, false);
+		/* The job's own descriptor: get_fd() is free to close what other jobs want. */
+		get_one_file(g, j->dir_fd, j->dir, j->name, &j->e, j->path, false);
 	}
 	if (j->close_fd >= 0)
 		close(j->close_fd);
