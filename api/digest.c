@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "base/checked.h"
+#include "base/hash.h"
 #include "base/pool.h"
 #include "fs/fs.h"
 
@@ -23,7 +22,6 @@ struct digest_map {
 struct digest_batch {
 	struct vtr_digest *out;
 	const struct vtr_place *places;
-	EVP_MD *md; /* fetched once: looking it up takes longer than hashing a small file */
 	pthread_mutex_t fs_lock;
 };
 
@@ -38,14 +36,15 @@ static int digest_keep(void *arg, const struct vtr_file_extent *e)
 }
 
 /* Holes may be of any size, and take as long as bytes do. */
-static int digest_zeros(EVP_MD_CTX *md, struct vtr_ctx *ctx, uint64_t len, struct vtr_error *err)
+static int digest_zeros(struct vtr_hash *h, struct vtr_ctx *ctx, uint64_t len, struct vtr_error *err)
 {
 	static const uint8_t zeros[64 << 10];
 
 	while (len > 0) {
 		size_t n = (size_t)VTR_MIN(len, (uint64_t)sizeof(zeros));
 
-		EVP_DigestUpdate(md, zeros, n);
+		if (vtr_hash_update(h, zeros, n, err) < 0)
+			return -1;
 		len -= n;
 		if (len > 0 && vtr_ctx_check(ctx, err) < 0)
 			return -1;
@@ -54,26 +53,26 @@ static int digest_zeros(EVP_MD_CTX *md, struct vtr_ctx *ctx, uint64_t len, struc
 }
 
 /* By the file's extents. */
-static int digest_extents(EVP_MD_CTX *md, struct vtr_fs *fs, const struct digest_map *m, uint64_t size, uint8_t *buf,
-			  struct vtr_error *err)
+static int digest_extents(struct vtr_hash *h, struct vtr_fs *fs, const struct digest_map *m, uint64_t size,
+			  uint8_t *buf, struct vtr_error *err)
 {
 	uint64_t at = 0;
 
 	for (size_t i = 0; i < m->n; i++) {
 		const struct vtr_file_extent *e = &m->e[i];
 
-		if (digest_zeros(md, fs->ctx, e->off - at, err) < 0)
+		if (digest_zeros(h, fs->ctx, e->off - at, err) < 0)
 			return -1;
 		for (uint64_t done = 0; done < e->len;) {
 			size_t n = (size_t)VTR_MIN(e->len - done, (uint64_t)DIGEST_CHUNK);
 
 			if (e->unwritten) {
-				if (digest_zeros(md, fs->ctx, n, err) < 0)
+				if (digest_zeros(h, fs->ctx, n, err) < 0)
 					return -1;
 			} else {
-				if (vtr_blk_pread(fs->blk, e->phys + done, buf, n, err) < 0)
+				if (vtr_blk_pread(fs->blk, e->phys + done, buf, n, err) < 0 ||
+				    vtr_hash_update(h, buf, n, err) < 0)
 					return -1;
-				EVP_DigestUpdate(md, buf, n);
 			}
 			done += n;
 			if (vtr_ctx_check(fs->ctx, err) < 0)
@@ -81,11 +80,11 @@ static int digest_extents(EVP_MD_CTX *md, struct vtr_fs *fs, const struct digest
 		}
 		at = e->off + e->len;
 	}
-	return digest_zeros(md, fs->ctx, size - at, err);
+	return digest_zeros(h, fs->ctx, size - at, err);
 }
 
 /* Through the driver, where it cannot tell extents. */
-static int digest_read(EVP_MD_CTX *md, struct digest_batch *b, struct vtr_place p, uint64_t size, uint8_t *buf,
+static int digest_read(struct vtr_hash *h, struct digest_batch *b, struct vtr_place p, uint64_t size, uint8_t *buf,
 		       struct vtr_error *err)
 {
 	for (uint64_t at = 0; at < size;) {
@@ -98,7 +97,8 @@ static int digest_read(EVP_MD_CTX *md, struct digest_batch *b, struct vtr_place 
 			return -1;
 		if (n == 0)
 			return vtr_fail(err, VTR_ETRUNCATED, "it ends at %#" PRIx64, at);
-		EVP_DigestUpdate(md, buf, (size_t)n);
+		if (vtr_hash_update(h, buf, (size_t)n, err) < 0)
+			return -1;
 		at += (uint64_t)n;
 	}
 	return 0;
@@ -109,16 +109,13 @@ static int digest_file(struct digest_batch *b, size_t i, struct vtr_digest *out,
 	struct vtr_place p = b->places[i];
 	struct digest_map m = { .err = err };
 	VTR_FREE uint8_t *buf = NULL;
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	unsigned char sum[EVP_MAX_MD_SIZE];
+	struct vtr_hash *h = NULL;
 	bool by_extents = p.fs->ops->extents != NULL;
 	struct vtr_stat st;
 	int r = -1;
 
-	if (!md || EVP_DigestInit_ex(md, b->md, NULL) != 1) {
-		vtr_error_set(err, VTR_ENOMEM, "out of memory for hashing");
+	if (vtr_hash_new(&h, VTR_HASH_SHA256, err) < 0)
 		goto done;
-	}
 	pthread_mutex_lock(&b->fs_lock);
 	r = vtr_fs_stat(&st, p.fs, p.node, err);
 	if (r == 0 && st.type != VTR_TYPE_FILE)
@@ -140,14 +137,11 @@ static int digest_file(struct digest_batch *b, size_t i, struct vtr_digest *out,
 	for (size_t k = 0; k < m.n; k++)
 		by_extents = by_extents && !m.e[k].inline_data;
 	out->size = st.size;
-	r = by_extents ? digest_extents(md, p.fs, &m, st.size, buf, err) : digest_read(md, b, p, st.size, buf, err);
-	if (r == 0 && EVP_DigestFinal_ex(md, sum, NULL) == 1)
-		for (size_t k = 0; k < 32; k++) {
-			out->hex[2 * k] = "0123456789abcdef"[sum[k] >> 4];
-			out->hex[2 * k + 1] = "0123456789abcdef"[sum[k] & 15];
-		}
+	r = by_extents ? digest_extents(h, p.fs, &m, st.size, buf, err) : digest_read(h, b, p, st.size, buf, err);
+	if (r == 0)
+		r = vtr_hash_final_hex(out->hex, h, err);
 done:
-	EVP_MD_CTX_free(md);
+	vtr_hash_free(h);
 	free(m.e);
 	return r;
 }
@@ -179,12 +173,8 @@ int vtr_tree_sha256(struct vtr_digest *out, const struct vtr_place *places, size
 
 	if (n == 0)
 		return 0;
-	b.md = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (!b.md)
-		return vtr_fail(err, VTR_EUNSUPPORTED, "libcrypto has no SHA256");
 	pthread_mutex_init(&b.fs_lock, NULL);
 	r = vtr_pool_run(places[0].fs->ctx, digest_one, &b, n, err);
 	pthread_mutex_destroy(&b.fs_lock);
-	EVP_MD_free(b.md);
 	return r;
 }

@@ -14,10 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-
 #include "base/blk.h"
 #include "base/checked.h"
+#include "base/hash.h"
 #include "base/pool.h"
 #include "formats/qcow2_write.h"
 
@@ -57,7 +56,7 @@ struct export
 	uint64_t at;   /* as far as pieces were made of the disk */
 	struct vtr_qcow2_writer *qcow2;
 	size_t align; /* of the pieces: a cluster of qcow2, else 1 */
-	EVP_MD_CTX *md;
+	struct vtr_hash *hash;
 	size_t cap;	    /* bytes of a batch */
 	uint64_t max_zeros; /* the same of zeros, where they take time */
 	uint64_t steps;	    /* holes joined to others: tables that many parts share have them without end */
@@ -203,8 +202,8 @@ static int export_in_order(struct export *x, const struct export_batch *b, bool 
 			size_t n = (size_t)(p->buf ? left : VTR_MIN(left, (uint64_t)sizeof(export_zero_bytes)));
 			const uint8_t *bytes = p->buf ? p->buf : export_zero_bytes;
 
-			if (hash && !EVP_DigestUpdate(x->md, bytes, n))
-				return vtr_fail(err, VTR_ENOMEM, "sha256: out of memory");
+			if (hash && vtr_hash_update(x->hash, bytes, n, err) < 0)
+				return -1;
 			if (!hash && export_write(x, bytes, n, err) < 0)
 				return -1;
 			left -= n;
@@ -300,7 +299,7 @@ static int export_item(void *arg, size_t i, struct vtr_error *err)
 	struct export *x = arg;
 
 	if (i == 0)
-		return x->md ? export_in_order(x, x->before, true, err) : 0;
+		return x->hash ? export_in_order(x, x->before, true, err) : 0;
 	if (i == 1)
 		return x->sparse || x->qcow2 ? 0 : export_in_order(x, x->before, false, err);
 	i -= 2;
@@ -372,7 +371,7 @@ static int export_begin(struct export *x, const struct vtr_export_options *opt, 
 		if (!b->buf || (opt->compression && !b->packed) || (qcow2 && !b->clusters))
 			return vtr_fail(err, VTR_ENOMEM, "out of memory: %zu bytes", x->cap);
 	}
-	x->max_zeros = x->md || !(x->sparse || x->qcow2) ? EXPORT_ZEROS : UINT64_MAX;
+	x->max_zeros = x->hash || !(x->sparse || x->qcow2) ? EXPORT_ZEROS : UINT64_MAX;
 	x->now = &x->batches[0];
 	x->before = &x->batches[1];
 	return 0;
@@ -380,26 +379,14 @@ static int export_begin(struct export *x, const struct vtr_export_options *opt, 
 
 static int export_end(char *sha256, struct export *x, struct vtr_error *err)
 {
-	static const char digits[] = "0123456789abcdef";
-	unsigned char md[EVP_MAX_MD_SIZE];
 	char text[128];
-	unsigned n;
 
 	if (x->qcow2 && vtr_qcow2_writer_finish(x->qcow2, err) < 0)
 		return -1;
 	if (x->sparse && ftruncate(x->fd, (off_t)(x->base + x->blk->size)) < 0)
 		return vtr_fail(err, VTR_EIO, "setting the size to %" PRIu64 ": %s", x->blk->size,
 				vtr_errno_text(errno, text));
-	if (!x->md)
-		return 0;
-	if (!EVP_DigestFinal_ex(x->md, md, &n))
-		return vtr_fail(err, VTR_ENOMEM, "sha256: out of memory");
-	for (unsigned i = 0; i < 32; i++) {
-		sha256[2 * i] = digits[md[i] >> 4];
-		sha256[2 * i + 1] = digits[md[i] & 15];
-	}
-	sha256[64] = 0;
-	return 0;
+	return x->hash ? vtr_hash_final_hex(sha256, x->hash, err) : 0;
 }
 
 static void export_done(struct export *x)
@@ -410,7 +397,7 @@ static void export_done(struct export *x)
 		free(x->batches[i].clusters);
 	}
 	vtr_qcow2_writer_free(x->qcow2);
-	EVP_MD_CTX_free(x->md);
+	vtr_hash_free(x->hash);
 }
 
 int vtr_blk_export(char *sha256, struct vtr_blk *b, int fd, const struct vtr_export_options *opt, struct vtr_error *err)
@@ -419,11 +406,8 @@ int vtr_blk_export(char *sha256, struct vtr_blk *b, int fd, const struct vtr_exp
 	VTR_CLEANUP(export_done) struct export x = { .blk = b, .fd = fd };
 
 	opt = opt ? opt : &none;
-	if (sha256) {
-		x.md = EVP_MD_CTX_new();
-		if (!x.md || !EVP_DigestInit_ex(x.md, EVP_sha256(), NULL))
-			return vtr_fail(err, VTR_ENOMEM, "sha256: out of memory");
-	}
+	if (sha256 && vtr_hash_new(&x.hash, VTR_HASH_SHA256, err) < 0)
+		return -1;
 	if (export_begin(&x, opt, err) < 0 || export_rounds(&x, opt->progress, opt->arg, err) < 0)
 		return -1;
 	return export_end(sha256, &x, err);

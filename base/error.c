@@ -114,7 +114,20 @@ void vtr_error_at(struct vtr_error *err, const char *fmt, ...)
 	memcpy(err->text + n, text, strlen(text) + 1);
 }
 
+/* strerror_r() of glibc returns the text, that of POSIX (musl, BSD) a status: the type of the result says which. */
+static const char *__attribute__((unused)) error_text_gnu(const char *text, char *buf)
+{
+	(void)buf;
+	return text;
+}
+
+static const char *__attribute__((unused)) error_text_posix(int status, char *buf)
+{
+	return status == 0 ? buf : "unknown error";
+}
+
 const char *vtr_errno_text(int e, char *buf)
 {
-	return strerror_r(e, buf, 128);
+	return _Generic(strerror_r(e, buf, 128), char *: error_text_gnu, int: error_text_posix)(
+		strerror_r(e, buf, 128), buf);
 }

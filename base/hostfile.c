@@ -148,6 +148,7 @@ static int hostfile_wrap(struct vtr_blk **out, struct vtr_ctx *ctx, int fd, cons
 	char text[128];
 	struct vtr_blk *b;
 	struct hostfile *h;
+	unsigned get_size = BLKGETSIZE64; /* musl's ioctl() takes an int, glibc's an unsigned long */
 
 	if (fstat(fd, &st) < 0) {
 		vtr_error_set(err, VTR_EIO, "%s: %s", path, vtr_errno_text(errno, text));
@@ -155,7 +156,7 @@ static int hostfile_wrap(struct vtr_blk **out, struct vtr_ctx *ctx, int fd, cons
 		size = (uint64_t)st.st_size;
 		goto good;
 	} else if (S_ISBLK(st.st_mode) && device_allowed) {
-		if (ioctl(fd, BLKGETSIZE64, &size) == 0)
+		if (ioctl(fd, get_size, &size) == 0)
 			goto good;
 		vtr_error_set(err, VTR_EIO, "%s: size of the block device: %s", path, vtr_errno_text(errno, text));
 	} else {

@@ -29,6 +29,7 @@ extern const struct cli_verb cli_verb_get;
 #define GET_CHUNK (256u << 10)
 #define GET_BLOCK 4096u /* what is given up at a time where a file cannot be read */
 #define GET_TEMP_TRIES 100u
+#define GET_RENAME_NOREPLACE 1 /* RENAME_NOREPLACE of linux/fs.h */
 #define GET_JOBS 32u
 #define GET_JOB_MAX (1u << 20) /* the largest file that is written by the crew */
 
@@ -356,7 +357,9 @@ static int get_may_replace(struct get *g, int fd, const char *name, const struct
 /* Give what was made its own name. What had that name is replaced, whatever it was but a directory. */
 static bool get_rename(struct get *g, int fd, const char *temp, const char *name, const char *path)
 {
-	int r = g->no_clobber ? renameat2(fd, temp, fd, name, RENAME_NOREPLACE) : renameat(fd, temp, fd, name);
+	/* By its number: musl had no renameat2() before 1.2.6. */
+	int r = g->no_clobber ? (int)syscall(SYS_renameat2, fd, temp, fd, name, GET_RENAME_NOREPLACE)
+			      : renameat(fd, temp, fd, name);
 
 	if (r < 0 && g->no_clobber && (errno == EINVAL || errno == ENOSYS))
 		r = renameat(fd, temp, fd, name);

@@ -223,6 +223,30 @@ static bool grep_ascii(const char *p, size_t len)
 	return all < 0x80;
 }
 
+/*
+ * regexec() between m[0].rm_so and m[0].rm_eo of text. Not every C library has REG_STARTEND (musl has not): a copy with a
+ * NUL at its end does the same, but that a NUL within the text ends it.
+ */
+static int grep_regexec(const regex_t *re, const char *text, size_t n, regmatch_t *m, int flags)
+{
+#ifdef REG_STARTEND
+	return regexec(re, text, n, m, REG_STARTEND | flags);
+#else
+	size_t from = (size_t)m[0].rm_so;
+	char *copy = strndup(text + from, (size_t)m[0].rm_eo - from);
+	int r = copy ? regexec(re, copy, n, m, flags) : REG_ESPACE;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (m[i].rm_so < 0)
+			continue;
+		m[i].rm_so += (regoff_t)from;
+		m[i].rm_eo += (regoff_t)from;
+	}
+	free(copy);
+	return r;
+#endif
+}
+
 /* Whether a line without NULs fits any pattern. */
 static bool grep_text_fits(const struct grep *g, const char *line, size_t len)
 {
@@ -233,8 +257,8 @@ static bool grep_text_fits(const struct grep *g, const char *line, size_t len)
 		regmatch_t m[1] = { { .rm_so = 0, .rm_eo = (regoff_t)len } };
 
 		if (p->plain ? memmem(line, len, p->text, p->len) != NULL
-			     : regexec(!utf8 || (ascii && p->ascii) ? &p->fits_bytes : &p->fits, line, 0, m,
-				       REG_STARTEND) == 0)
+			     : grep_regexec(!utf8 || (ascii && p->ascii) ? &p->fits_bytes : &p->fits, line, 0, m, 0) ==
+				       0)
 			return true;
 	}
 	return false;
@@ -275,7 +299,7 @@ static bool grep_match(const struct grep *g, const struct grep_pattern *p, const
 		*to = *from + p->len;
 		return true;
 	}
-	if (regexec(&p->where, line, group + 1, m, REG_STARTEND | (at > 0 ? REG_NOTBOL : 0)) != 0)
+	if (grep_regexec(&p->where, line, group + 1, m, at > 0 ? REG_NOTBOL : 0) != 0)
 		return false;
 	*from = (size_t)m[group].rm_so;
 	*to = (size_t)m[group].rm_eo;

@@ -8,10 +8,9 @@
  */
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/hash.h"
 #include "formats/table.h"
 
 #define PARALLELS_HEADER 64u
@@ -142,13 +141,14 @@ static const struct vtr_image_ops parallels_ops = {
 
 /* ------------------------------------------------------------------------------------------------------ extensions */
 
-static bool parallels_md5_is(const uint8_t *sum, const uint8_t *bytes, size_t len)
+/* 1: it is, 0: it is not. */
+static int parallels_md5_is(const uint8_t *sum, const uint8_t *bytes, size_t len, struct vtr_error *err)
 {
-	uint8_t got[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
+	uint8_t got[VTR_HASH_MAX];
 
-	return EVP_Digest(bytes, len, got, &n, EVP_md5(), NULL) == 1 && n == 16 &&
-	       vtr_sum_ok(vtr_get_le64(sum), vtr_get_le64(got)) &&
+	if (vtr_hash_bytes(got, VTR_HASH_MD5, bytes, len, err) < 0)
+		return -1;
+	return vtr_sum_ok(vtr_get_le64(sum), vtr_get_le64(got)) &&
 	       vtr_sum_ok(vtr_get_le64(sum + 8), vtr_get_le64(got + 8));
 }
 
@@ -180,6 +180,7 @@ static int parallels_try_features(struct parallels *p, uint64_t off, struct vtr_
 {
 	VTR_FREE uint8_t *bytes = NULL;
 	struct vtr_cur c;
+	int same;
 
 	if (!vtr_range_in(off, p->cluster, p->im.file->size))
 		return vtr_fail(err, VTR_ETRUNCATED, "it ends past the end of the file (%#" PRIx64 ")",
@@ -190,8 +191,13 @@ static int parallels_try_features(struct parallels *p, uint64_t off, struct vtr_
 	if (vtr_cur_le64(&c) != PARALLELS_FEATURES_MAGIC)
 		return vtr_fail(err, VTR_ECORRUPT, "its magic is wrong");
 	vtr_cur_skip(&c, 16);
-	if (c.bad ||
-	    !parallels_md5_is(bytes + 8, bytes + PARALLELS_FEATURES_HEAD, (size_t)p->cluster - PARALLELS_FEATURES_HEAD))
+	if (c.bad)
+		return vtr_fail(err, VTR_ECORRUPT, "its checksum is wrong");
+	same = parallels_md5_is(bytes + 8, bytes + PARALLELS_FEATURES_HEAD,
+				(size_t)p->cluster - PARALLELS_FEATURES_HEAD, err);
+	if (same < 0)
+		return -1;
+	if (same == 0)
 		return vtr_fail(err, VTR_ECORRUPT, "its checksum is wrong");
 	return parallels_parse_features(p, &c, err);
 }
@@ -206,7 +212,7 @@ static int parallels_read_features(struct parallels *p, struct vtr_error *err)
 
 	if (p->h.features_off == 0 || parallels_try_features(p, p->h.features_off, &e) == 0)
 		return 0;
-	if (e.code == VTR_ECORRUPT || e.code == VTR_ETRUNCATED || e.code == VTR_ELIMIT) {
+	if (e.code == VTR_ECORRUPT || e.code == VTR_ETRUNCATED || e.code == VTR_ELIMIT || e.code == VTR_EUNSUPPORTED) {
 		vtr_image_warn(&p->im, e.code, "format extension at %#" PRIx64 ": %s", p->h.features_off, e.text);
 		return 0;
 	}

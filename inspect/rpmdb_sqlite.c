@@ -16,11 +16,37 @@
 #include "base/blk.h"
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/library.h"
 
 #define SQLITE_HEADER 100u	/* of the database */
 #define SQLITE_OPS 1000		/* of its virtual machine, between two looks at the clock */
 #define SQLITE_STEPS 10		/* that each of them is worth; a package takes four */
 #define SQLITE_SCHEMA_OPS 20000 /* to load the schema; rpm's takes less than 1000 */
+
+#define SQLITE_FUNCS(X)                                                                                                \
+	X(sqlite3_blob_bytes)                                                                                          \
+	X(sqlite3_blob_close)                                                                                          \
+	X(sqlite3_blob_open)                                                                                           \
+	X(sqlite3_blob_read)                                                                                           \
+	X(sqlite3_blob_reopen)                                                                                         \
+	X(sqlite3_close)                                                                                               \
+	X(sqlite3_column_int64)                                                                                        \
+	X(sqlite3_db_config)                                                                                           \
+	X(sqlite3_deserialize)                                                                                         \
+	X(sqlite3_drop_modules)                                                                                        \
+	X(sqlite3_errmsg)                                                                                              \
+	X(sqlite3_errstr)                                                                                              \
+	X(sqlite3_exec)                                                                                                \
+	X(sqlite3_finalize)                                                                                            \
+	X(sqlite3_limit)                                                                                               \
+	X(sqlite3_open_v2)                                                                                             \
+	X(sqlite3_prepare_v2)                                                                                          \
+	X(sqlite3_progress_handler)                                                                                    \
+	X(sqlite3_set_authorizer)                                                                                      \
+	X(sqlite3_step)                                                                                                \
+	X(sqlite3_stricmp)
+
+VTR_LIBRARY(lite, "libsqlite3.so.0", SQLITE_FUNCS)
 
 /* ------------------------------------------------------------------------------------------- the write-ahead log */
 
@@ -195,7 +221,7 @@ static int sqlite_progress(void *arg)
 static int sqlite_authorize(void *arg, int action, const char *a, const char *b, const char *c, const char *d)
 {
 	(void)arg, (void)b, (void)c, (void)d;
-	if (action == SQLITE_SELECT || (action == SQLITE_READ && a && sqlite3_stricmp(a, "Packages") == 0))
+	if (action == SQLITE_SELECT || (action == SQLITE_READ && a && lite.sqlite3_stricmp(a, "Packages") == 0))
 		return SQLITE_OK;
 	return SQLITE_DENY;
 }
@@ -210,7 +236,7 @@ static int sqlite_fail(struct sqlite *s, int rc, struct vtr_error *err)
 	if ((rc & 0xff) == SQLITE_NOMEM)
 		return vtr_fail(err, VTR_ENOMEM, "SQLite: out of memory");
 	return vtr_fail(err, (rc & 0xff) == SQLITE_TOOBIG ? VTR_ELIMIT : VTR_ECORRUPT, "SQLite: %s",
-			s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
+			s->db ? lite.sqlite3_errmsg(s->db) : lite.sqlite3_errstr(rc));
 }
 
 /* An empty connection that can do as little as it may. */
@@ -240,48 +266,48 @@ static int sqlite_open(struct sqlite *s, struct vtr_error *err)
 		{ SQLITE_DBCONFIG_DQS_DDL, 0 },
 	};
 	uint64_t max = VTR_MIN(s->l->os->ctx->lim.alloc, (uint64_t)INT32_MAX / 2);
-	int rc = sqlite3_open_v2(":memory:", &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	int rc = lite.sqlite3_open_v2(":memory:", &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (rc != SQLITE_OK)
 		return sqlite_fail(s, rc, err);
 	for (size_t i = 0; i < VTR_COUNT(limits); i++)
-		sqlite3_limit(s->db, limits[i].limit, limits[i].value);
-	sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, (int)max);
+		lite.sqlite3_limit(s->db, limits[i].limit, limits[i].value);
+	lite.sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, (int)max);
 	for (size_t i = 0; i < VTR_COUNT(config); i++)
-		sqlite3_db_config(s->db, config[i].option, config[i].on, NULL);
-	sqlite3_drop_modules(s->db, NULL);
-	rc = sqlite3_exec(s->db, "PRAGMA temp_store=MEMORY; PRAGMA query_only=ON; PRAGMA cell_size_check=ON", NULL,
-			  NULL, NULL);
+		lite.sqlite3_db_config(s->db, config[i].option, config[i].on, NULL);
+	lite.sqlite3_drop_modules(s->db, NULL);
+	rc = lite.sqlite3_exec(s->db, "PRAGMA temp_store=MEMORY; PRAGMA query_only=ON; PRAGMA cell_size_check=ON", NULL,
+			       NULL, NULL);
 	if (rc != SQLITE_OK)
 		return sqlite_fail(s, rc, err);
-	sqlite3_progress_handler(s->db, SQLITE_OPS, sqlite_progress, s);
+	lite.sqlite3_progress_handler(s->db, SQLITE_OPS, sqlite_progress, s);
 	return 0;
 }
 
 /* One row's blob. blob is kept from row to row. 1: what follows is no damage and ends the work. */
 static int sqlite_row_read(struct sqlite *s, sqlite3_blob **blob, int64_t row, struct vtr_error *err)
 {
-	int rc = *blob ? sqlite3_blob_reopen(*blob, row)
-		       : sqlite3_blob_open(s->db, "main", "Packages", "blob", row, 0, blob);
+	int rc = *blob ? lite.sqlite3_blob_reopen(*blob, row)
+		       : lite.sqlite3_blob_open(s->db, "main", "Packages", "blob", row, 0, blob);
 	uint8_t *p;
 	int len;
 
 	if (rc != SQLITE_OK) {
 		(void)sqlite_fail(s, rc, err);
-		sqlite3_blob_close(*blob); /* after a failure it is of no use any more */
+		lite.sqlite3_blob_close(*blob); /* after a failure it is of no use any more */
 		*blob = NULL;
 		return s->stop.code ? 1 : -1;
 	}
-	len = sqlite3_blob_bytes(*blob);
+	len = lite.sqlite3_blob_bytes(*blob);
 	if (len < 0 || (uint64_t)len > s->left)
 		return vtr_fail(err, VTR_ECORRUPT, "its bytes are another's, too");
 	if (vtr_packages_room(&p, s->l, (uint64_t)len, "a package's bytes", err) < 0)
 		return -1;
 	s->left -= (uint64_t)len;
-	rc = sqlite3_blob_read(*blob, p, len, 0);
+	rc = lite.sqlite3_blob_read(*blob, p, len, 0);
 	if (rc != SQLITE_OK) {
 		(void)sqlite_fail(s, rc, err);
-		sqlite3_blob_close(*blob);
+		lite.sqlite3_blob_close(*blob);
 		*blob = NULL;
 		return s->stop.code ? 1 : -1;
 	}
@@ -293,15 +319,15 @@ static int sqlite_rows_read(struct sqlite *s, struct vtr_error *err)
 	sqlite3_stmt *rows = NULL;
 	sqlite3_blob *blob = NULL;
 	static const char query[] = "SELECT rowid FROM Packages NOT INDEXED ORDER BY rowid";
-	int rc = sqlite3_prepare_v2(s->db, query, -1, &rows, NULL), result = 0;
+	int rc = lite.sqlite3_prepare_v2(s->db, query, -1, &rows, NULL), result = 0;
 	int64_t before = 0;
 	bool any = false;
 
 	s->loaded = true;
 	if (rc != SQLITE_OK)
 		return sqlite_fail(s, rc, err);
-	while (result == 0 && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
-		int64_t row = sqlite3_column_int64(rows, 0);
+	while (result == 0 && (rc = lite.sqlite3_step(rows)) == SQLITE_ROW) {
+		int64_t row = lite.sqlite3_column_int64(rows, 0);
 		struct vtr_error e = { 0 };
 		int read;
 
@@ -336,8 +362,8 @@ static int sqlite_rows_read(struct sqlite *s, struct vtr_error *err)
 			result = vtr_packages_excuse(s->l, &e, err);
 		}
 	}
-	sqlite3_blob_close(blob);
-	sqlite3_finalize(rows);
+	lite.sqlite3_blob_close(blob);
+	lite.sqlite3_finalize(rows);
 	return result;
 }
 
@@ -348,7 +374,7 @@ int vtr_rpmdb_sqlite_read(struct vtr_packages *l, struct vtr_blk *b, struct vtr_
 	uint64_t len;
 	int rc;
 
-	if (sqlite_image(&image, &len, l, b, wal, err) < 0)
+	if (lite_load(err) < 0 || sqlite_image(&image, &len, l, b, wal, err) < 0)
 		return -1;
 	if (len < SQLITE_HEADER || memcmp(image, "SQLite format 3", 16) != 0)
 		return vtr_fail(err, VTR_ECORRUPT, "not a database of SQLite's");
@@ -358,11 +384,11 @@ int vtr_rpmdb_sqlite_read(struct vtr_packages *l, struct vtr_blk *b, struct vtr_
 	s.left = 2 * len; /* twice: a broken row must not cost its siblings theirs */
 	rc = sqlite_open(&s, err);
 	if (rc == 0) {
-		rc = sqlite3_deserialize(s.db, "main", image, (sqlite3_int64)len, (sqlite3_int64)len,
-					 SQLITE_DESERIALIZE_READONLY);
-		sqlite3_set_authorizer(s.db, sqlite_authorize, NULL); /* deserializing is an ATTACH */
+		rc = lite.sqlite3_deserialize(s.db, "main", image, (sqlite3_int64)len, (sqlite3_int64)len,
+					      SQLITE_DESERIALIZE_READONLY);
+		lite.sqlite3_set_authorizer(s.db, sqlite_authorize, NULL); /* deserializing is an ATTACH */
 		rc = rc == SQLITE_OK ? sqlite_rows_read(&s, err) : sqlite_fail(&s, rc, err);
 	}
-	sqlite3_close(s.db);
+	lite.sqlite3_close(s.db);
 	return rc;
 }

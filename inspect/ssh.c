@@ -3,10 +3,10 @@
  * sshd(8): its host keys, by the public halves beside them, and what sshd_config(5) and the files that it includes set
  * of what matters to safety.
  */
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "base/checked.h"
+#include "base/hash.h"
 #include "inspect/records.h"
 
 #define SSH_KEY_MAX 16384u /* bytes of a decoded key: OpenSSH reads no larger RSA */
@@ -52,15 +52,14 @@ static size_t ssh_base64_decode(uint8_t *out, size_t size, struct vtr_span s)
 }
 
 /* "SHA256:" and unpadded base64, as ssh-keygen(1) -l prints it; out has 56 bytes. */
-static bool ssh_fingerprint(char out[56], const uint8_t *key, size_t len)
+static int ssh_fingerprint(char out[56], const uint8_t *key, size_t len, struct vtr_error *err)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	uint8_t sum[33] = { 0 }; /* one more, for the last digit */
-	unsigned sum_len = 0;
+	uint8_t sum[VTR_HASH_MAX + 1] = { 0 }; /* one more, for the last digit */
 	size_t at = 7;
 
-	if (EVP_Digest(key, len, sum, &sum_len, EVP_sha256(), NULL) != 1 || sum_len != 32)
-		return false;
+	if (vtr_hash_bytes(sum, VTR_HASH_SHA256, key, len, err) < 0)
+		return -1;
 	memcpy(out, "SHA256:", at);
 	for (size_t bit = 0; bit < 256; bit += 6) {
 		unsigned two = (unsigned)sum[bit / 8] << 8 | sum[bit / 8 + 1];
@@ -68,7 +67,7 @@ static bool ssh_fingerprint(char out[56], const uint8_t *key, size_t len)
 		out[at++] = digits[two >> (10 - bit % 8) & 63];
 	}
 	out[at] = 0;
-	return true;
+	return 0;
 }
 
 /*
@@ -132,9 +131,10 @@ int vtr_ssh_key_parse(struct vtr_os *os, const char *path, const char *text, siz
 		return -1;
 	n = ssh_base64_decode(key, SSH_KEY_MAX, base64);
 	/* The key itself says again what it is. */
-	if (n < 4 || vtr_get_be32(key) != type.len || n - 4 < type.len || memcmp(key + 4, type.p, type.len) != 0 ||
-	    !ssh_fingerprint(fingerprint, key, n))
+	if (n < 4 || vtr_get_be32(key) != type.len || n - 4 < type.len || memcmp(key + 4, type.p, type.len) != 0)
 		return 0;
+	if (ssh_fingerprint(fingerprint, key, n, err) < 0)
+		return -1;
 	bits = ssh_key_bits(type, key, n);
 	vtr_draft_begin(&d, os, "ssh_host_keys", path, err);
 	vtr_draft_span(&d, "type", type);
