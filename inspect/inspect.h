@@ -103,6 +103,13 @@ int vtr_os_slurp(char **out, size_t *len, struct vtr_os *os, const char *path, u
 /* The target of a symlink, and the filesystem that it is on (may be NULL). 0 also when path is no symlink. */
 int vtr_os_readlink(char **out, const struct vtr_fs **fs, struct vtr_os *os, const char *path, struct vtr_error *err);
 
+/*
+ * Report that something of a file is left out: "DEVICE: PATH: …". Whoever skips, cuts or does not believe a piece of a
+ * file calls this with the code of the damage; a code of VTR_OK is for what is merely odd.
+ */
+void vtr_os_warn(struct vtr_os *os, const char *path, int code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* Whether an error ends the inspection; any other is of one file, and the rest goes on. */
 bool vtr_inspect_is_fatal(const struct vtr_error *err);
 

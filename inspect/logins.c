@@ -19,25 +19,10 @@
 #define LOGINS_MAX 1000u /* records from the end of the file */
 #define LOGINS_SHORT 384u
 #define LOGINS_LONG 400u
+#define LOGINS_SAMPLE 64u  /* records that tell the size */
 #define LOGINS_HEADER 208u /* of a journal's file, up to what is read */
 
 enum { LOGINS_RUN_LVL = 1, LOGINS_BOOT_TIME = 2, LOGINS_USER_PROCESS = 7, LOGINS_TYPES = 10 };
-
-/* Which of the two sizes: the one that divides the file, and by which all the types are right. 0: neither. */
-static size_t logins_record(const uint8_t *p, size_t len)
-{
-	static const size_t sizes[] = { LOGINS_SHORT, LOGINS_LONG };
-
-	for (size_t i = 0; i < VTR_COUNT(sizes); i++) {
-		bool good = len >= sizes[i] && len % sizes[i] == 0;
-
-		for (size_t at = 0; good && at < len; at += sizes[i])
-			good = vtr_get_le16(p + at) < LOGINS_TYPES;
-		if (good)
-			return sizes[i];
-	}
-	return 0;
-}
 
 static struct vtr_span logins_text(const uint8_t *p, size_t max)
 {
@@ -56,6 +41,29 @@ static int logins_time(char out[48], const uint8_t *record, size_t size)
 	return t.sec > 0 && t.sec <= UINT32_MAX && vtr_time_text(out, 48, &t) < 48;
 }
 
+/*
+ * Which of the two sizes: the one by which more records have a type and a time. By the wrong one the time is part of
+ * another member. The end of the file proves nothing: the last record may be torn.
+ */
+static size_t logins_record(const uint8_t *p, size_t len)
+{
+	static const size_t sizes[] = { LOGINS_SHORT, LOGINS_LONG };
+	size_t best = LOGINS_SHORT, most = 0;
+
+	for (size_t i = 0; i < VTR_COUNT(sizes); i++) {
+		size_t good = 0;
+		char time[48];
+
+		for (size_t at = 0; len - at >= sizes[i]; at += sizes[i])
+			good += vtr_get_le16(p + at) < LOGINS_TYPES && logins_time(time, p + at, sizes[i]);
+		if (good > most) {
+			most = good;
+			best = sizes[i];
+		}
+	}
+	return best;
+}
+
 static int logins_add(struct vtr_os *os, const char *path, const uint8_t *p, size_t size, char last_boot[48],
 		      struct vtr_error *err)
 {
@@ -64,11 +72,15 @@ static int logins_add(struct vtr_os *os, const char *path, const uint8_t *p, siz
 	struct vtr_draft d;
 	char time[48];
 
-	if (!logins_time(time, p, size))
+	if (type != LOGINS_BOOT_TIME && type != LOGINS_USER_PROCESS && type != LOGINS_RUN_LVL)
 		return 0;
+	if (!logins_time(time, p, size)) {
+		vtr_os_warn(os, path, VTR_ECORRUPT, "a record of type %u has no valid time, and is left out", type);
+		return 0;
+	}
 	if (type == LOGINS_BOOT_TIME)
 		memcpy(last_boot, time, sizeof(time));
-	else if (type != LOGINS_USER_PROCESS && !(type == LOGINS_RUN_LVL && vtr_span_is(user, "shutdown")))
+	else if (type == LOGINS_RUN_LVL && !vtr_span_is(user, "shutdown"))
 		return 0;
 	vtr_draft_begin(&d, os, "logins", path, err);
 	vtr_draft_text(&d, "type", type == LOGINS_BOOT_TIME ? "boot" : type == LOGINS_RUN_LVL ? "shutdown" : "login");
@@ -83,16 +95,31 @@ static int logins_add(struct vtr_os *os, const char *path, const uint8_t *p, siz
 	return vtr_draft_end(&d);
 }
 
+static int logins_parse(struct vtr_os *os, const char *path, const uint8_t *p, size_t len, size_t size,
+			struct vtr_error *err)
+{
+	char last_boot[48] = "";
+	size_t at, strange = 0;
+
+	for (at = 0; len - at >= size; at += size) {
+		if (vtr_get_le16(p + at) >= LOGINS_TYPES)
+			strange++;
+		else if (logins_add(os, path, p + at, size, last_boot, err) < 0)
+			return -1;
+	}
+	if (strange > 0)
+		vtr_os_warn(os, path, VTR_ECORRUPT, "%zu records of no known type are left out", strange);
+	if (at < len)
+		vtr_os_warn(os, path, VTR_ETRUNCATED, "the last record has %zu bytes of %zu, and is left out", len - at,
+			    size);
+	return last_boot[0] ? vtr_os_add_text(os, "last_boot", last_boot, path, err) : 0;
+}
+
 int vtr_wtmp_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
 	const uint8_t *p = (const uint8_t *)text;
-	size_t size = logins_record(p, len);
-	char last_boot[48] = "";
 
-	for (size_t at = 0; size > 0 && at < len; at += size)
-		if (logins_add(os, path, p + at, size, last_boot, err) < 0)
-			return -1;
-	return last_boot[0] ? vtr_os_add_text(os, "last_boot", last_boot, path, err) : 0;
+	return logins_parse(os, path, p, len, logins_record(p, len), err);
 }
 
 /*
@@ -106,8 +133,11 @@ int vtr_journal_parse(struct vtr_os *os, const char *path, const char *text, siz
 	uint64_t real, up;
 	char time[48];
 
-	if (len < LOGINS_HEADER || memcmp(p, "LPKSHHRH", 8) != 0)
+	if (len < LOGINS_HEADER || memcmp(p, "LPKSHHRH", 8) != 0) {
+		vtr_os_warn(os, path, len < LOGINS_HEADER ? VTR_ETRUNCATED : VTR_ECORRUPT, "%s",
+			    len < LOGINS_HEADER ? "shorter than a journal's header" : "not a journal");
 		return 0;
+	}
 	real = vtr_get_le64(p + 192);
 	up = vtr_get_le64(p + 200);
 	if (real == 0 || real >= (uint64_t)UINT32_MAX * 1000000 || up >= real)
@@ -127,23 +157,20 @@ int vtr_journal_parse(struct vtr_os *os, const char *path, const char *text, siz
 /* The last records of the file: all of a short one. */
 static int logins_wtmp_read(struct vtr_os *os, const char *path, struct vtr_error *err)
 {
-	const size_t max = (size_t)LOGINS_MAX * LOGINS_LONG;
-	VTR_FREE char *text = NULL;
-	uint64_t size = 0, off;
-	uint8_t first[2];
-	ssize_t n = vtr_os_peek(first, sizeof(first), 0, &size, os, path, err);
-	size_t record;
+	const size_t max = ((size_t)LOGINS_MAX + 1) * LOGINS_LONG;
+	VTR_FREE uint8_t *text = vtr_calloc(1, max, err);
+	uint64_t size = 0, records, off;
+	size_t record, len;
+	ssize_t n = text ? vtr_os_peek(text, LOGINS_SAMPLE * LOGINS_LONG, 0, &size, os, path, err) : -1;
 
-	if (n <= 0 || size < LOGINS_SHORT)
-		return n < 0 ? -1 : 0;
-	text = vtr_calloc(1, max, err);
-	if (!text)
-		return -1;
-	/* Of the sizes that divide the file, as logins_record() has them. */
-	record = size % LOGINS_SHORT == 0 ? LOGINS_SHORT : LOGINS_LONG;
-	off = size > LOGINS_MAX * record ? size - LOGINS_MAX * record : 0;
-	n = vtr_os_peek(text, LOGINS_MAX * record, off, NULL, os, path, err);
-	return n <= 0 ? (int)n : vtr_wtmp_parse(os, path, text, (size_t)n, err);
+	if (n <= 0)
+		return (int)n;
+	record = logins_record(text, (size_t)n);
+	records = size / record;
+	off = records > LOGINS_MAX ? (records - LOGINS_MAX) * record : 0;
+	len = (size_t)(size - off); /* less than a record more than LOGINS_MAX */
+	n = vtr_os_peek(text, len, off, NULL, os, path, err);
+	return n <= 0 ? (int)n : logins_parse(os, path, text, (size_t)n, record, err);
 }
 
 static int logins_journal_entry(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)

@@ -2,6 +2,7 @@
 /* One operating system: its facts, mounts and packages, and the look at its files that all families of facts share. */
 #include "inspect/inspect.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -275,6 +276,18 @@ const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, stru
 bool vtr_inspect_is_fatal(const struct vtr_error *err)
 {
 	return err->code == VTR_ENOMEM || err->code == VTR_ECANCELLED;
+}
+
+void vtr_os_warn(struct vtr_os *os, const char *path, int code, const char *fmt, ...)
+{
+	struct vtr_error e = { 0 };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vtr_error_vset(&e, code, fmt, ap);
+	va_end(ap);
+	vtr_error_at(&e, "%s: %s", vtr_os_device(os, NULL, path), path);
+	vtr_warn_err(os->ctx, &e);
 }
 
 /* What to do about the error e, which names the path already, of looking at a file: 0: go on, -1: stop. */

@@ -148,6 +148,7 @@ int vtr_windows_state_read(struct vtr_os *os, struct vtr_error *err); /* facts a
 
 /* --- their formats: any bytes make records and facts of os, which may have no tree ---------------------------------- */
 
+/* shadow NULL: there is one, and it cannot be read: then nothing is said of passwords that are in it. */
 int vtr_passwd_parse(struct vtr_os *os, const char *path, const char *text, size_t len, const char *shadow,
 		     size_t shadow_len, struct vtr_error *err);
 vtr_text_fn vtr_group_parse, vtr_sudoers_parse;

@@ -16,6 +16,8 @@
 
 /* --------------------------------------------------------------------------------------------------------- shadow */
 
+#define USERS_WARNINGS 16u /* lines of one file that are reported one by one */
+
 enum { USERS_LOCKED = 1 << 0, USERS_HASH = 1 << 1, USERS_CHANGED = 1 << 2, USERS_EXPIRES = 1 << 3 };
 
 struct users_shadow {
@@ -25,8 +27,9 @@ struct users_shadow {
 };
 
 struct users {
-	struct users_shadow *shadow; /* sorted by name */
+	struct users_shadow *shadow; /* sorted by name, then as the file has them */
 	size_t n, cap;
+	bool shadow_lost; /* there is a shadow, and it cannot be read */
 	uint64_t lastlog_size;
 	unsigned lastlog_record; /* bytes; 0: there is no lastlog */
 };
@@ -39,15 +42,72 @@ static int users_compare(const void *pa, const void *pb)
 	return c != 0 ? c : (a->name.len > b->name.len) - (a->name.len < b->name.len);
 }
 
-/* What a password field says: "!" and "*" in front lock; what is behind them may be a hash. */
+static int users_order(const void *pa, const void *pb)
+{
+	const struct users_shadow *a = pa, *b = pb;
+	int c = users_compare(a, b);
+
+	return c != 0 ? c : (a->name.p > b->name.p) - (a->name.p < b->name.p);
+}
+
+/* Lines that the C library skips, too, because they are malformed: the first ones by their numbers, then how many. */
+struct users_skipped {
+	struct vtr_os *os;
+	const char *path;
+	size_t line, n;
+};
+
+static void users_skip(struct users_skipped *s, const char *what)
+{
+	if (s->n++ < USERS_WARNINGS)
+		vtr_os_warn(s->os, s->path, VTR_ECORRUPT, "line %zu: %s: skipped", s->line, what);
+}
+
+static void users_skip_end(const struct users_skipped *s)
+{
+	if (s->n > USERS_WARNINGS)
+		vtr_os_warn(s->os, s->path, VTR_ECORRUPT, "%zu more malformed lines are skipped",
+			    s->n - USERS_WARNINGS);
+}
+
+/*
+ * Whether crypt(3) could have made it, by the forms that crypt(5) lists: "$ID$…"; "_" and 19 characters of BSDi's; 13 of
+ * the traditional one, and 11 more for each 8 of a long password; all of printable ASCII but for some.
+ */
+static bool users_hash_is(struct vtr_span h)
+{
+	static const char never[] = " :;*!\\";
+
+	for (size_t i = 0; i < h.len; i++)
+		if (h.p[i] <= 0x20 || h.p[i] >= 0x7f || memchr(never, h.p[i], sizeof(never) - 1))
+			return false;
+	if (h.len > 0 && *h.p == '$') {
+		size_t id = vtr_span_find(vtr_span_skip(h, 1), '$');
+
+		return id > 0 && h.len > id + 2 + 8;
+	}
+	for (size_t i = h.len > 0 && *h.p == '_'; i < h.len; i++)
+		if (h.p[i] != '.' && h.p[i] != '/' && !(h.p[i] >= '0' && h.p[i] <= '9') &&
+		    !(h.p[i] >= 'A' && h.p[i] <= 'Z') && !(h.p[i] >= 'a' && h.p[i] <= 'z'))
+			return false;
+	return h.len > 0 && *h.p == '_' ? h.len == 20 : h.len >= 13 && (h.len - 13) % 11 == 0;
+}
+
+/*
+ * What a password field says. shadow(5): what crypt(3) cannot have made lets nobody in, "x" and "NP" as well as "!" and
+ * "*"; only an empty field wants no password. Behind the "!" that passwd(1) -l puts in front there may be a hash.
+ */
 static unsigned users_password(struct vtr_span field)
 {
-	unsigned what = field.len > 0 && (*field.p == '!' || *field.p == '*') ? USERS_LOCKED : 0;
+	struct vtr_span hash = field;
 
-	while (field.len > 0 && (*field.p == '!' || *field.p == '*'))
-		field = vtr_span_skip(field, 1);
-	/* "!!" is Red Hat's for a password that was never set, and the hashes that crypt(5) knows are longer. */
-	return field.len >= 11 ? what | USERS_HASH : what;
+	if (field.len == 0)
+		return 0;
+	while (hash.len > 0 && (*hash.p == '!' || *hash.p == '*'))
+		hash = vtr_span_skip(hash, 1);
+	if (!users_hash_is(hash))
+		return USERS_LOCKED;
+	return hash.len < field.len ? USERS_LOCKED | USERS_HASH : USERS_HASH;
 }
 
 static int users_shadow_parse(struct users *u, const char *text, size_t len, struct vtr_error *err)
@@ -74,7 +134,7 @@ static int users_shadow_parse(struct users *u, const char *text, size_t len, str
 		u->shadow[u->n++] = s;
 	}
 	if (u->n > 0)
-		qsort(u->shadow, u->n, sizeof(*u->shadow), users_compare);
+		qsort(u->shadow, u->n, sizeof(*u->shadow), users_order);
 	return 0;
 }
 
@@ -155,16 +215,28 @@ static int users_lastlog_add(const struct users *u, struct vtr_draft *d, uint64_
 	return 0;
 }
 
-static int users_add(const struct users *u, struct vtr_os *os, const char *path, const struct vtr_span *field,
-		     struct vtr_error *err)
+/* The first line of shadow that has the name, as getspnam(3) finds it; NULL: none. */
+static const struct users_shadow *users_shadow_find(const struct users *u, struct vtr_span name)
 {
-	struct users_shadow key = { .name = field[0] };
+	struct users_shadow key = { .name = name };
 	const struct users_shadow *s = u->n > 0 ? bsearch(&key, u->shadow, u->n, sizeof(key), users_compare) : NULL;
+
+	while (s && s > u->shadow && users_compare(s - 1, s) == 0)
+		s--;
+	return s;
+}
+
+static int users_add(const struct users *u, struct vtr_os *os, const char *path, const struct vtr_span *field,
+		     struct users_skipped *skipped, struct vtr_error *err)
+{
+	const struct users_shadow *s = users_shadow_find(u, field[0]);
 	uint64_t uid, gid;
 	struct vtr_draft d;
 
-	if (!vtr_span_u64(&uid, field[2], UINT32_MAX) || !vtr_span_u64(&gid, field[3], UINT32_MAX))
+	if (!vtr_span_u64(&uid, field[2], UINT32_MAX) || !vtr_span_u64(&gid, field[3], UINT32_MAX)) {
+		users_skip(skipped, "an ID that is no number of 32 bits");
 		return 0;
+	}
 	vtr_draft_begin(&d, os, "users", path, err);
 	vtr_draft_span(&d, "name", field[0]);
 	vtr_draft_number(&d, "uid", uid);
@@ -173,7 +245,8 @@ static int users_add(const struct users *u, struct vtr_os *os, const char *path,
 	vtr_draft_span(&d, "home", field[5]);
 	/* passwd(5): an empty one is this. */
 	vtr_draft_span(&d, "shell", field[6].len > 0 ? field[6] : vtr_span_of("/bin/sh"));
-	if (s || !vtr_span_is(field[1], "x")) {
+	/* Without its line in shadow, "x" is a password that nobody has. */
+	if (s || !vtr_span_is(field[1], "x") || !u->shadow_lost) {
 		unsigned what = s ? s->what : users_password(field[1]);
 
 		vtr_draft_bool(&d, "locked", what & USERS_LOCKED);
@@ -188,29 +261,54 @@ static int users_add(const struct users *u, struct vtr_os *os, const char *path,
 	return vtr_draft_end(&d);
 }
 
+/* False: the line is empty, a comment, or for NIS, with a plus or a minus. Blanks in front do not count. */
+static bool users_line_is(struct vtr_span *line)
+{
+	while (line->len > 0 && (*line->p == ' ' || *line->p == '\t'))
+		*line = vtr_span_skip(*line, 1);
+	return line->len > 0 && *line->p != '#' && *line->p != '+' && *line->p != '-';
+}
+
+/* The fields of a line, of which the last may have colons; how many. */
+static size_t users_fields(struct vtr_span *field, size_t max, struct vtr_span line)
+{
+	size_t n = 0;
+
+	while (n + 1 < max && vtr_span_field(&field[n], &line, ':'))
+		n++;
+	if (line.p)
+		field[n++] = line;
+	return n;
+}
+
 static int users_passwd_each(const struct users *u, struct vtr_os *os, const char *path, const char *text, size_t len,
 			     struct vtr_error *err)
 {
-	struct vtr_span rest = { text, len }, line, field[7];
+	struct users_skipped skipped = { .os = os, .path = path };
+	struct vtr_span rest = { text, len }, line;
 
 	while (vtr_span_line(&line, &rest)) {
-		size_t n = 0;
+		struct vtr_span field[7] = { 0 };
+		size_t n;
 
-		/* A plus or a minus is for NIS. */
-		if (line.len == 0 || *line.p == '#' || *line.p == '+' || *line.p == '-')
+		skipped.line++;
+		if (!users_line_is(&line))
 			continue;
-		while (n < VTR_COUNT(field) && vtr_span_field(&field[n], &line, ':'))
-			n++;
-		if (n == VTR_COUNT(field) && field[0].len > 0 && users_add(u, os, path, field, err) < 0)
+		n = users_fields(field, VTR_COUNT(field), line);
+		/* The C library takes a line that ends behind the numbers: what is missing is empty. */
+		if (n < 4 || field[0].len == 0)
+			users_skip(&skipped, n < 4 ? "fewer than 4 fields" : "no name");
+		else if (users_add(u, os, path, field, &skipped, err) < 0)
 			return -1;
 	}
+	users_skip_end(&skipped);
 	return 0;
 }
 
 int vtr_passwd_parse(struct vtr_os *os, const char *path, const char *text, size_t len, const char *shadow,
 		     size_t shadow_len, struct vtr_error *err)
 {
-	struct users u = { 0 };
+	struct users u = { .shadow_lost = !shadow };
 	int rc = users_shadow_parse(&u, shadow, shadow_len, err);
 
 	if (rc == 0)
@@ -223,23 +321,28 @@ int vtr_passwd_parse(struct vtr_os *os, const char *path, const char *text, size
 
 int vtr_group_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
-	struct vtr_span rest = { text, len }, line, field[4];
+	struct users_skipped skipped = { .os = os, .path = path };
+	struct vtr_span rest = { text, len }, line;
 
 	while (vtr_span_line(&line, &rest)) {
+		struct vtr_span field[4] = { 0 };
 		struct vtr_str members = { 0 };
 		struct vtr_draft d;
-		size_t n = 0;
 		uint64_t gid;
+		size_t n;
 		int rc;
 
-		if (line.len == 0 || *line.p == '#' || *line.p == '+' || *line.p == '-')
+		skipped.line++;
+		if (!users_line_is(&line))
 			continue;
-		while (n < VTR_COUNT(field) && vtr_span_field(&field[n], &line, ':'))
-			n++;
-		if (n < 3 || field[0].len == 0 || !vtr_span_u64(&gid, field[2], UINT32_MAX))
+		n = users_fields(field, VTR_COUNT(field), line);
+		if (n < 3 || field[0].len == 0 || !vtr_span_u64(&gid, field[2], UINT32_MAX)) {
+			users_skip(&skipped, n < 3		 ? "fewer than 3 fields"
+					     : field[0].len == 0 ? "no name"
+								 : "an ID that is no number of 32 bits");
 			continue;
-		if (n == 4)
-			vtr_list_put_words(&members, field[3], ',');
+		}
+		vtr_list_put_words(&members, field[3], ',');
 		vtr_draft_begin(&d, os, "groups", path, err);
 		vtr_draft_span(&d, "name", field[0]);
 		vtr_draft_number(&d, "gid", gid);
@@ -249,6 +352,7 @@ int vtr_group_parse(struct vtr_os *os, const char *path, const char *text, size_
 		if (rc < 0)
 			return -1;
 	}
+	users_skip_end(&skipped);
 	return 0;
 }
 
@@ -437,6 +541,15 @@ int vtr_users_read(struct vtr_os *os, struct vtr_error *err)
 		there = vtr_os_text_slurp(&shadow, &shadow_len, os, "/etc/shadow", err);
 	if (there < 0)
 		return -1;
+	/* A shadow that is not there has no line for anybody. */
+	if (!shadow && text) {
+		there = vtr_os_there(os, "/etc/shadow", err);
+		if (there < 0)
+			return -1;
+		shadow = there == 0 ? vtr_calloc(1, 1, err) : NULL;
+		if (there == 0 && !shadow)
+			return -1;
+	}
 	if (text && vtr_passwd_parse(os, passwd, text, len, shadow, shadow_len, err) < 0)
 		return -1;
 	if (vtr_os_text(os, "/etc/group", vtr_group_parse, err) < 0)

@@ -46,7 +46,7 @@ manual_tree()
 		May  6 07:05:44 www sshd[533]: Accepted publickey for root from 192.0.2.7 port 50022
 	END
 	echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
-	echo 'root:x:0:0:root:/root:/bin/bash' >"$root/etc/passwd"
+	echo 'root:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1:0:0:root:/root:/bin/bash' >"$root/etc/passwd"
 	cat >"$root/etc/fstab" <<-'END'
 		UUID=5a170000-0000-4000-8000-000000000002 / ext4 errors=remount-ro 0 1
 		UUID=5a170000-0000-4000-8000-000000000001 /boot ext4 defaults 0 2

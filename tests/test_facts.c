@@ -82,11 +82,11 @@ static const struct parsed parsed[] = {
 	    "name=eve uid=1002 gid=100 home=/ shell=/bin/sh locked=false has_password=false "
 	    "password_changed=2024-05-06T00:00:00.000000000Z",
 	    "name=old uid=99 gid=99 home=/ shell=/sbin/nologin locked=true has_password=false",
-	    "name=new uid=98 gid=98 home=/ shell=/bin/sh" } },
+	    "name=new uid=98 gid=98 home=/ shell=/bin/sh locked=true has_password=false" } },
 	/* What is no user: NIS, too few fields, numbers that are none or too large; and a name that a terminal would obey. */
 	{ passwd_parse,
 	  "/etc/passwd",
-	  "+::::::\n-x:::::\n\n# c\na:x:1:1:\n:x:1:1:::\na:x:one:1:::\na:x:4294967296:1:::\na:x:1:-1:::\n"
+	  "+::::::\n-x:::::\n\n# c\na:x:1\n:x:1:1:::\na:x:one:1:::\na:x:4294967296:1:::\na:x:1:-1:::\n"
 	  "\033[31mred:*:4294967295:7:\xff:/:/bin/sh\r\n",
 	  "users",
 	  { "name=\\x1B[31mred uid=4294967295 gid=7 gecos=\\xFF home=/ shell=/bin/sh locked=true has_password=false" } },
@@ -388,15 +388,112 @@ static void wtmp_is_read_in_both_sizes(void **state)
 		assert_string_equal("type=shutdown time=2024-05-06T07:08:40.000005000Z kernel=6.1.0", got);
 		assert_null(vtr_os_record(os, "logins", 3));
 		vtr_os_free(os);
-		/* A type that there is not, and a file that was cut: it is no wtmp. */
+		/* A type that there is not costs its own record; so does an end that was cut. */
 		os = os_new(NULL);
 		put_le(all, 10, 2);
-		assert_int_equal(0, vtr_wtmp_parse(os, "/var/log/wtmp", (const char *)all, 5 * size, NULL));
-		put_le(all, 2, 2);
 		assert_int_equal(0, vtr_wtmp_parse(os, "/var/log/wtmp", (const char *)all, 5 * size - 1, NULL));
-		assert_null(vtr_os_record(os, "logins", 0));
+		record_text(got, sizeof(got), vtr_os_record(os, "logins", 0));
+		assert_string_equal(
+			"type=login time=2024-05-06T07:08:20.000005000Z user=alice terminal=pts/0 host=192.0.2.1", got);
+		assert_null(vtr_os_record(os, "logins", 1));
+		assert_int_equal(2, vtr_ctx_damage(os->ctx));
+		vtr_os_free(os);
+		os = os_new(NULL); /* nothing but a torn record */
+		assert_int_equal(0, vtr_wtmp_parse(os, "/var/log/wtmp", (const char *)all, 383, NULL));
+		assert_int_equal(1, vtr_ctx_damage(os->ctx));
 		vtr_os_free(os);
 	}
+}
+
+/*
+ * shadow(5) and crypt(5): "If the password field contains some string that is not a valid result of crypt(3), the user
+ * will not be able to use a unix password to log in"; the hashes are those of crypt(3) of libxcrypt 4.4.33 for "secret".
+ */
+static void only_an_empty_field_is_no_password(void **state)
+{
+	static const struct {
+		const char *field, *locked, *has;
+	} cases[] = {
+		{ "", "false", "false" },
+		{ "x", "true", "false" },
+		{ "NP", "true", "false" },
+		{ "*NP*", "true", "false" },
+		{ "LK", "true", "false" },
+		{ "*", "true", "false" },
+		{ "!", "true", "false" },
+		{ "!!", "true", "false" },
+		{ "!*", "true", "false" },
+		{ "*LOCKED*", "true", "false" },
+		{ "nologin-account", "true", "false" },
+		{ "ab0123456789", "true", "false" },			   /* 12 of DES's 13 */
+		{ "abNANd1rDfiNc", "false", "true" },			   /* DES */
+		{ "!abNANd1rDfiNc", "true", "true" },			   /* passwd -l */
+		{ "_J9..rasmz0.F/jqjWck", "false", "true" },		   /* BSDi */
+		{ "$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1", "false", "true" }, /* MD5 */
+		{ "$5$a$b c", "true", "false" },
+		{ "$$0123456789ab", "true", "false" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(cases); i++) {
+		static const char passwd[] = "u:x:1:1::/:/bin/sh\n";
+		struct vtr_os *os = os_new(NULL);
+		char shadow[128];
+
+		/* The first line of a name is the one that counts. */
+		snprintf(shadow, sizeof(shadow),
+			 "u:%s:::::::\nu:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1:::::::\nu:x:::::::\n", cases[i].field);
+		assert_int_equal(
+			0, vtr_passwd_parse(os, "/etc/passwd", passwd, strlen(passwd), shadow, strlen(shadow), NULL));
+		assert_string_equal(cases[i].locked, vtr_record_member(vtr_os_record(os, "users", 0), "locked"));
+		assert_string_equal(cases[i].has, vtr_record_member(vtr_os_record(os, "users", 0), "has_password"));
+		assert_int_equal(0, vtr_ctx_damage(os->ctx));
+		vtr_os_free(os);
+	}
+}
+
+static void a_shadow_that_is_lost_says_nothing(void **state)
+{
+	static const char passwd[] = "u:x:1:1::/:/bin/sh\nv::2:2::/:/bin/sh\n";
+	struct vtr_os *os = os_new(NULL);
+
+	(void)state;
+	assert_int_equal(0, vtr_passwd_parse(os, "/etc/passwd", passwd, strlen(passwd), NULL, 0, NULL));
+	assert_null(vtr_record_member(vtr_os_record(os, "users", 0), "locked"));
+	assert_string_equal("false", vtr_record_member(vtr_os_record(os, "users", 1), "locked"));
+	vtr_os_free(os);
+}
+
+/* What fgetpwent(3) of glibc 2.36 makes of these lines; it takes the empty name of the third, too. */
+static void malformed_lines_are_skipped_and_reported(void **state)
+{
+	static const char passwd[] = "a:x:1:1:g:/h:/bin/sh\nb:x:2:2\n:x:1:1:::\nc:x:3\nd:x:x:1:::\n  e:x:5:5:::\n"
+				     "f:x:6:6:g:/h:/bin/sh:more\ng:x::7:::\nh:x:8:8x:::\n+nis:x:1:1:::\n#c:x:1:1:::\n"
+				     "i:x:4294967296:1:::\nj:x:-1:1:::\nk\nl:x:12:12:g:/h\n";
+	static const char *const users[][3] = {
+		{ "a", "1", "/bin/sh" },      { "b", "2", "/bin/sh" },	{ "e", "5", "/bin/sh" },
+		{ "f", "6", "/bin/sh:more" }, { "l", "12", "/bin/sh" },
+	};
+	static const char group[] = "a:x:1:u,v\nb:x:2\nc:x\n\n:x:1:\nd:x:y:\n";
+	struct vtr_os *os = os_new(NULL);
+
+	(void)state;
+	assert_int_equal(0, vtr_passwd_parse(os, "/etc/passwd", passwd, strlen(passwd), "", 0, NULL));
+	for (size_t i = 0; i < VTR_COUNT(users); i++) {
+		const struct vtr_record *r = vtr_os_record(os, "users", i);
+
+		assert_non_null(r);
+		assert_string_equal(users[i][0], vtr_record_member(r, "name"));
+		assert_string_equal(users[i][1], vtr_record_member(r, "uid"));
+		assert_string_equal(users[i][2], vtr_record_member(r, "shell"));
+	}
+	assert_null(vtr_os_record(os, "users", VTR_COUNT(users)));
+	assert_int_equal(8, vtr_ctx_damage(os->ctx));
+	assert_int_equal(0, vtr_group_parse(os, "/etc/group", group, strlen(group), NULL));
+	assert_string_equal("b", vtr_record_member(vtr_os_record(os, "groups", 1), "name"));
+	assert_null(vtr_os_record(os, "groups", 2));
+	assert_int_equal(11, vtr_ctx_damage(os->ctx));
+	vtr_os_free(os);
 }
 
 static void a_journal_tells_the_boot(void **state)
@@ -520,8 +617,10 @@ static const char tree_commands[] =
 static const struct {
 	const char *kind, *path, *text;
 } tree_records[] = {
-	{ "users", "/etc/passwd", "name=root uid=0 gid=0 gecos=root home=/root shell=/bin/bash authorized_keys=0" },
-	{ "users", "/etc/passwd", "name=alice uid=1000 gid=1000 home=/home/alice shell=/bin/sh authorized_keys=2" },
+	{ "users", "/etc/passwd",
+	  "name=root uid=0 gid=0 gecos=root home=/root shell=/bin/bash locked=true has_password=false authorized_keys=0" },
+	{ "users", "/etc/passwd",
+	  "name=alice uid=1000 gid=1000 home=/home/alice shell=/bin/sh locked=true has_password=false authorized_keys=2" },
 	{ "sudoers", "/etc/sudoers", "type=rule text=root ALL=ALL who=root nopasswd=false" },
 	{ "sudoers", "/etc/sudoers.d/alice", "type=rule text=alice ALL=NOPASSWD: ALL who=alice nopasswd=true" },
 	{ "kernels", "/boot/vmlinuz-6.1.0-18-amd64",
@@ -693,6 +792,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parsers_read_what_the_manuals_say),
 		cmocka_unit_test(parsers_tell_facts),
+		cmocka_unit_test(only_an_empty_field_is_no_password),
+		cmocka_unit_test(a_shadow_that_is_lost_says_nothing),
+		cmocka_unit_test(malformed_lines_are_skipped_and_reported),
 		cmocka_unit_test(wtmp_is_read_in_both_sizes),
 		cmocka_unit_test(a_journal_tells_the_boot),
 		cmocka_unit_test(kernels_are_known_by_their_heads),
