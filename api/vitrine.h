@@ -748,6 +748,9 @@ struct vtr_package {
 	const char *location;	    /* the folder that it is in, where recorded; NULL */
 };
 
+/* Whether files of the package are there. Of "config-files" its settings alone are left: it is removed. */
+VTR_API bool vtr_package_is_there(const struct vtr_package *p);
+
 struct vtr_os; /* an operating system in a guest */
 
 /* A guest without disks. Keeps a reference to ctx. Release with vtr_guest_free(). */
@@ -805,7 +808,7 @@ VTR_API const char *vtr_os_root(const struct vtr_os *os);
  *	init		"systemd", "sysvinit", "openrc", …
  *	machine_id	32 hexadecimal digits
  *	timezone	"Europe/Rome"
- *	build_id	of os-release
+ *	id, version_id, build_id	of os-release, as they are there
  *	osinfo		"debian12": the short id that virt-inspector prints
  *
  * of Windows also build, revision, display_version, service_pack, edition, system_root, control_set, computer_name, domain,

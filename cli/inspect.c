@@ -44,6 +44,35 @@ static void inspect_line(const char *title, const char *value)
 		printf("  %-13s %s\n", title, value); /* facts are escaped already */
 }
 
+/* "3 (deb, apt), 1 half-installed; 2 removed, their settings are left": packages that are there, and what is with them. */
+static void inspect_packages_print(const struct vtr_os *os, const char *format, const char *manager, bool counted)
+{
+	static const char *const states[] = { "half-installed",	  "unpacked",	      "half-configured",
+					      "triggers-awaited", "triggers-pending", NULL };
+	size_t there = 0, removed = 0, n[sizeof(states) / sizeof(states[0])] = { 0 };
+	const struct vtr_package *p;
+
+	for (size_t i = 0; (p = vtr_os_package(os, i)); i++) {
+		size_t s = 0;
+
+		there += vtr_package_is_there(p);
+		removed += strcmp(p->status, "config-files") == 0;
+		while (states[s] && strcmp(states[s], p->status) != 0)
+			s++;
+		n[s] += states[s] != NULL;
+	}
+	printf("  %-13s ", "packages");
+	if (counted && there > 0)
+		printf("%zu ", there);
+	printf("(%s%s%s%s)", format, manager ? ", " : "", manager ? manager : "", counted ? "" : ", not read");
+	for (size_t s = 0; states[s]; s++)
+		if (n[s] > 0)
+			printf(", %zu %s", n[s], states[s]);
+	if (removed > 0)
+		printf("; %zu removed, with settings left", removed);
+	putchar('\n');
+}
+
 /* The count of packages; -1: they are not read, which is said unless the format is one that we do not know. */
 static ssize_t inspect_packages(struct inspect *in, struct vtr_os *os)
 {
@@ -109,6 +138,7 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 	};
 	const char *product = inspect_value(os, "product_name"), *format = inspect_value(os, "package_format");
 	const char *manager = inspect_value(os, "package_manager"), *type = inspect_value(os, "type");
+	size_t listed = 0;
 	ssize_t n;
 
 	inspect_records(in, os);
@@ -124,10 +154,7 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 	}
 	if (format) {
 		n = in->no_packages ? 0 : inspect_packages(in, os);
-		printf("  %-13s ", "packages");
-		if (n > 0)
-			printf("%zd ", n);
-		printf("(%s%s%s%s)\n", format, manager ? ", " : "", manager ? manager : "", n < 0 ? ", not read" : "");
+		inspect_packages_print(os, format, manager, n >= 0);
 	}
 	if (!in->brief)
 		cli_records_print(os);
@@ -148,8 +175,12 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 	}
 	for (size_t i = 0; in->list_packages && vtr_os_package(os, i); i++) {
 		const struct vtr_package *p = vtr_os_package(os, i);
+		bool whole = strcmp(p->status, "installed") == 0;
 
-		printf("  %-13s %s %s %s\n", i == 0 ? "installed" : "", p->name, p->version, p->arch);
+		if (!vtr_package_is_there(p))
+			continue;
+		printf("  %-13s %s %s %s%s%s%s\n", listed++ == 0 ? "installed" : "", p->name, p->version, p->arch,
+		       whole ? "" : " (", whole ? "" : p->status, whole ? "" : ")");
 	}
 }
 

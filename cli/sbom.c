@@ -118,20 +118,45 @@ static char *sbom_purl(const struct sbom_system *s, const struct vtr_package *p)
 	return out;
 }
 
-/* The distribution as os-release has it, which scanners know; some facts have another name. */
+/*
+ * The distribution as os-release has it: scanners choose their data by ID and VERSION_ID. For systems of before
+ * os-release it is what theirs would be.
+ */
 static const char *sbom_distro(const struct vtr_os *os)
 {
 	static const char *const names[][2] = {
 		{ "alpinelinux", "alpine" },
 		{ "archlinux", "arch" },
 		{ "kalilinux", "kali" },
+		{ "oraclelinux", "ol" },
+		{ "pldlinux", "pld" },
+		{ "redhat-based", "rhel" },
+		{ "scientificlinux", "scientific" },
+		{ "voidlinux", "void" },
 	};
-	const char *distro = sbom_fact(os, "distro");
+	const char *id = sbom_fact(os, "id"), *distro = sbom_fact(os, "distro");
 
+	if (id)
+		return id;
 	for (size_t i = 0; distro && i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(names[i][0], distro) == 0)
 			return names[i][1];
 	return distro;
+}
+
+/*
+ * VERSION_ID; for a rolling release, which has none, BUILD_ID. Before os-release it is the version, and of Debian's "6.0.10"
+ * what its security data goes by, the first number. NULL: there is none.
+ */
+static const char *sbom_release(const struct vtr_os *os)
+{
+	const char *distro = sbom_fact(os, "distro"), *version = sbom_fact(os, "version_id");
+
+	if (version)
+		return version;
+	if (sbom_fact(os, "id"))
+		return sbom_fact(os, "build_id");
+	return sbom_fact(os, distro && strcmp(distro, "debian") == 0 ? "major_version" : "version");
 }
 
 /* How a package format's URLs are made. What has no type of its own is generic. */
@@ -147,7 +172,7 @@ static void sbom_system_init(struct sbom_system *s, struct vtr_os *os)
 		{ "pacman", "alpm", NULL, true, false },
 	};
 	const char *format = sbom_fact(os, "package_format"), *distro = sbom_distro(os);
-	const char *version = sbom_fact(os, "version"), *root = vtr_os_root(os);
+	const char *version = sbom_release(os), *root = vtr_os_root(os);
 	size_t n = 0;
 
 	*s = (struct sbom_system){ .os = os, .type = "generic", .vendor = "" };
@@ -165,9 +190,6 @@ static void sbom_system_init(struct sbom_system *s, struct vtr_os *os)
 		else if (s->epoch_apart && strncmp(s->vendor, "opensuse", 8) == 0)
 			s->vendor = "opensuse";
 	}
-	/* Of Debian's "12.5" the releases of its security data are the first number. */
-	if (distro && strcmp(distro, "debian") == 0)
-		version = sbom_fact(os, "major_version");
 	if (distro)
 		snprintf(s->distro, sizeof(s->distro), "%s%s%s", distro, version ? "-" : "", version ? version : "");
 	n = (size_t)snprintf(s->ref, sizeof(s->ref), "os");
@@ -387,23 +409,17 @@ static void sbom_add_package(struct sbom *b, const struct sbom_system *s, const 
 	free(purl);
 }
 
-/* Whether files of the package may be there: of config-files only its settings are. */
-static bool sbom_is_there(const struct vtr_package *p)
-{
-	return strcmp(p->status, "config-files") != 0 && strcmp(p->status, "not-installed") != 0;
-}
-
 static void sbom_add_system(struct sbom *b, struct vtr_os *os)
 {
 	struct vtr_error err = { 0 };
 	struct sbom_system s;
-	const char *name, *version = sbom_fact(os, "version"), *product = sbom_fact(os, "product_name");
+	const char *name, *version = sbom_release(os), *product = sbom_fact(os, "product_name");
 	const struct vtr_package *p;
 	char *id;
 	json_t *o;
 
 	sbom_system_init(&s, os);
-	name = sbom_fact(os, "distro");
+	name = sbom_distro(os);
 	name = name ? name : sbom_fact(os, "type");
 	name = name ? name : "unknown";
 	id = sbom_spdx_id("OperatingSystem", name, s.ref);
@@ -411,9 +427,6 @@ static void sbom_add_system(struct sbom *b, struct vtr_os *os)
 		b->c->status = CLI_FAILED;
 		return;
 	}
-	/* Scanners choose their data by the release, as in the package URLs. */
-	if (strcmp(name, "debian") == 0 && sbom_fact(os, "major_version"))
-		version = sbom_fact(os, "major_version");
 	if (b->spdx) {
 		o = sbom_spdx_package(id, name, version, NULL, "OPERATING_SYSTEM");
 		cli_json_set(o, "description", product);
@@ -431,7 +444,7 @@ static void sbom_add_system(struct sbom *b, struct vtr_os *os)
 	if (vtr_os_read_packages(os, &err) < 0)
 		cli_partial(b->c, &err);
 	for (size_t i = 0; (p = vtr_os_package(os, i)); i++)
-		if (sbom_is_there(p))
+		if (vtr_package_is_there(p))
 			sbom_add_package(b, &s, id, p);
 	free(id);
 }

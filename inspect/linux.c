@@ -26,12 +26,13 @@ struct linux_release {
 	const char *path; /* the file that is being read */
 	struct linux_text distro, product, version, codename, variant, build, like;
 	struct linux_text id, name, long_version; /* of the file that is being read */
+	struct linux_text version_id;		  /* os-release's own */
 };
 
 static void linux_release_done(struct linux_release *r)
 {
-	struct linux_text *all[] = { &r->distro, &r->product, &r->version, &r->codename, &r->variant,
-				     &r->build,	 &r->like,    &r->id,	   &r->name,	 &r->long_version };
+	struct linux_text *all[] = { &r->distro, &r->product, &r->version, &r->codename,     &r->variant,   &r->build,
+				     &r->like,	 &r->id,      &r->name,	   &r->long_version, &r->version_id };
 
 	for (size_t i = 0; i < VTR_COUNT(all); i++)
 		free(all[i]->text);
@@ -200,6 +201,8 @@ static int linux_os_release_read(struct linux_release *r, struct vtr_error *err)
 		there = linux_keys_read(r, "/usr/lib/os-release", linux_os_release_keys, err);
 	if (there <= 0)
 		return there;
+	if (r->version.text && linux_set(r, &r->version_id, r->version.text, r->version.len, err) < 0)
+		return -1;
 	if (r->id.text) {
 		known = linux_id_find(linux_ids, VTR_COUNT(linux_ids), r->id.text);
 		if (!known && strncmp(r->id.text, "opensuse-", 9) == 0)
@@ -553,6 +556,8 @@ static int linux_release_read(struct linux_release *r, struct vtr_error *err)
 	    linux_versions_add(r, err) < 0 || linux_add(r, "codename", &r->codename, err) < 0)
 		return -1;
 	if (linux_add(r, "variant", &r->variant, err) < 0 || linux_add(r, "build_id", &r->build, err) < 0)
+		return -1;
+	if (linux_add(r, "id", &r->id, err) < 0 || linux_add(r, "version_id", &r->version_id, err) < 0)
 		return -1;
 	return linux_osinfo_add(r, err);
 }

@@ -147,6 +147,11 @@ uint64_t vtr_packages_number(const char *p, size_t len)
 	return n;
 }
 
+bool vtr_package_is_there(const struct vtr_package *p)
+{
+	return strcmp(p->status, "config-files") != 0 && strcmp(p->status, "not-installed") != 0;
+}
+
 /* ----------------------------------------------------------------------------------------- files and directories */
 
 int vtr_packages_slurp(char **out, size_t *len, struct vtr_packages *l, const char *path, struct vtr_error *err)
