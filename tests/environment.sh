@@ -9,3 +9,6 @@ umask 022
 
 # noise SEED LENGTH: bytes without a pattern, the same ones each time
 noise() { python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(int(sys.argv[1])).randbytes(int(sys.argv[2])))' "$1" "$2"; }
+
+# Whether we are root of the machine: root of a user namespace can neither mount, nor make devices, nor give files away.
+real_root() { [ "$(id -u)" = 0 ] && [ "$(tr -s ' ' </proc/self/uid_map)" = " 0 0 4294967295" ]; }

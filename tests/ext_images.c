@@ -234,7 +234,9 @@ int ext_mount(const char *image)
 	int fd = -1;
 
 	if (possible < 0) {
-		possible = geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) == 0;
+		/* Root of a user namespace has no loop devices. */
+		possible = geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) == 0 &&
+			   system("grep -q '^ *0 *0 *4294967295$' /proc/self/uid_map") == 0;
 		if (!possible)
 			print_message("no root, or no loop devices: compared with debugfs\n");
 	}

@@ -52,7 +52,7 @@ touch -d '2020-02-29 12:00:00 UTC' src/a/leap
 touch -d '2020-03-01 12:00:00.000000001 UTC' src/a/b/march
 
 truncate -s 64M img
-if [ "$(id -u)" = 0 ] && mke2fs -q -F -t ext4 img && mount -o loop img truth 2>/dev/null; then
+if real_root && mke2fs -q -F -t ext4 img && mount -o loop img truth 2>/dev/null; then
 	cp -a src/. truth/
 	mknod truth/null c 1 3
 	mknod truth/disk b 8 17

@@ -176,7 +176,7 @@ if [ -n "${VITRINE_CORPUS:-}" ]; then
 fi
 
 # --- the kernel's own journals
-if [ "$(id -u)" != 0 ] || ! losetup -f >/dev/null 2>&1 || ! grep -qw ext4 /proc/filesystems; then
+if ! real_root || ! losetup -f >/dev/null 2>&1 || ! grep -qw ext4 /proc/filesystems; then
 	echo "no root or no loop devices: copies of a mounted filesystem are skipped"
 	echo "$passed passed, 0 failed, 1 skipped"
 	exit 0

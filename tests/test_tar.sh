@@ -65,7 +65,7 @@ if setfattr -n user.bin -v 0x00ff3d0a00 src/one 2>/dev/null; then
 fi
 seconds=
 truncate -s 64M img
-if [ "$(id -u)" = 0 ] && mke2fs -q -F -t ext4 -b 4096 img && mount -o loop img mnt 2>/dev/null; then
+if real_root && mke2fs -q -F -t ext4 -b 4096 img && mount -o loop img mnt 2>/dev/null; then
 	mounted=1
 	touch -d '2300-01-01 00:00:00.5 UTC' src/nothing
 	touch -d '1969-12-31 23:59:58.25 UTC' src/etc/plain
@@ -101,7 +101,7 @@ debugfs -w -R 'rmdir lost+found' img 2>/dev/null
 
 # GNU tar, with all that the user may set.
 mkdir gnu
-if [ "$(id -u)" = 0 ]; then
+if real_root; then
 	tar -xpf tar --xattrs --xattrs-include='*' --acls --numeric-owner -C gnu 2>err || die "tar -x"
 	# shellcheck disable=SC2086 # options are words
 	python3 "$here/same-tree.py" src gnu --owner --devices $xattrs $seconds || die "GNU tar has another tree"
@@ -119,7 +119,7 @@ fi
 # bsdtar, too, which adds the fraction of a time before 1970 where POSIX subtracts it.
 if command -v bsdtar >/dev/null; then
 	mkdir bsd
-	bsdtar -xpf tar --numeric-owner -C bsd 2>err || [ "$(id -u)" != 0 ] || die "bsdtar -x"
+	bsdtar -xpf tar --numeric-owner -C bsd 2>err || ! real_root || die "bsdtar -x"
 	python3 "$here/same-tree.py" src bsd --devices --mode-mask 777 --seconds --skip etc/plain || die "bsdtar has another tree"
 else
 	echo "bsdtar is not installed: not tried"
