@@ -42,6 +42,8 @@ int vtr_image_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *path, 
 	struct vtr_open o = {
 		.ctx = ctx,
 		.path = path,
+		.shown = path,
+		.depth = atomic_load(&ctx->depth),
 		.opt = opt ? opt : &image_no_options,
 		.raw_content = vtr_raw_content,
 	};
@@ -55,7 +57,13 @@ int vtr_image_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *path, 
 int vtr_image_recognise(struct vtr_image_sign *out, struct vtr_ctx *ctx, const char *path, struct vtr_error *err)
 {
 	VTR_UNREF struct vtr_blk *file = NULL;
-	struct vtr_open o = { .ctx = ctx, .path = path, .opt = &image_no_options, .raw_content = vtr_raw_content };
+	struct vtr_open o = {
+		.ctx = ctx,
+		.path = path,
+		.shown = path,
+		.opt = &image_no_options,
+		.raw_content = vtr_raw_content,
+	};
 	const struct vtr_format *f;
 	struct vtr_hostfile_id id;
 
@@ -79,6 +87,7 @@ int vtr_image_decode(struct vtr_blk **out, struct vtr_blk *file, const struct vt
 	struct vtr_open o = {
 		.ctx = file->ctx,
 		.file = file,
+		.depth = atomic_load(&file->ctx->depth),
 		.opt = opt ? opt : &image_no_options,
 		.raw_content = vtr_raw_content,
 	};

@@ -13,7 +13,10 @@
  *	image files -> vtr_guest_new(), _add(), _scan()		all of it: devices, systems, mounted trees
  *
  * Errors. A function that can fail returns 0 or a count (or a pointer) on success and -1 (or NULL) on failure, and
- * then fills *err, which the caller owns; err may be NULL. Out parameters are written on success only.
+ * then fills *err, which the caller owns; err may be NULL. Out parameters are written on success only. Where a text
+ * advises an option of the command, the library has the same by another name: --follow is vtr_ctx_follow(), --allow-dir
+ * vtr_ctx_allow_dir(), --no-replay vtr_ctx_no_replay(); --format and --any-parent are members of struct
+ * vtr_image_options.
  *
  * Damage to one of many things (a directory entry, a backup table) does not fail the call: it is handed to the warning
  * function of the context, see vtr_ctx_on_warning(). A program that wants to know whether what it got is whole asks
@@ -176,15 +179,17 @@ struct vtr_blk;
 
 /*
  * Decide about a name inside an image yourself: return 1 and a new block source in *out, 0 to let the policy above
- * decide, -1 (and *err) to refuse. image is the path of the image that names it (NULL: it has none), name the bytes
- * in the image.
+ * decide, -1 (and *err) to refuse. image is the path of the image that names it, or the name that it was served by (NULL:
+ * it has neither), name the bytes in the image. An image that is served has no directory: only the resolver opens what it
+ * names. Images that fn opens under the same context count against limits.chain with those that wait for it.
  */
 typedef int vtr_resolver(void *arg, struct vtr_blk **out, const char *image, const char *name, struct vtr_error *err);
 VTR_API void vtr_ctx_resolver(struct vtr_ctx *ctx, vtr_resolver *fn, void *arg);
 
 /*
  * Called with each warning: something was damaged or odd, and the work went on. Called from whatever thread noticed,
- * one at a time. The same text is handed on once; after 1000 texts they are only counted.
+ * one at a time. The same text is handed on once; after 1000 texts they are only counted, as are those that come up in
+ * fn itself, which does not read or open anything under the context.
  */
 typedef void vtr_warning(void *arg, const struct vtr_error *warning);
 VTR_API void vtr_ctx_on_warning(struct vtr_ctx *ctx, vtr_warning *fn, void *arg);
@@ -242,7 +247,7 @@ struct vtr_extent {
 	bool zero;	   /* data that reads as zeros: it lies in a large hole of its file */
 	bool has_host_off; /* data that lies plainly in the file of its image, from host_off */
 	uint64_t host_off;
-	const char *host_file; /* the path of that file; NULL: it has none. Borrowed until b goes */
+	const char *host_file; /* the path of that file; NULL: it is no file of the host. Borrowed until b goes */
 };
 
 /*
@@ -259,12 +264,12 @@ VTR_API int vtr_blk_slice(struct vtr_blk **out, struct vtr_blk *parent, uint64_t
 VTR_API int vtr_blk_memory(struct vtr_blk **out, struct vtr_ctx *ctx, const void *bytes, size_t len,
 			   struct vtr_error *err);
 
-/* A source over the caller's own functions. pread fills buf or returns -1 and sets *err; from any thread. */
+/* A source over the caller's own functions. pread fills buf and returns 0, or returns -1 and sets *err; from any thread. */
 struct vtr_blk_source {
 	int (*pread)(void *arg, uint64_t off, void *buf, size_t len, struct vtr_error *err);
 	void (*close)(void *arg); /* may be NULL */
 	void *arg;
-	uint64_t size; /* bytes */
+	uint64_t size; /* bytes, less than 2^63 */
 };
 VTR_API int vtr_blk_custom(struct vtr_blk **out, struct vtr_ctx *ctx, const struct vtr_blk_source *src,
 			   struct vtr_error *err);
@@ -320,7 +325,7 @@ struct vtr_snapshot {
 /* A host file that an image keeps a part of itself in. */
 struct vtr_image_file {
 	const char *role; /* "extent", "data file", …. Static */
-	const char *path; /* where it was found */
+	const char *path; /* where it was found; or the name that a resolver served */
 	uint64_t size, allocated_size;
 };
 
@@ -335,7 +340,7 @@ struct vtr_image_info {
 	const char *format;	 /* "qcow2" */
 	const char *title;	 /* "QEMU copy-on-write v2/v3" */
 	const char *subformat;	 /* "streamOptimized", "dynamic", …, as the format's own tools say; NULL: has none */
-	const char *path;	 /* as opened; NULL when it came from elsewhere */
+	const char *path;	 /* as opened, or the name that a resolver served; NULL when it came from elsewhere */
 	uint64_t virtual_size;	 /* bytes */
 	uint64_t file_size;	 /* bytes of the host file */
 	uint64_t allocated_size; /* bytes that all its files take on their disk */
@@ -347,7 +352,7 @@ struct vtr_image_info {
 	const char *creator;	    /* the program that wrote it; NULL: not said */
 	const char *compression;    /* "zlib", …; NULL: nothing is compressed */
 	const char *backing;	    /* the parent, as written in the image; NULL: none */
-	const char *backing_path;   /* where it was found; NULL: not opened */
+	const char *backing_path;   /* where it was found, or the name that a resolver served; NULL: not opened */
 	const char *backing_format; /* as written in the image; NULL: not said */
 	const char *parent_id;	    /* the content_id that the parent should have; NULL: not said */
 	int parent_match;	    /* enum vtr_match: whether it has that */

@@ -218,7 +218,15 @@ static int custom_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, 
 {
 	struct custom *c = (struct custom *)b;
 
-	return c->src.pread(c->src.arg, off, buf, len, err);
+	struct vtr_error own = { 0 };
+	int r = c->src.pread(c->src.arg, off, buf, len, &own);
+
+	if (r < 0)
+		return vtr_callback_failed(err, &own, "the source's pread");
+	/* A count, as read(2) gives it, would say nothing of the rest. */
+	if (r > 0)
+		return vtr_fail(err, VTR_EUSAGE, "the source's pread returned %d, expected 0 or -1", r);
+	return 0;
 }
 
 static void custom_close(struct vtr_blk *b)
@@ -237,6 +245,8 @@ int vtr_blk_custom(struct vtr_blk **out, struct vtr_ctx *ctx, const struct vtr_b
 
 	if (!src->pread)
 		return vtr_fail(err, VTR_EUSAGE, "a block source needs a pread function");
+	if (src->size > INT64_MAX)
+		return vtr_fail(err, VTR_EUSAGE, "a block source of %" PRIu64 " bytes: at most 2^63 - 1", src->size);
 	b = vtr_blk_new(&custom_ops, sizeof(struct custom), ctx, src->size, err);
 	if (!b)
 		return -1;

@@ -42,6 +42,7 @@ int vtr_limits_set(struct vtr_limits *l, const char *name, uint64_t value, struc
 struct vtr_ctx *vtr_ctx_new(const struct vtr_limits *limits, struct vtr_error *err)
 {
 	struct vtr_ctx *ctx = vtr_calloc(1, sizeof(*ctx), err);
+	pthread_mutexattr_t checked;
 
 	if (!ctx)
 		return NULL;
@@ -50,7 +51,10 @@ struct vtr_ctx *vtr_ctx_new(const struct vtr_limits *limits, struct vtr_error *e
 		ctx->lim = *limits;
 	else
 		vtr_limits_default(&ctx->lim);
-	pthread_mutex_init(&ctx->warn_lock, NULL);
+	pthread_mutexattr_init(&checked);
+	pthread_mutexattr_settype(&checked, PTHREAD_MUTEX_ERRORCHECK);
+	pthread_mutex_init(&ctx->warn_lock, &checked);
+	pthread_mutexattr_destroy(&checked);
 	pthread_mutex_init(&ctx->pool_lock, NULL);
 	return ctx;
 }
@@ -147,10 +151,12 @@ static bool ctx_first_time(struct vtr_ctx *ctx, const char *text)
 
 void vtr_warn_err(struct vtr_ctx *ctx, const struct vtr_error *err)
 {
-	pthread_mutex_lock(&ctx->warn_lock);
 	atomic_fetch_add(&ctx->warnings, 1);
 	if (err->code != VTR_OK)
 		atomic_fetch_add(&ctx->damage, 1);
+	/* The caller's function may do what warns again: EDEADLK. */
+	if (pthread_mutex_lock(&ctx->warn_lock) != 0)
+		return;
 	if (ctx->warn && ctx_first_time(ctx, err->text))
 		ctx->warn(ctx->warn_arg, err);
 	pthread_mutex_unlock(&ctx->warn_lock);

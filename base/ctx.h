@@ -32,6 +32,8 @@ struct vtr_ctx {
 	size_t n_seen;
 	atomic_uint_fast64_t damage, warnings;
 
+	atomic_uint depth; /* of images that the resolver opens while it is asked; 0: it is not */
+
 	atomic_bool cancelled;
 	atomic_uint_fast64_t deadline_ms; /* CLOCK_MONOTONIC; 0: none */
 

@@ -126,6 +126,14 @@ static const char *__attribute__((unused)) error_text_posix(int status, char *bu
 	return status == 0 ? buf : "unknown error";
 }
 
+int vtr_callback_failed(struct vtr_error *err, struct vtr_error *own, const char *who)
+{
+	own->text[sizeof(own->text) - 1] = 0;
+	if (own->code == VTR_OK)
+		return vtr_fail(err, VTR_EUSAGE, "%s failed, and did not say why", who);
+	return vtr_fail(err, own->code, "%s", own->text);
+}
+
 const char *vtr_errno_text(int e, char *buf)
 {
 	return _Generic(strerror_r(e, buf, 128), char *: error_text_gnu, int: error_text_posix)(

@@ -20,6 +20,12 @@ void vtr_error_at(struct vtr_error *err, const char *fmt, ...) __attribute__((fo
 #define vtr_fail(err, ...) (vtr_error_set((err), __VA_ARGS__), -1)
 #define vtr_at(err, ...) (vtr_error_at((err), __VA_ARGS__), -1)
 
+/*
+ * A function of the caller's failed: hand on what it said in own, which is made fit for a message; VTR_EUSAGE where it
+ * said nothing. who: "the resolver". -1.
+ */
+int vtr_callback_failed(struct vtr_error *err, struct vtr_error *own, const char *who);
+
 /* What errno says, for the text of a VTR_EIO; buf has 128 bytes. */
 const char *vtr_errno_text(int e, char *buf);
 

@@ -381,9 +381,36 @@ static size_t hostfile_protocol(const char *name)
 	return name[n] == ':' ? n + 1 : 0;
 }
 
-int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *ctx, const char *image, const char *name,
+/* Ask the resolver. 1: *out is what it served; 0: it leaves the name to the policy. */
+static int hostfile_resolve(struct vtr_blk **out, struct vtr_ctx *ctx, const struct vtr_origin *image, const char *name,
 			    const char *what, struct vtr_error *err)
 {
+	struct vtr_error own = { 0 };
+	struct vtr_blk *b = NULL;
+	unsigned before;
+	int r;
+
+	/* Images that it opens under this context are images of this chain: vtr_ctx_depth(). */
+	if (VTR_OVER(ctx, chain, image->depth + 1, what, err) < 0)
+		return -1;
+	before = atomic_exchange(&ctx->depth, image->depth + 1);
+	r = ctx->resolver(ctx->resolver_arg, &b, image->shown, name, &own);
+	atomic_store(&ctx->depth, before);
+	if (r < 0)
+		return vtr_callback_failed(err, &own, "the resolver");
+	if (r == 0)
+		return 0;
+	if (!b)
+		return vtr_fail(err, VTR_EUSAGE, "%s \"%s\": the resolver returned %d and no block source", what, name,
+				r);
+	*out = b;
+	return 1;
+}
+
+int vtr_hostfile_open_named(struct vtr_blk **out, struct vtr_found *found, struct vtr_ctx *ctx,
+			    const struct vtr_origin *image, const char *name, const char *what, struct vtr_error *err)
+{
+	VTR_UNREF struct vtr_blk *served = NULL;
 	VTR_FREE char *dir = NULL, *full = NULL;
 	char text[128];
 	int dirfd = -1, fd = -1, e = 0;
@@ -392,22 +419,20 @@ int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *c
 	size_t protocol;
 	char *slash;
 
-	if (ctx->resolver) {
-		struct vtr_blk *b = NULL;
-		int r = ctx->resolver(ctx->resolver_arg, &b, image, name, err);
+	if (ctx->resolver && hostfile_resolve(&served, ctx, image, name, what, err) < 0)
+		return -1;
+	if (served) {
+		if (found) {
+			char *shown = vtr_strndup(name, strlen(name), err);
 
-		if (r < 0)
-			return -1;
-		if (r > 0) {
-			if (path && !(*path = vtr_strndup(name, strlen(name), err))) {
-				vtr_blk_unref(b);
+			if (!shown)
 				return -1;
-			}
-			*out = b;
-			return 0;
+			*found = (struct vtr_found){ .shown = shown };
 		}
+		*out = vtr_steal(served);
+		return 0;
 	}
-	if (!image)
+	if (!image->path)
 		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\": an image without a path of its own names no files", what,
 				name);
 	if (name[0] == 0 || strlen(name) >= 4096)
@@ -416,7 +441,7 @@ int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *c
 	if (protocol > 0)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s \"%s\" needs the protocol \"%.*s\": only files are read",
 				what, name, (int)protocol - 1, name);
-	dir = hostfile_image_dir(&dirfd, image, err);
+	dir = hostfile_image_dir(&dirfd, image->path, err);
 	if (!dir)
 		return -1;
 	full = hostfile_join(dir, name);
@@ -458,8 +483,8 @@ int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *c
 				"%s \"%s\": %s", what, full, vtr_errno_text(e, text));
 	if (hostfile_wrap(out, ctx, fd, full, false, err) < 0)
 		return vtr_at(err, "%s", what);
-	if (path)
-		*path = vtr_steal(full);
+	if (found)
+		*found = (struct vtr_found){ .shown = vtr_steal(full), .on_host = true };
 	return 0;
 }
 
@@ -563,8 +588,8 @@ static int hostfile_read_dir(struct vtr_hostfile_names *out, struct vtr_ctx *ctx
 	return 0;
 }
 
-int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const char *image, const char *sub,
-		      const char *what, struct vtr_error *err)
+int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const struct vtr_origin *image,
+		      const char *sub, const char *what, struct vtr_error *err)
 {
 	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { .n = 0 };
 	VTR_FREE char *own = NULL, *dir = NULL;
@@ -573,9 +598,9 @@ int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const
 	char text[128];
 	DIR *d;
 
-	if (!image)
+	if (!image->path)
 		return vtr_fail(err, VTR_EPOLICY, "%s: an image without a path of its own has no neighbours", what);
-	own = hostfile_image_dir(&ownfd, image, err);
+	own = hostfile_image_dir(&ownfd, image->path, err);
 	if (!own)
 		return -1;
 	dir = hostfile_join(own, sub);

@@ -19,12 +19,29 @@ struct vtr_hostfile_id {
 int vtr_hostfile_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *path, struct vtr_error *err);
 
 /*
- * Open a file that an image named. image is the image's path, NULL when it has none; name the bytes in the image.
- * *path is where it was found, the caller's. VTR_EPOLICY unless the context allows it, VTR_EUNSUPPORTED for a
- * name with a protocol ("json:", "nbd:"); what says what the image wants with it ("backing file").
+ * The image that names a file. What it is called and where it lies are two things: the name of an image that a resolver
+ * served was written by another image, and says nothing about a directory of the host.
  */
-int vtr_hostfile_open_named(struct vtr_blk **out, char **path, struct vtr_ctx *ctx, const char *image, const char *name,
-			    const char *what, struct vtr_error *err);
+struct vtr_origin {
+	const char *shown; /* its name, for messages and for the resolver; NULL: none */
+	const char
+		*path;	/* where it lies on the host, and names in it start from; NULL: elsewhere, it names no files */
+	unsigned depth; /* images above it in the chain */
+};
+
+/* A file that was opened by the name in an image. */
+struct vtr_found {
+	char *shown;  /* where it was found, or the name that the resolver served; the caller's */
+	bool on_host; /* shown is a path of the host */
+};
+
+/*
+ * Open a file that an image named: by the resolver of the context, else by its policy. name is the bytes in the image.
+ * found may be NULL. VTR_EPOLICY unless the context allows it, VTR_EUNSUPPORTED for a name with a protocol ("json:",
+ * "nbd:"); what says what the image wants with it ("backing file").
+ */
+int vtr_hostfile_open_named(struct vtr_blk **out, struct vtr_found *found, struct vtr_ctx *ctx,
+			    const struct vtr_origin *image, const char *name, const char *what, struct vtr_error *err);
 
 /*
  * A file of our own, for reading and writing, that has no name and goes with its descriptor: in $TMPDIR, /var/tmp or
@@ -43,8 +60,8 @@ struct vtr_hostfile_names {
 	char **name;
 	size_t n, cap;
 };
-int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const char *image, const char *sub,
-		      const char *what, struct vtr_error *err);
+int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const struct vtr_origin *image,
+		      const char *sub, const char *what, struct vtr_error *err);
 void vtr_hostfile_names_done(struct vtr_hostfile_names *names);
 #define VTR_HOSTFILE_NAMES_DONE VTR_CLEANUP(vtr_hostfile_names_done)
 

@@ -565,7 +565,7 @@ static bool ewf_segment_name(char *name, unsigned n)
 
 static int ewf_open_segments(struct ewf *w, struct vtr_open *o, struct vtr_error *err)
 {
-	const char *path = o->path ? o->path : "image.E01", *slash = strrchr(path, '/');
+	const char *path = o->shown ? o->shown : "image.E01", *slash = strrchr(path, '/');
 	int then = EWF_GO_ON;
 
 	for (uint32_t i = 0; i < EWF_SEGMENTS; i++) {

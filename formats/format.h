@@ -12,6 +12,7 @@ struct vtr_open {
 	struct vtr_ctx *ctx;
 	struct vtr_blk *file;		     /* the bytes of the image file */
 	const char *path;		     /* its path on the host; NULL: it has none, and names no neighbours */
+	const char *shown;		     /* its name, for messages: path, or what a resolver served; NULL: none */
 	const struct vtr_image_options *opt; /* never NULL; its format is decided already */
 	unsigned depth;			     /* images above this one in the chain */
 	unsigned beside;		     /* images that are opened beside this one, and share its cache */
@@ -52,11 +53,17 @@ const struct vtr_format *vtr_format_recognise(struct vtr_open *o, struct vtr_err
 /* Decode o->file; decides its format first unless o->opt names it. */
 int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err);
 
+/* The image of o, for the door to the host's files. */
+static inline struct vtr_origin vtr_open_origin(const struct vtr_open *o)
+{
+	return (struct vtr_origin){ .shown = o->shown, .path = o->path, .depth = o->depth };
+}
+
 /*
  * Open the image that the image of o names, with the format that it names (NULL: recognise it). Counts the chain and
- * refuses a cycle. *path is where it was found, the caller's. what: "backing file".
+ * refuses a cycle. *shown is its name, as in struct vtr_found, the caller's. what: "backing file".
  */
-int vtr_format_open_named(struct vtr_blk **out, char **path, struct vtr_open *o, const char *name, const char *format,
+int vtr_format_open_named(struct vtr_blk **out, char **shown, struct vtr_open *o, const char *name, const char *format,
 			  const char *what, struct vtr_error *err);
 
 #endif

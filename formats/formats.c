@@ -166,11 +166,13 @@ static const char *formats_spelling(const char *format)
 	return format;
 }
 
-int vtr_format_open_named(struct vtr_blk **out, char **path, struct vtr_open *o, const char *name, const char *format,
+int vtr_format_open_named(struct vtr_blk **out, char **shown, struct vtr_open *o, const char *name, const char *format,
 			  const char *what, struct vtr_error *err)
 {
 	VTR_UNREF struct vtr_blk *file = NULL;
-	VTR_FREE char *found = NULL;
+	struct vtr_origin origin = vtr_open_origin(o);
+	struct vtr_found found = { 0 };
+	VTR_FREE char *name_found = NULL;
 	struct vtr_image_options opt = { .format = formats_spelling(format), .any_parent = o->opt->any_parent };
 	struct vtr_open below = {
 		.ctx = o->ctx,
@@ -186,15 +188,17 @@ int vtr_format_open_named(struct vtr_blk **out, char **path, struct vtr_open *o,
 	if (opt.format && !vtr_format_find(opt.format))
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s \"%s\" is of the format \"%s\", which is unknown", what,
 				name, format);
-	if (vtr_hostfile_open_named(&file, &found, o->ctx, o->path, name, what, err) < 0)
+	if (vtr_hostfile_open_named(&file, &found, o->ctx, &origin, name, what, err) < 0)
 		return -1;
+	name_found = found.shown;
 	if (formats_is_above(o, file))
 		return vtr_fail(err, VTR_ECORRUPT, "%s \"%s\" is an image of its own chain: a cycle", what, name);
 	below.file = file;
-	below.path = found;
+	below.shown = name_found;
+	below.path = found.on_host ? name_found : NULL;
 	if (vtr_format_open(out, &below, err) < 0)
 		return vtr_at(err, "%s \"%s\"", what, name);
-	if (path)
-		*path = vtr_steal(found);
+	if (shown)
+		*shown = vtr_steal(name_found);
 	return 0;
 }

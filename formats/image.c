@@ -22,7 +22,7 @@ int vtr_image_at(const struct vtr_image *im, struct vtr_error *err)
 {
 	if (!im->info.format)
 		return -1;
-	return im->path ? vtr_at(err, "%s: %s", im->path, im->info.format) : vtr_at(err, "%s", im->info.format);
+	return im->shown ? vtr_at(err, "%s: %s", im->shown, im->info.format) : vtr_at(err, "%s", im->info.format);
 }
 
 static int image_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint64_t max, struct vtr_error *err)
@@ -183,7 +183,7 @@ static const char *image_file_path(const struct vtr_image *im, const struct vtr_
 		return im->path;
 	for (size_t i = 0; i < im->n_files; i++)
 		if (src == im->file_refs[i] || src == vtr_image_of(im->file_refs[i])->file)
-			return im->files[i].path;
+			return vtr_image_of(im->file_refs[i])->path;
 	return NULL;
 }
 
@@ -279,7 +279,7 @@ void vtr_image_warn(struct vtr_image *im, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	vtr_warn(im->blk.ctx, code, "%s%s%s: %s", im->path ? im->path : "", im->path ? ": " : "", im->blk.ops->kind,
+	vtr_warn(im->blk.ctx, code, "%s%s%s: %s", im->shown ? im->shown : "", im->shown ? ": " : "", im->blk.ops->kind,
 		 text);
 }
 
@@ -474,6 +474,7 @@ int vtr_image_open_inner(struct vtr_blk **out, struct vtr_image **im, struct vtr
 		.ctx = o->ctx,
 		.file = bytes,
 		.path = o->path,
+		.shown = o->shown,
 		.opt = &opt,
 		.depth = o->depth + 1,
 		.above = o,
@@ -514,7 +515,7 @@ void vtr_image_close(struct vtr_blk *b)
 	free(im->files);
 	free(im->file_refs);
 	free(im->props);
-	free(im->path);
+	free(im->shown);
 	vtr_blk_unref(im->parent);
 	vtr_blk_unref(im->file);
 	vtr_blk_unref(im->outer);
@@ -540,13 +541,14 @@ struct vtr_image *vtr_image_new(const struct vtr_image_ops *ops, size_t bytes, s
 	im->file = vtr_blk_ref(o->file);
 	if (vtr_blk_stack(b, o->file, err) < 0)
 		return NULL;
-	if (o->path && !(im->path = vtr_strndup(o->path, strlen(o->path), err)))
+	if (o->shown && !(im->shown = vtr_strndup(o->shown, strlen(o->shown), err)))
 		return NULL;
+	im->path = o->path ? im->shown : NULL;
 	/* A quarter of the cache for tables, the rest for decoded units. */
 	im->pages = vtr_pages_new(o->file, o->ctx->lim.cache / (o->depth + 1) / (o->beside + 1) / 4, err);
 	if (!im->pages)
 		return NULL;
-	im->info.path = im->path;
+	im->info.path = im->shown;
 	im->info.file_size = o->file->size;
 	im->info.allocated_size = vtr_hostfile_id(&id, o->file) ? id.allocated : o->file->size;
 	return vtr_image_of(vtr_steal(b));

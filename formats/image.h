@@ -58,8 +58,9 @@ struct vtr_image {
 	size_t unit_max;	 /* bytes of the largest unit; 0: nothing is packed */
 	struct vtr_codecs codecs;
 	const char *other_parent_id; /* the parent may have this content_id as well as info.parent_id; NULL: may not */
-	char *path;
-	struct vtr_image_info info; /* the driver fills what it knows; texts through vtr_image_text() */
+	char *shown;		     /* its name, for messages; NULL: none */
+	const char *path;	     /* shown, where that is a path of the host; else NULL */
+	struct vtr_image_info info;  /* the driver fills what it knows; texts through vtr_image_text() */
 	struct vtr_prop *props;
 	struct vtr_image_file *files;
 	struct vtr_blk **file_refs; /* as files */

@@ -206,7 +206,7 @@ static int split_add(struct split *s, struct vtr_blk *src, struct vtr_error *err
 /* 1: the piece of that suffix is added; 0: there is none. */
 static int split_try(struct split *s, struct vtr_open *o, const char *first, const char *suffix, struct vtr_error *err)
 {
-	VTR_FREE char *name = split_name(o->path, first, suffix, err);
+	VTR_FREE char *name = split_name(o->shown, first, suffix, err);
 	struct vtr_error e = { 0 };
 	struct vtr_blk *src;
 
@@ -241,11 +241,12 @@ static bool split_is_later(const char *suffix, const char *than, const char *fir
 static int split_check_end(struct vtr_open *o, const char *first, const char *missing, struct vtr_error *err)
 {
 	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { .n = 0 };
-	const char *slash = strrchr(o->path, '/'), *base = slash ? slash + 1 : o->path;
+	const char *slash = strrchr(o->shown, '/'), *base = slash ? slash + 1 : o->shown;
 	int n = (int)(first - base); /* less than a path has */
+	struct vtr_origin origin = vtr_open_origin(o);
 	struct vtr_error e = { 0 };
 
-	if (vtr_hostfile_list(&names, o->ctx, o->path, ".", "pieces", &e) < 0) {
+	if (vtr_hostfile_list(&names, o->ctx, &origin, ".", "pieces", &e) < 0) {
 		/* A resolver may give pieces where no directory is allowed. */
 		if (e.code == VTR_EPOLICY)
 			return 0;
@@ -291,12 +292,12 @@ static int split_open_pieces(struct split *s, struct vtr_open *o, const char *fi
 static int split_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err)
 {
 	VTR_IMAGE_UNREF struct vtr_image *im = NULL;
-	const char *first = o->path ? split_first(o->path) : NULL;
+	const char *first = o->shown ? split_first(o->shown) : NULL;
 	struct split *s;
 
 	if (o->opt->snapshot)
 		return vtr_fail(err, VTR_ENOTFOUND, "no snapshot \"%s\": a raw disk has none", o->opt->snapshot);
-	if (o->path && !first)
+	if (o->shown && !first)
 		return vtr_fail(
 			err, VTR_EUSAGE,
 			"a first piece has a name that ends in .001, .000, .aa or such: no more and no fewer than two to "

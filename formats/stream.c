@@ -112,7 +112,7 @@ static int decoder_start(struct vtr_decoder *d, struct vtr_packed *s, const stru
 		.in = u->in,
 		.in_end = u->in + u->in_len,
 		.method = u->method,
-		.path = s->im.path,
+		.path = s->im.shown,
 		.all = &s->im.codecs,
 	};
 	d->buf = malloc(STREAM_LOAD);

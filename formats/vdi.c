@@ -238,7 +238,8 @@ static int vdi_look_at(int *out, struct vdi_search *s, const struct vdi *v, stru
 	struct vtr_error e = { 0 };
 	struct vtr_cur c;
 	size_t n = 0;
-	int r = vtr_hostfile_open_named(&file, NULL, o->ctx, o->path, name, "parent", &e);
+	struct vtr_origin origin = vtr_open_origin(o);
+	int r = vtr_hostfile_open_named(&file, NULL, o->ctx, &origin, name, "parent", &e);
 
 	*out = VDI_OTHER;
 	if (r == 0) {
@@ -275,8 +276,9 @@ static int vdi_search_dir(const char **found, struct vdi_search *s, struct vdi *
 			  struct vtr_error *err)
 {
 	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { .n = 0 };
+	struct vtr_origin origin = vtr_open_origin(o);
 
-	if (vtr_hostfile_list(&names, o->ctx, o->path, sub, "the parent", err) < 0)
+	if (vtr_hostfile_list(&names, o->ctx, &origin, sub, "the parent", err) < 0)
 		return -1;
 	s->files += names.n;
 	for (unsigned pass = 0; pass < 2; pass++)

@@ -901,10 +901,10 @@ static const char *hive_leaf_name(const char *path)
 static int hive_logs_beside(void *arg, struct vtr_hive *h, struct vtr_blk *logs[3], size_t *n, struct vtr_error *err)
 {
 	const char *path = arg, *name = hive_leaf_name(path);
+	struct vtr_origin hive = { .shown = path, .path = path };
 	struct vtr_error why;
 
 	for (size_t i = 0; i < VTR_COUNT(hive_log_ends); i++) {
-		VTR_FREE char *found = NULL;
 		VTR_FREE char *want = NULL;
 		struct vtr_str s = { 0 };
 
@@ -913,8 +913,7 @@ static int hive_logs_beside(void *arg, struct vtr_hive *h, struct vtr_blk *logs[
 		want = vtr_str_take(&s, err);
 		if (!want)
 			return -1;
-		if (vtr_hostfile_open_named(&logs[i], &found, h->ctx, path, want, "log of a registry hive", &why) ==
-		    0) {
+		if (vtr_hostfile_open_named(&logs[i], NULL, h->ctx, &hive, want, "log of a registry hive", &why) == 0) {
 			*n = VTR_COUNT(hive_log_ends);
 		} else if (why.code == VTR_EPOLICY) {
 			why.code = VTR_OK;

@@ -73,6 +73,7 @@ static void a_block_device_is_read(void **state)
 	char *dir, device[100] = "";
 	struct vtr_ctx *ctx;
 	struct vtr_blk *b = NULL;
+	struct vtr_origin origin = { .path = NULL };
 	struct vtr_error err = { 0 };
 	uint8_t buf[512];
 	FILE *f;
@@ -107,7 +108,8 @@ static void a_block_device_is_read(void **state)
 	/* Named by an image, it is not. */
 	b = NULL;
 	assert_int_equal(0, vtr_ctx_allow_dir(ctx, "/dev", &err));
-	assert_int_equal(-1, vtr_hostfile_open_named(&b, NULL, ctx, in(dir, "file"), device, "backing file", &err));
+	origin.path = in(dir, "file");
+	assert_int_equal(-1, vtr_hostfile_open_named(&b, NULL, ctx, &origin, device, "backing file", &err));
 	assert_int_equal(VTR_EPOLICY, err.code);
 	vtr_ctx_unref(ctx);
 	part_temp_done(dir);
@@ -283,13 +285,16 @@ static void allowed_directories_must_be_there(void **state)
 static int named(struct vtr_ctx *ctx, const char *image, const char *name)
 {
 	VTR_UNREF struct vtr_blk *b = NULL;
-	VTR_FREE char *found = NULL;
+	struct vtr_origin origin = { .shown = image, .path = image };
+	struct vtr_found found = { 0 };
+	VTR_FREE char *where = NULL;
 	struct vtr_error err = { 0 };
 	char byte;
 
-	if (vtr_hostfile_open_named(&b, &found, ctx, image, name, "backing file", &err) < 0)
+	if (vtr_hostfile_open_named(&b, &found, ctx, &origin, name, "backing file", &err) < 0)
 		return err.code;
-	return found && found[0] == '/' && vtr_blk_pread(b, 0, &byte, 1, &err) == 0 ? VTR_OK : -1;
+	where = found.shown;
+	return found.on_host && where && where[0] == '/' && vtr_blk_pread(b, 0, &byte, 1, &err) == 0 ? VTR_OK : -1;
 }
 
 static void names_are_relative_to_the_image(void **state)
@@ -422,10 +427,11 @@ static void old_kernels_follow_the_same_policy(void **state)
 static void list_is(struct vtr_ctx *ctx, const char *image, const char *sub, const char *expected)
 {
 	VTR_HOSTFILE_NAMES_DONE struct vtr_hostfile_names names = { .n = 0 };
+	struct vtr_origin origin = { .path = image };
 	struct vtr_error err = { 0 };
 	char got[1000] = "";
 
-	if (vtr_hostfile_list(&names, ctx, image, sub, "a parent", &err) < 0)
+	if (vtr_hostfile_list(&names, ctx, &origin, sub, "a parent", &err) < 0)
 		fail_msg("%s", err.text);
 	for (size_t i = 0; i < names.n; i++)
 		strcat(strcat(got, names.name[i]), "|");
@@ -435,9 +441,10 @@ static void list_is(struct vtr_ctx *ctx, const char *image, const char *sub, con
 static void list_fails(struct vtr_ctx *ctx, const char *image, const char *sub, int code, const char *words)
 {
 	struct vtr_hostfile_names names = { .n = 0 };
+	struct vtr_origin origin = { .path = image };
 	struct vtr_error err = { 0 };
 
-	assert_int_equal(-1, vtr_hostfile_list(&names, ctx, image, sub, "a parent", &err));
+	assert_int_equal(-1, vtr_hostfile_list(&names, ctx, &origin, sub, "a parent", &err));
 	assert_null(names.name);
 	if (!strstr(err.text, words))
 		fail_msg("\"%s\" is not in: %s", words, err.text);

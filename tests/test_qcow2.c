@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/checked.h"
+#include "tests/hostile_names.h"
 #include "tests/part_images.h"
 #include "tests/qcow2_images.h"
 
@@ -445,12 +446,6 @@ static void write_backed(const char *dir, const char *name, const char *backing,
 	qcow2_write_file(dir_buf, image, n);
 }
 
-/* Without openat2(2) no symbolic link is followed at all, see test_hostfile.c. Valgrind does not know it either. */
-static bool links_are_followed(void)
-{
-	return syscall(SYS_openat2, -1, "", NULL, 0) == 0 || (errno != ENOSYS && errno != EPERM);
-}
-
 static void long_chains_and_cycles_are_refused(void **state)
 {
 	struct qcow2_opened o;
@@ -480,7 +475,7 @@ static void long_chains_and_cycles_are_refused(void **state)
 	write_backed(dir, "self", "self", "qcow2");
 	write_backed(dir, "a", "b", NULL);
 	write_backed(dir, "b", "./c", NULL);
-	write_backed(dir, "c", links_are_followed() ? "link" : "a", NULL);
+	write_backed(dir, "c", hostile_links_are_followed() ? "link" : "a", NULL);
 	assert_int_equal(0, symlink("a", in(dir, "link")));
 	qcow2_start(&o, NULL, true);
 	qcow2_open(&o, in(dir, "self"), NULL);
@@ -585,100 +580,6 @@ static void a_resolver_decides_about_names(void **state)
 
 /* ------------------------------------------------------------------------------------------------- names in images */
 
-enum { OK = VTR_OK, NO = VTR_EPOLICY, NF = VTR_ENOTFOUND, UN = VTR_EUNSUPPORTED };
-
-/* What becomes of a name: by default, with follow, and with the directory "outside" allowed. @: the test's directory. */
-static const struct {
-	const char *name;
-	int plain, follow, allowed;
-} names[] = {
-	{ "base.raw", NO, OK, NO },
-	{ "./base.raw", NO, OK, NO },
-	{ "sub/deep.raw", NO, OK, NO },
-	{ "sub//./deep.raw", NO, OK, NO },
-	{ "sub/../base.raw", NO, OK, NO },
-	{ "missing/../base.raw", NO, OK, NO }, /* taken away by text, as qemu's path_combine() does not; harmless */
-	{ "link_in", NO, OK, NO },
-	{ "@/images/base.raw", NO, OK, NO },
-	{ "@/images/../images/base.raw", NO, OK, NO },
-	{ "./with:colon", NO, OK, NO },
-	{ "../outside/secret.raw", NO, NO, OK },
-	{ "@/outside/secret.raw", NO, NO, OK },
-	{ "sub/../../outside/secret.raw", NO, NO, OK },
-	{ "../outside/link_back", NO, NO, NO },
-	{ "../imagesx/secret.raw", NO, NO, NO },
-	{ "@/images/../outside/../imagesx/secret.raw", NO, NO, NO },
-	{ "../../../../../../../../../../etc/passwd", NO, NO, NO },
-	{ "/etc/passwd", NO, NO, NO },
-	{ "//etc//passwd", NO, NO, NO },
-	{ "/proc/self/environ", NO, NO, NO },
-	{ "/proc/self/mem", NO, NO, NO },
-	{ "/proc/self/fd/0", NO, NO, NO },
-	{ "/proc/self/root/etc/passwd", NO, NO, NO },
-	{ "/dev/stdin", NO, NO, NO },
-	{ "/dev/zero", NO, NO, NO },
-	{ "/dev/fd/0", NO, NO, NO },
-	{ "link_out", NO, NO, NO },
-	{ "link_abs", NO, NO, NO },
-	{ "link_dir/secret.raw", NO, NO, NO },
-	{ "link_root/etc/passwd", NO, NO, NO },
-	{ "link_proc", NO, NO, NO },
-	{ "link_loop", NO, NO, NO },
-	{ "fifo", NO, NO, NO },
-	{ "socket", NO, NO, NO },
-	{ "sub", NO, NO, NO },
-	{ "sub/", NO, NO, NO },
-	{ ".", NO, NO, NO },
-	{ "..", NO, NO, NO },
-	{ "/", NO, NO, NO },
-	{ "sub/..", NO, NO, NO },
-	{ "missing.raw", NO, NF, NO },
-	{ "missing/x", NO, NF, NO },
-	{ "base.raw/x", NO, NF, NO },
-	{ "~/.ssh/id_rsa", NO, NF, NO },
-	{ "$HOME/.ssh/id_rsa", NO, NF, NO },
-	{ "base.raw;id", NO, NF, NO },
-	{ "|id", NO, NF, NO },
-	{ "%s%n", NO, NF, NO },
-	{ "base.raw\n", NO, NF, NO },
-	{ "..\\..\\boot.ini", NO, NF, NO },
-	{ "\x1b]0;title\x07", NO, NF, NO },
-	{ "\xff\xfe", NO, NF, NO },
-	{ "json:{\"driver\":\"file\",\"filename\":\"/etc/passwd\"}", UN, UN, UN },
-	{ "json:{}", UN, UN, UN },
-	{ "nbd:localhost:10809", UN, UN, UN },
-	{ "nbd://localhost/x", UN, UN, UN },
-	{ "nbd+unix:///x?socket=/tmp/s", UN, UN, UN },
-	{ "http://localhost/x", UN, UN, UN },
-	{ "https://localhost/x", UN, UN, UN },
-	{ "ftp://localhost/x", UN, UN, UN },
-	{ "ssh://root@localhost/etc/shadow", UN, UN, UN },
-	{ "rbd:pool/image", UN, UN, UN },
-	{ "iscsi://localhost/x/0", UN, UN, UN },
-	{ "gluster://localhost/x/y", UN, UN, UN },
-	{ "nfs://localhost/x", UN, UN, UN },
-	{ "fat:rw:/etc", UN, UN, UN },
-	{ "file:base.raw", UN, UN, UN },
-	{ "file:///etc/passwd", UN, UN, UN },
-	{ "blkdebug::base.raw", UN, UN, UN },
-	{ "null-co://", UN, UN, UN },
-	{ "host_device:/dev/sda", UN, UN, UN },
-	{ "C:\\Windows\\x.raw", UN, UN, UN },
-	{ ":", UN, UN, UN },
-};
-
-static int make_socket(const char *name)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0), r;
-
-	assert_true(fd >= 0 && strlen(name) < sizeof(a.sun_path));
-	strcpy(a.sun_path, name);
-	r = bind(fd, (struct sockaddr *)&a, sizeof(a));
-	close(fd);
-	return r;
-}
-
 static void open_named(const char *dir, const char *name, int mode, int expected)
 {
 	struct qcow2_opened o;
@@ -714,24 +615,17 @@ static void names_in_images_open_only_what_is_allowed(void **state)
 
 	(void)state;
 	assert_non_null(dir);
-	part_run(
-		"cd '%s' && mkdir images images/sub outside imagesx && echo x >images/base.raw && echo x >images/sub/deep.raw && "
-		"echo x >outside/secret.raw && cp outside/secret.raw imagesx && echo x >images/with:colon && "
-		"ln -s base.raw images/link_in && ln -s ../outside/secret.raw images/link_out && ln -s /etc/passwd images/link_abs && "
-		"ln -s ../outside images/link_dir && ln -s / images/link_root && ln -s /proc/self/environ images/link_proc && "
-		"ln -s link_loop images/link_loop && mkfifo images/fifo && ln -s ../images/base.raw outside/link_back",
-		dir);
-	assert_int_equal(0, make_socket(in(dir, "images/socket")));
-	for (size_t i = 0; i < VTR_COUNT(names); i++)
+	hostile_dir(dir);
+	for (size_t i = 0; i < VTR_COUNT(hostile_names); i++)
 		for (int mode = 0; mode < 3; mode++) {
-			snprintf(name, sizeof(name), "%s%s", names[i].name[0] == '@' ? dir : "",
-				 names[i].name + (names[i].name[0] == '@'));
-			if (mode == 1 && strcmp(names[i].name, "link_in") == 0 && !links_are_followed())
+			snprintf(name, sizeof(name), "%s%s", hostile_names[i].name[0] == '@' ? dir : "",
+				 hostile_names[i].name + (hostile_names[i].name[0] == '@'));
+			if (mode == 1 && strcmp(hostile_names[i].name, "link_in") == 0 && !hostile_links_are_followed())
 				continue;
 			open_named(dir, name, mode,
-				   mode == 0   ? names[i].plain
-				   : mode == 1 ? names[i].follow
-					       : names[i].allowed);
+				   mode == 0   ? hostile_names[i].plain
+				   : mode == 1 ? hostile_names[i].follow
+					       : hostile_names[i].allowed);
 		}
 	memset(name, 'a', sizeof(name));
 	name[1023] = 0;

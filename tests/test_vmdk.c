@@ -797,98 +797,6 @@ static void a_descriptor_of_many_extents_is_bounded(void **state)
 	free(text);
 }
 
-/* Names that lead out of the image's directory, or to what is no file: of extents and of parents. */
-static void hostile_names_open_nothing(void **state)
-{
-	static const char *const names[] = {
-		"/etc/passwd",
-		"/etc/../etc/passwd",
-		"//etc/passwd",
-		"/proc/self/mem",
-		"/dev/null",
-		"/dev/sda",
-		"/dev/zero",
-		"../secret",
-		"../../etc/passwd",
-		"../../../../../../../../etc/passwd",
-		"sub/../../secret",
-		"./../secret",
-		"sub/../../../etc/passwd",
-		"..",
-		".",
-		"/",
-		"//",
-		"link",
-		"linkdir/secret",
-		"abslink",
-		"sub",
-		"fifo",
-		"..\\secret",
-		"..\\..\\secret",
-		"sub\\..\\..\\secret",
-		"C:\\secret.vmdk",
-		"C:secret.vmdk",
-		"c:/secret.vmdk",
-		"\\\\server\\share\\secret.vmdk",
-		"\\\\.\\PhysicalDrive0",
-		"\\\\?\\C:\\secret.vmdk",
-		"json:{\"driver\":\"raw\",\"file\":{\"filename\":\"/etc/passwd\"}}",
-		"nbd:unix:/tmp/socket",
-		"nbd://localhost/x",
-		"nbd+unix:///x?socket=/tmp/s",
-		"http://localhost/disk.vmdk",
-		"ssh://root@localhost/etc/passwd",
-		"file:/etc/passwd",
-		"fat:/etc",
-		"host_device:/dev/sda",
-		"rbd:pool/image",
-		"iscsi://x/y/0",
-		"blkdebug::/etc/passwd",
-		"raw:/etc/passwd",
-		"fuse:/tmp/x",
-		"/vmfs/devices/disks/naa.600508b1001c",
-		"[datastore1] vm/secret.vmdk",
-	};
-	char *dir = part_temp(), image[PATH_MAX];
-	static const char secret[] = "# Disk DescriptorFile\nRW 1 ZERO\n";
-
-	(void)state;
-	part_run("mkdir '%s/d' '%s/d/sub'", dir, dir);
-	write_text(in(dir, "secret"), secret);
-	part_run("cd '%s/d' && ln -s ../secret link && ln -s .. linkdir && ln -s /etc/passwd abslink && mkfifo fifo",
-		 dir);
-	snprintf(image, sizeof(image), "%s/d/i.vmdk", dir);
-	for (size_t i = 0; i < VTR_COUNT(names); i++)
-		for (int kind = 0; kind < 4; kind++)
-			for (int follow = 0; follow < 2; follow++) {
-				struct qcow2_opened o;
-
-				if (kind == 3)
-					write_text(image,
-						   vmdk_text("RW 1 ZERO\nparentCID=1\nparentFileNameHint=\"%s\"\n",
-							     names[i]));
-				else
-					write_text(image, vmdk_text("RW 1 %s \"%s\"\n",
-								    kind == 0	? "FLAT"
-								    : kind == 1 ? "SPARSE"
-										: "VMFS",
-								    names[i]));
-				/* A quote within a name ends it. */
-				qcow2_start(&o, NULL, follow);
-				qcow2_open(&o, image, NULL);
-				if (o.rc == 0 || (o.err.code != VTR_EPOLICY && o.err.code != VTR_EUNSUPPORTED &&
-						  o.err.code != VTR_ENOTFOUND && o.err.code != VTR_ECORRUPT))
-					fail_msg("%s (%d): %s", names[i], kind, o.rc == 0 ? "opened" : o.err.text);
-				if (o.err.code == VTR_ECORRUPT && !strchr(names[i], '"'))
-					fail_msg("%s (%d): %s", names[i], kind, o.err.text);
-				/* Where nothing is allowed, nothing is looked for. */
-				if (!follow && o.err.code == VTR_ENOTFOUND)
-					fail_msg("%s (%d): %s", names[i], kind, o.err.text);
-				qcow2_done(&o);
-			}
-	part_temp_done(dir);
-}
-
 /* What is asked about the image alone opens no other file. */
 static void alone_opens_no_other_file(void **state)
 {
@@ -1378,7 +1286,6 @@ int main(void)
 		cmocka_unit_test(names_in_other_encodings_are_found),
 		cmocka_unit_test(descriptors_that_are_wrong_are_refused),
 		cmocka_unit_test(a_descriptor_of_many_extents_is_bounded),
-		cmocka_unit_test(hostile_names_open_nothing),
 		cmocka_unit_test(alone_opens_no_other_file),
 		cmocka_unit_test(a_short_flat_extent_is_told),
 		cmocka_unit_test(a_header_without_a_disk_is_a_descriptor),

@@ -169,7 +169,7 @@ static int vmdk_open_line(struct vmdk_extent *e, struct vmdk *v, struct vtr_open
 /* Which line describes the file that the descriptor lies in: the one that has its name, else the first that may. */
 static size_t vmdk_own_line(const struct vmdk *v)
 {
-	const char *slash = v->im.path ? strrchr(v->im.path, '/') : NULL, *base = slash ? slash + 1 : v->im.path;
+	const char *slash = v->im.shown ? strrchr(v->im.shown, '/') : NULL, *base = slash ? slash + 1 : v->im.shown;
 	size_t own = SIZE_MAX;
 
 	for (size_t i = 0; i < v->d.n_lines; i++) {
