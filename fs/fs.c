@@ -87,11 +87,38 @@ int vtr_fs_open(struct vtr_fs **out, struct vtr_blk *b, const char *type, struct
 	return vtr_fs_open_among(out, b, type, NULL, err);
 }
 
+/* A root that is no directory is damage: nothing else would say so where only its own line is printed. */
+static int fs_check_root(struct vtr_fs *fs, struct vtr_error *err)
+{
+	const char *type = vtr_fs_info(fs)->type;
+	struct vtr_error local = { 0 };
+	struct vtr_stat st;
+
+	if (vtr_fs_stat(&st, fs, fs->root, &local) == 0) {
+		if (st.type != VTR_TYPE_DIR)
+			vtr_warn(fs->ctx, VTR_ECORRUPT, "%s: the root, inode %" PRIu64 ", is a %s, not a directory",
+				 type, fs->root, vtr_type_noun(st.type));
+		return 0;
+	}
+	if (local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED && local.code != VTR_ENOTFOUND &&
+	    local.code != VTR_EUNSUPPORTED) {
+		if (err)
+			*err = local;
+		return -1;
+	}
+	if (local.code == VTR_ENOTFOUND)
+		local.code = VTR_ECORRUPT;
+	vtr_error_at(&local, "%s: the root cannot be read", type);
+	vtr_warn_err(fs->ctx, &local);
+	return 0;
+}
+
 int vtr_fs_open_among(struct vtr_fs **out, struct vtr_blk *b, const char *type, const struct vtr_fs_others *others,
 		      struct vtr_error *err)
 {
 	const struct vtr_fs_driver *d = NULL, *second = NULL;
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
+	VTR_FS_UNREF struct vtr_fs *fs = NULL;
 
 	if (type) {
 		for (size_t i = 0; vtr_fs_drivers[i] && !d; i++)
@@ -112,8 +139,9 @@ int vtr_fs_open_among(struct vtr_fs **out, struct vtr_blk *b, const char *type, 
 	}
 	if (!d->open)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s is recognised, and not read", d->title);
-	if (d->open(out, b, others, err) < 0)
+	if (d->open(&fs, b, others, err) < 0 || fs_check_root(fs, err) < 0)
 		return vtr_at(err, "%s", d->name);
+	*out = vtr_steal(fs);
 	return 0;
 }
 

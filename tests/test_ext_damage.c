@@ -262,6 +262,7 @@ static const struct {
 	{ "blocks", READ, 0x2c, 2, 0, -1, VTR_ECORRUPT, "the header of an extent block is wrong" },
 	{ "blocks", READ, 0x2e, 2, 6, -1, VTR_ECORRUPT, "" },
 	{ "blocks", READ, 0x2e, 2, 1, -1, VTR_ECORRUPT, "" },
+	{ "blocks", READ, 0x38, 2, 0, -1, VTR_ECORRUPT, "" }, /* ee_len */
 	/* the first extent: ee_start_lo, ee_start_hi */
 	{ "blocks", READ, 0x3c, 4, 0x7fffff00, -1, VTR_ECORRUPT, "leave the volume (1024 blocks)" },
 	{ "blocks", READ, 0x3a, 2, 0xffff, -1, VTR_ECORRUPT, "leave the volume (1024 blocks)" },
@@ -284,7 +285,12 @@ static const struct {
 	{ "dir", LIST, BLOCK | 24, 4, 0, 2, 0, NULL }, /* deleted */
 	{ "dir", LIST, BLOCK | (24 + 8), 1, '/', 2, VTR_ECORRUPT, "has a name that holds a slash: left out" },
 	{ "dir", LIST, BLOCK | (24 + 8), 1, 0, 2, VTR_ECORRUPT, "has a name that holds a NUL: left out" },
-	{ "dir", LIST, 0x04, 4, 0, 0, 0, NULL },
+	/* its size in blocks; Linux 6.18 and debugfs 1.47.0 read what is marked as unwritten (bit 15 of ee_len) */
+	{ "dir", LIST, 0x04, 4, 0, 0, VTR_ECORRUPT, "1 blocks beyond its size are not read" },
+	{ "dir", LIST, 0x04, 4, 2048, 3, VTR_ECORRUPT, "1 blocks from block 1 are a hole" },
+	{ "dir", LIST, 0x34, 4, 1, 0, VTR_ECORRUPT, "1 blocks from block 0 are a hole" },
+	{ "dir", LIST, 0x38, 2, 0x8001, 3, VTR_ECORRUPT, "1 blocks from block 0 are marked as unwritten" },
+	{ "dir", LIST, BLOCK | (24 + 12 + 12 + 4), 2, 972, 3, VTR_ECORRUPT, "the last 4 bytes" },
 	{ "dir", LIST, 0x3c, 4, 0x7fffff00, 0, VTR_ECORRUPT, "" },
 	/* attributes in the inode: i_extra_isize is 32, so the header lies at 160, its first entry at 164 */
 	{ "short", XATTR, 128, 2, 31, -1, VTR_ECORRUPT, "i_extra_isize 31 in an inode of 256 bytes" },
@@ -339,6 +345,33 @@ static void damage_of_fields(void **state)
 			assert_int_equal(0, vtr_ctx_damage(o.ctx));
 		else if (n >= 0)
 			assert_true(vtr_ctx_damage(o.ctx) > 0);
+		ext_done(&o);
+	}
+}
+
+/* Linux refuses such a volume ("corrupt root inode"); here the rest of it can still be looked at. */
+static void damage_of_the_root(void **state)
+{
+	static const struct {
+		uint16_t mode;
+		const char *words;
+	} roots[] = {
+		{ 0x81a4, "the root, inode 2, is a file, not a directory" },
+		{ 0x31a4, "the root cannot be read: inode 2: mode 030644 is of no type" },
+	};
+
+	(void)state;
+	NEED_TOOLS();
+	for (size_t i = 0; i < VTR_COUNT(roots); i++) {
+		struct ext_opened o;
+
+		memcpy(work, plain, plain_len);
+		damage_put(damage_inode(2), 2, roots[i].mode);
+		ext_open_bytes(&o, work, plain_len, NULL);
+		assert_non_null(o.fs);
+		assert_true(vtr_ctx_damage(o.ctx) > 0);
+		if (!strstr(o.said, roots[i].words))
+			fail_msg("%s", o.said);
 		ext_done(&o);
 	}
 }
@@ -563,6 +596,7 @@ int main(void)
 		cmocka_unit_test(damage_backup_superblock),
 		cmocka_unit_test(damage_cut),
 		cmocka_unit_test(damage_of_fields),
+		cmocka_unit_test(damage_of_the_root),
 		cmocka_unit_test(damage_of_maps_that_repeat),
 		cmocka_unit_test(damage_of_inline_data),
 		cmocka_unit_test(damage_that_checksums_tell),

@@ -94,6 +94,10 @@ static int ext_dir_block(struct ext_dir *d, const uint8_t *b, size_t len, uint64
 		}
 		at += rec;
 	}
+	if (at < len)
+		vtr_warn(x->fs.ctx, VTR_ECORRUPT,
+			 "%s: directory inode %" PRIu64 ": the last %zu bytes at %#" PRIx64 " belong to no entry",
+			 x->info.type, d->ino, len - at, origin + at);
 	return 0;
 }
 
@@ -136,13 +140,23 @@ static int ext_readdir_block(struct ext_dir *d, uint64_t pblk, uint8_t *buf, str
 	return ext_dir_block(d, buf, x->block, pblk * x->block, err);
 }
 
+/* A directory has no holes: entries that were in the blocks from next to at are lost. */
+static void ext_dir_gap(const struct ext_dir *d, uint64_t next, uint64_t at)
+{
+	if (next < at)
+		vtr_warn(d->x->fs.ctx, VTR_ECORRUPT,
+			 "%s: directory inode %" PRIu64 ": %" PRIu64 " blocks from block %" PRIu64
+			 " are a hole: their entries are lost",
+			 d->x->info.type, d->ino, at - next, next);
+}
+
 int vtr_ext_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, struct vtr_error *err)
 {
 	struct ext *x = to_ext(fs);
 	struct ext_dir d = { .x = x, .ino = dir, .e = e };
 	VTR_FREE struct ext_extent *map = NULL;
 	VTR_FREE uint8_t *buf = NULL;
-	uint64_t end, left = x->fs.blk->size / x->block + 1; /* no block is there twice */
+	uint64_t end, next = 0, left = x->fs.blk->size / x->block + 1; /* no block is there twice */
 	size_t n;
 
 	if (vtr_ext_node_load(x, &x->cur, dir, err) < 0)
@@ -167,8 +181,20 @@ int vtr_ext_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, stru
 		uint64_t in =
 			map[i].pblk > 0 && map[i].pblk < x->sb.blocks ? VTR_MIN(len, x->sb.blocks - map[i].pblk) : 0;
 
+		if (len < map[i].len && !(x->sb.compat & EXT2_FEATURE_COMPAT_DIR_PREALLOC))
+			vtr_warn(fs->ctx, VTR_ECORRUPT,
+				 "%s: directory inode %" PRIu64 ": %" PRIu64 " blocks beyond its size are not read",
+				 x->info.type, dir, map[i].len - len);
+		if (len == 0)
+			break;
+		ext_dir_gap(&d, next, map[i].lblk);
+		next = map[i].lblk + len;
+		/* Linux reads such a block as any other; e2fsck clears the mark. */
 		if (map[i].unwritten)
-			continue;
+			vtr_warn(fs->ctx, VTR_ECORRUPT,
+				 "%s: directory inode %" PRIu64 ": %" PRIu64 " blocks from block %" PRIu32
+				 " are marked as unwritten: they are read all the same",
+				 x->info.type, dir, len, map[i].lblk);
 		if (in < len)
 			vtr_warn(fs->ctx, VTR_ECORRUPT,
 				 "%s: directory inode %" PRIu64 ": %" PRIu64 " blocks at %" PRIu64 " leave the volume",
@@ -189,5 +215,6 @@ int vtr_ext_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, stru
 				return -1;
 		}
 	}
+	ext_dir_gap(&d, next, end);
 	return 0;
 }

@@ -45,7 +45,10 @@ static int ext_map_extents(struct ext *x, struct ext_node *n, struct vtr_error *
 		if (vtr_tick(x->fs.ctx, &x->fs.steps, 1, err) < 0) {
 			result = -1;
 		} else if (e.e_flags & EXT2_EXTENT_FLAGS_LEAF) {
-			if (e.e_len > 0)
+			if (e.e_len == 0)
+				result = vtr_fail(err, VTR_ECORRUPT, "the extent at block %" PRIu64 " has no blocks",
+						  (uint64_t)e.e_lblk);
+			else
 				result = ext_map_add(x, n, e.e_lblk, e.e_pblk, e.e_len,
 						     e.e_flags & EXT2_EXTENT_FLAGS_UNINIT, err);
 		}
