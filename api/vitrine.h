@@ -881,6 +881,12 @@ VTR_API struct vtr_tree *vtr_os_tree(struct vtr_os *os);
 VTR_API ssize_t vtr_os_read_packages(struct vtr_os *os, struct vtr_error *err);
 VTR_API const struct vtr_package *vtr_os_package(const struct vtr_os *os, size_t i); /* NULL beyond the last */
 
+/*
+ * Which of two versions of a package is the later one, by the rules of its manager: less than 0, 0, more than 0. format
+ * is the system's package_format: "deb", "rpm", "apk", "pacman", "ebuild", "opkg"; NULL and others: as "deb".
+ */
+VTR_API int vtr_package_version_compare(const char *format, const char *a, const char *b);
+
 /* ------------------------------------------------------------------------------------------------------- journals */
 
 /*

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vitrine diff: what differs between two machines, or between two states of one: files, packages, facts. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -543,65 +542,28 @@ static void diff_path(struct diff *v, struct vtr_tree *ta, struct vtr_tree *tb, 
 
 /* ------------------------------------------------------------------------------------------------------- packages */
 
-/* dpkg's order of characters: "~" before the end, the end before letters, letters before all else. */
-static int diff_letter(unsigned char b)
+/* What happened to a package of the first system, the second, or both; NULL: nothing did. */
+static const char *diff_package_change(const char *format, const struct vtr_package *a, const struct vtr_package *b)
 {
-	return b == '~' ? -1 : b == 0 || isdigit(b) ? 0 : isalpha(b) ? b : b + 256;
+	int order;
+
+	if (!a || !b)
+		return a ? "removed" : "added";
+	if (strcmp(a->version, b->version) == 0)
+		return strcmp(a->status, b->status) == 0 ? NULL : "changed";
+	order = vtr_package_version_compare(format, a->version, b->version);
+	/* The same version, written otherwise: 1.0 and 1.00. */
+	return order == 0 ? "changed" : order < 0 ? "upgraded" : "downgraded";
 }
 
-/*
- * Versions as deb-version(7) compares them: runs of what are no digits by the order above, runs of digits by value. The
- * other formats' rules differ from it only where versions are written unlike each other.
- */
-static int diff_version(const char *a, const char *b)
-{
-	while (*a || *b) {
-		size_t n, m;
-		int c;
-
-		while ((*a && !isdigit((unsigned char)*a)) || (*b && !isdigit((unsigned char)*b))) {
-			c = diff_letter((unsigned char)*a) - diff_letter((unsigned char)*b);
-			if (c != 0)
-				return c;
-			a += *a != 0;
-			b += *b != 0;
-		}
-		a += strspn(a, "0");
-		b += strspn(b, "0");
-		n = strspn(a, "0123456789");
-		m = strspn(b, "0123456789");
-		c = n != m ? (n < m ? -1 : 1) : strncmp(a, b, n);
-		if (c != 0)
-			return c;
-		a += n;
-		b += m;
-	}
-	return 0;
-}
-
-/* The same with its epoch: of one without, 0. */
-static int diff_epochs(const char *a, const char *b)
-{
-	size_t n = strspn(a, "0123456789"), m = strspn(b, "0123456789");
-	unsigned long x = a[n] == ':' ? strtoul(a, NULL, 10) : 0, y = b[m] == ':' ? strtoul(b, NULL, 10) : 0;
-
-	return x != y ? (x < y ? -1 : 1) : diff_version(a[n] == ':' ? a + n + 1 : a, b[m] == ':' ? b + m + 1 : b);
-}
-
-static void diff_package(struct diff *v, const struct vtr_package *a, const struct vtr_package *b)
+static void diff_package(struct diff *v, const char *format, const struct vtr_package *a, const struct vtr_package *b)
 {
 	const struct vtr_package *p = a ? a : b;
-	const char *change = !b					       ? "removed"
-			     : !a				       ? "added"
-			     : diff_epochs(a->version, b->version) < 0 ? "upgraded"
-								       : "downgraded";
+	const char *change = diff_package_change(format, a, b);
 	json_t *o;
 
-	if (a && b && strcmp(a->version, b->version) == 0) {
-		if (strcmp(a->status, b->status) == 0)
-			return;
-		change = "changed";
-	}
+	if (!change)
+		return;
 	v->differ = true;
 	if (v->c.json) {
 		o = json_object();
@@ -622,7 +584,7 @@ static void diff_package(struct diff *v, const struct vtr_package *a, const stru
 	printf("%c package %s %s ", !b ? '-' : !a ? '+' : '~', p->name, p->arch);
 	if (!a || !b)
 		printf("%s\n", p->version);
-	else if (strcmp(change, "changed") == 0)
+	else if (strcmp(a->version, b->version) == 0)
 		printf("%s (%s -> %s)\n", p->version, a->status, b->status);
 	else
 		printf("%s -> %s (%s)\n", a->version, b->version, change);
@@ -638,6 +600,7 @@ static int diff_compare_packages(const struct vtr_package *a, const struct vtr_p
 /* Both lists are sorted by name and architecture. Of a name with several versions, those that both have are passed over. */
 static void diff_packages(struct diff *v, struct vtr_os *a, struct vtr_os *b)
 {
+	const struct vtr_fact *format = vtr_os_fact(a, "package_format");
 	struct vtr_error err = { 0 };
 	size_t i = 0, j = 0;
 
@@ -661,7 +624,7 @@ static void diff_packages(struct diff *v, struct vtr_os *a, struct vtr_os *b)
 			else if (q2 && diff_compare_packages(p, q2) == 0 && strcmp(p->version, q2->version) == 0)
 				order = 1;
 		}
-		diff_package(v, order <= 0 ? p : NULL, order >= 0 ? q : NULL);
+		diff_package(v, format ? format->value : NULL, order <= 0 ? p : NULL, order >= 0 ? q : NULL);
 		i += order <= 0;
 		j += order >= 0;
 	}

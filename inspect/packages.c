@@ -108,7 +108,7 @@ int vtr_packages_add(struct vtr_packages *l, const struct vtr_package_bytes *p, 
 }
 
 /* By name and architecture; several versions of one (kernels, keys) in the order of their installation. */
-static int packages_compare(const void *pa, const void *pb)
+static int packages_compare(const void *pa, const void *pb, void *format)
 {
 	const struct vtr_package *a = pa, *b = pb;
 	int c = strcmp(a->name, b->name);
@@ -117,17 +117,21 @@ static int packages_compare(const void *pa, const void *pb)
 		c = strcmp(a->arch, b->arch);
 	if (c == 0)
 		c = a->install_time < b->install_time ? -1 : a->install_time > b->install_time;
+	if (c == 0)
+		c = vtr_package_version_compare(format, a->version, b->version);
 	return c ? c : strcmp(a->version, b->version);
 }
 
 int vtr_packages_finish(struct vtr_packages *l, int rc)
 {
 	struct vtr_os *os = l->os;
+	const struct vtr_fact *format = vtr_os_fact(os, "package_format");
 
 	if (rc < 0)
 		os->n_packages = 0;
 	if (os->n_packages > 0)
-		qsort(os->packages, os->n_packages, sizeof(*os->packages), packages_compare);
+		qsort_r(os->packages, os->n_packages, sizeof(*os->packages), packages_compare,
+			(void *)(uintptr_t)(format ? format->value : NULL));
 	if (l->damaged > PACKAGES_WARNINGS)
 		vtr_warn(os->ctx, VTR_ECORRUPT, "%s: %s: %zu more damaged places", os->root, l->path,
 			 l->damaged - PACKAGES_WARNINGS);
