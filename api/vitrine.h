@@ -436,6 +436,17 @@ struct vtr_parts; /* a partition table */
  * and that is no error. VTR_EAMBIGUOUS for two tables of equal standing, VTR_ECORRUPT for one that cannot be used.
  */
 VTR_API int vtr_partitions_open(struct vtr_parts **out, struct vtr_blk *disk, unsigned sector, struct vtr_error *err);
+
+/*
+ * The same for a scheme that the caller names ("mbr", "gpt"; NULL: find out), whatever else the disk has the signs of.
+ * VTR_ENOTFOUND: the disk has no such table; VTR_EUSAGE: there is no scheme of this name.
+ */
+VTR_API int vtr_partitions_open_as(struct vtr_parts **out, struct vtr_blk *disk, const char *scheme, unsigned sector,
+				   struct vtr_error *err);
+
+/* The i-th scheme that is read: *title is set. NULL after the last. Static. */
+VTR_API const char *vtr_partitions_name(size_t i, const char **title);
+
 VTR_API void vtr_parts_close(struct vtr_parts *t); /* NULL is fine */
 
 VTR_API const char *vtr_parts_scheme(const struct vtr_parts *t);  /* "mbr", "gpt" */
@@ -544,6 +555,9 @@ struct vtr_fs;
  * recognised and not read, or a feature of it; VTR_EUSAGE: no driver has this name.
  */
 VTR_API int vtr_fs_open(struct vtr_fs **out, struct vtr_blk *b, const char *type, struct vtr_error *err);
+/* The i-th type that is known by name, and whether it is read. NULL after the last. Static. */
+VTR_API const char *vtr_fs_type_name(size_t i, const char **title, bool *read);
+
 VTR_API struct vtr_fs *vtr_fs_ref(struct vtr_fs *fs);
 VTR_API void vtr_fs_unref(struct vtr_fs *fs); /* NULL is fine */
 
@@ -772,6 +786,15 @@ VTR_API int vtr_guest_add_blk(struct vtr_guest *g, struct vtr_blk *disk, struct 
 
 /* Sector size of the disks: 512, 4096, or 0 to find out (the default). Before the scan. */
 VTR_API void vtr_guest_sector(struct vtr_guest *g, unsigned sector);
+
+/*
+ * Choose what cannot be found out, before the scan. device: "/dev/sda1" or "sda1"; NULL: all that it fits. The partition
+ * table of a disk by its scheme ("mbr", "gpt"), whatever else there is; "none": the disk has no table. The filesystem of a
+ * device by its type ("ext", "ntfs"): for all devices where they have its signs, for one whatever signs it has.
+ * VTR_EUSAGE: unknown scheme or type. The scan fails with VTR_ENOTFOUND where a device that was named does not exist.
+ */
+VTR_API int vtr_guest_choose_table(struct vtr_guest *g, const char *device, const char *scheme, struct vtr_error *err);
+VTR_API int vtr_guest_choose_fs(struct vtr_guest *g, const char *device, const char *type, struct vtr_error *err);
 
 /*
  * Find the devices. Damage to one disk's table is warned of, and the others are scanned; fails only when nothing at

@@ -185,24 +185,42 @@ bool vtr_gpt_signed(const struct vtr_probe *p)
 }
 
 /*
- * A GPT is what a protective entry in the MBR announces. Without one the firmware and every system take the disk for
- * something else, but such disks are met (the first sector was overwritten): a sound header is believed where nothing
- * else claims the disk. A sound primary one beside an MBR of its own is an ambiguous disk; a backup that survived a
- * new MBR or filesystem is nothing.
+ * How many bits there are of a header at the start, *primary, and of one at the end, together. *sound: the primary's
+ * table is sound, as far as it was looked at.
+ */
+static int gpt_bits(int *primary, bool *sound, const struct vtr_probe *p, unsigned sector)
+{
+	const uint8_t *last = gpt_last_sector(p, sector);
+	int backup = 0;
+
+	*primary = 0;
+	if (p->head_len > sector)
+		*primary = gpt_header_bits(p->head + sector, VTR_MIN(p->head_len - sector, sector), GPT_PRIMARY_LBA);
+	if (last)
+		backup = gpt_header_bits(last, sector, p->size / sector - 1);
+	*sound = *primary > GPT_BITS_SIGNATURE && gpt_table_is_sound(p, p->head + sector, sector);
+	return *primary + backup + *sound * GPT_BITS_CRC;
+}
+
+static int gpt_present(const struct vtr_probe *p, unsigned sector)
+{
+	bool sound;
+	int primary;
+
+	return gpt_bits(&primary, &sound, p, sector);
+}
+
+/*
+ * A GPT is what a protective entry in the MBR announces (UEFI 2.10, section 5.2.3). Without one the firmware and every
+ * system take the disk for something else, but such disks are met (the first sector was overwritten with zeros or with
+ * boot code): a sound header is believed where nothing else claims the disk. Beside an MBR with entries of its own it
+ * is what is left of an earlier use.
  */
 static int gpt_probe(const struct vtr_probe *p, unsigned sector)
 {
-	const uint8_t *last = gpt_last_sector(p, sector);
-	int primary = 0, backup = 0, bits;
 	struct vtr_mbr m = { 0 };
 	bool has_mbr, sound;
-
-	if (p->head_len > sector)
-		primary = gpt_header_bits(p->head + sector, VTR_MIN(p->head_len - sector, sector), GPT_PRIMARY_LBA);
-	if (last)
-		backup = gpt_header_bits(last, sector, p->size / sector - 1);
-	sound = primary > GPT_BITS_SIGNATURE && gpt_table_is_sound(p, p->head + sector, sector);
-	bits = primary + backup + sound * GPT_BITS_CRC;
+	int primary, bits = gpt_bits(&primary, &sound, p, sector);
 
 	has_mbr = vtr_mbr_parse(&m, p->head, p->head_len) && m.flags_ok;
 	if (has_mbr && m.protective > 0) {
@@ -217,11 +235,13 @@ static int gpt_probe(const struct vtr_probe *p, unsigned sector)
 				return GPT_BITS_PROTECTIVE + 1;
 		return sector == 512 ? GPT_BITS_PROTECTIVE : GPT_BITS_PROTECTIVE - 1;
 	}
+	if (has_mbr && m.others > 0 && vtr_mbr_fits(&m, p, sector))
+		return 0;
 	if (sound)
 		return bits;
 	if ((has_mbr && m.others > 0) || vtr_holds_filesystem(p->head, p->head_len))
 		return 0;
-	return primary > 0 || backup > GPT_BITS_SIGNATURE ? bits : 0;
+	return primary > 0 || bits > GPT_BITS_SIGNATURE ? bits : 0;
 }
 
 /* Read one header and its table, and check both. Errors name the place. */
@@ -476,5 +496,6 @@ const struct vtr_partition vtr_partition_gpt = {
 	.name = "gpt",
 	.title = "GUID partition table",
 	.probe = gpt_probe,
+	.present = gpt_present,
 	.open = gpt_open,
 };

@@ -98,6 +98,20 @@ static bool mbr_entries_fit(const struct vtr_mbr *m, uint64_t disk_sectors)
 	return true;
 }
 
+bool vtr_mbr_fits(const struct vtr_mbr *m, const struct vtr_probe *p, unsigned sector)
+{
+	/* A hybrid ISO starts its first partition with sector 0, and lays the others into it. */
+	return mbr_entries_fit(m, p->size / sector) || !vtr_holds_boot_sector(p->head, p->head_len);
+}
+
+static int mbr_present(const struct vtr_probe *p, unsigned sector)
+{
+	struct vtr_mbr m;
+
+	(void)sector;
+	return vtr_mbr_parse(&m, p->head, p->head_len) ? MBR_BITS_SIGNATURE : 0;
+}
+
 static int mbr_probe(const struct vtr_probe *p, unsigned sector)
 {
 	struct vtr_mbr m;
@@ -116,12 +130,10 @@ static int mbr_probe(const struct vtr_probe *p, unsigned sector)
 			return 0;
 		return MBR_BITS_SIGNATURE;
 	}
-	if (mbr_entries_fit(&m, p->size / sector))
-		return MBR_BITS_SIGNATURE + MBR_BITS_FLAGS + (int)m.others * MBR_BITS_ENTRY;
-	/* A hybrid ISO starts its first partition with sector 0, and lays the others into it. */
-	if (vtr_holds_boot_sector(p->head, p->head_len))
+	if (!vtr_mbr_fits(&m, p, sector))
 		return 0;
-	return MBR_BITS_SIGNATURE + MBR_BITS_FLAGS;
+	return MBR_BITS_SIGNATURE + MBR_BITS_FLAGS +
+	       (mbr_entries_fit(&m, p->size / sector) ? (int)m.others * MBR_BITS_ENTRY : 0);
 }
 
 /* Whether something that a partition holds starts at off. */
@@ -387,6 +399,7 @@ const struct vtr_partition vtr_partition_mbr = {
 	.name = "mbr",
 	.title = "DOS partition table",
 	.probe = mbr_probe,
+	.present = mbr_present,
 	.sector = mbr_sector,
 	.open = mbr_open,
 };

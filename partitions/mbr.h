@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/blk.h"
+
 #define VTR_MBR_LEN 512u
 #define VTR_MBR_ENTRIES 4u
 #define VTR_MBR_TYPE_PROTECTIVE 0xeeu
@@ -27,5 +29,8 @@ struct vtr_mbr {
 
 /* Decode a boot record; false when there are no 512 bytes with the boot signature. */
 bool vtr_mbr_parse(struct vtr_mbr *out, const uint8_t *bytes, size_t len);
+
+/* Whether its entries make a partition table, and not the code of a boot sector that has parameters of its own. */
+bool vtr_mbr_fits(const struct vtr_mbr *m, const struct vtr_probe *p, unsigned sector);
 
 #endif

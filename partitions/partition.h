@@ -22,6 +22,11 @@ struct vtr_partition {
 	 * protective MBR of a GPT, a GPT that its disk's MBR has replaced) is not: two answers are an ambiguous disk.
 	 */
 	int (*probe)(const struct vtr_probe *p, unsigned sector);
+	/*
+	 * The same when the caller named the scheme: whether the table is there, whatever else the disk has the signs
+	 * of. NULL: as probe.
+	 */
+	int (*present)(const struct vtr_probe *p, unsigned sector);
 	/* Asked when both sector sizes fit: which one the disk speaks for. NULL: the one with more bits. */
 	unsigned (*sector)(struct vtr_blk *disk);
 	/*

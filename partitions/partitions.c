@@ -28,9 +28,11 @@ struct parts_reading {
 };
 
 /* The best reading of one scheme; sector 0 stands for both sizes. disk may be NULL: then nothing is read. */
-static int parts_read_as(struct parts_reading *out, const struct vtr_partition *scheme, const struct vtr_probe *p,
-			 unsigned sector, struct vtr_blk *disk, struct vtr_error *err)
+static int parts_read_as(struct parts_reading *out, const struct vtr_partition *scheme, bool named,
+			 const struct vtr_probe *p, unsigned sector, struct vtr_blk *disk, struct vtr_error *err)
 {
+	int (*probe)(const struct vtr_probe *p, unsigned sector) =
+		named && scheme->present ? scheme->present : scheme->probe;
 	struct parts_reading best = { 0 };
 
 	for (size_t i = 0; i < VTR_COUNT(parts_sectors); i++) {
@@ -38,7 +40,7 @@ static int parts_read_as(struct parts_reading *out, const struct vtr_partition *
 
 		if (sector != 0 && sector != r.sector)
 			continue;
-		r.bits = scheme->probe(p, r.sector);
+		r.bits = probe(p, r.sector);
 		if (r.bits <= 0)
 			continue;
 		if (best.scheme && scheme->sector) {
@@ -48,7 +50,8 @@ static int parts_read_as(struct parts_reading *out, const struct vtr_partition *
 		}
 		if (best.scheme && best.bits == r.bits)
 			return vtr_fail(err, VTR_EAMBIGUOUS,
-					"%s with sectors of %u bytes and %s with sectors of %u bytes: name the size",
+					"%s with sectors of %u bytes and %s with sectors of %u bytes: choose with "
+					"--sector-size",
 					scheme->name, best.sector, scheme->name, r.sector);
 		if (r.bits > best.bits)
 			best = r;
@@ -57,22 +60,27 @@ static int parts_read_as(struct parts_reading *out, const struct vtr_partition *
 	return 0;
 }
 
-static int parts_recognise(struct parts_reading *out, const struct vtr_probe *p, unsigned sector, struct vtr_blk *disk,
-			   struct vtr_error *err)
+/* name NULL: whatever there is. */
+static int parts_recognise(struct parts_reading *out, const struct vtr_probe *p, const char *name, unsigned sector,
+			   struct vtr_blk *disk, struct vtr_error *err)
 {
 	struct parts_reading best = { 0 };
 
 	for (size_t i = 0; vtr_partitions[i]; i++) {
 		struct parts_reading r;
 
-		if (parts_read_as(&r, vtr_partitions[i], p, sector, disk, err) < 0)
+		if (name && strcmp(name, vtr_partitions[i]->name) != 0)
+			continue;
+		if (parts_read_as(&r, vtr_partitions[i], name != NULL, p, sector, disk, err) < 0)
 			return -1;
 		if (!r.scheme)
 			continue;
 		if (best.scheme && best.scheme->open && r.scheme->open)
 			return vtr_fail(err, VTR_EAMBIGUOUS,
-					"%s (%s) and %s (%s): neither table accounts for the other", best.scheme->name,
-					best.scheme->title, r.scheme->name, r.scheme->title);
+					"%s (%s) and %s (%s): neither table accounts for the other: choose with "
+					"--table %s or --table %s",
+					best.scheme->name, best.scheme->title, r.scheme->name, r.scheme->title,
+					best.scheme->name, r.scheme->name);
 		if (!best.scheme || (!best.scheme->open && (r.scheme->open || r.bits > best.bits)))
 			best = r;
 	}
@@ -80,7 +88,41 @@ static int parts_recognise(struct parts_reading *out, const struct vtr_probe *p,
 	return 0;
 }
 
+const char *vtr_partitions_name(size_t i, const char **title)
+{
+	for (size_t k = 0; vtr_partitions[k]; k++) {
+		if (!vtr_partitions[k]->open || i-- > 0)
+			continue;
+		if (title)
+			*title = vtr_partitions[k]->title;
+		return vtr_partitions[k]->name;
+	}
+	return NULL;
+}
+
+/* The caller named a scheme that is not on the disk: say what is. */
+static int parts_absent(const char *scheme, const struct vtr_probe *p, struct vtr_error *err)
+{
+	const char *name = NULL;
+
+	for (size_t i = 0; vtr_partitions[i]; i++)
+		if (strcmp(vtr_partitions[i]->name, scheme) == 0)
+			name = scheme;
+	if (!name)
+		return vtr_fail(err, VTR_EUSAGE, "no partition table is named \"%s\"", scheme);
+	name = NULL;
+	if (vtr_partitions_probe(p, &name) > 0)
+		return vtr_fail(err, VTR_ENOTFOUND, "there is no %s partition table: it is %s", scheme, name);
+	return vtr_fail(err, VTR_ENOTFOUND, "there is no %s partition table", scheme);
+}
+
 int vtr_partitions_open(struct vtr_parts **out, struct vtr_blk *disk, unsigned sector, struct vtr_error *err)
+{
+	return vtr_partitions_open_as(out, disk, NULL, sector, err);
+}
+
+int vtr_partitions_open_as(struct vtr_parts **out, struct vtr_blk *disk, const char *scheme, unsigned sector,
+			   struct vtr_error *err)
 {
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
 	VTR_PARTS_CLOSE struct vtr_parts *t = NULL;
@@ -89,9 +131,11 @@ int vtr_partitions_open(struct vtr_parts **out, struct vtr_blk *disk, unsigned s
 
 	if (sector != 0 && sector != 512 && sector != 4096)
 		return vtr_fail(err, VTR_EUSAGE, "sectors of %u bytes: 512 and 4096 are known", sector);
-	if (vtr_probe_read(&p, disk, err) < 0 || parts_recognise(&r, &p, sector, disk, err) < 0)
+	if (vtr_probe_read(&p, disk, err) < 0 || parts_recognise(&r, &p, scheme, sector, disk, err) < 0)
 		return vtr_at(err, "partition table");
 	if (!r.scheme) {
+		if (scheme)
+			return parts_absent(scheme, &p, err);
 		*out = NULL;
 		return 0;
 	}
@@ -107,13 +151,15 @@ int vtr_partitions_open(struct vtr_parts **out, struct vtr_blk *disk, unsigned s
 	if (r.scheme->open(t, err) < 0 || vtr_parts_check_overlaps(t, err) < 0)
 		return vtr_at(err, "%s", r.scheme->name);
 
-	if (r.scheme == &vtr_partition_mbr) {
+	if (r.scheme == &vtr_partition_mbr && !scheme) {
 		boot = vtr_holds_boot_sector(p.head, p.head_len);
 		if (boot)
 			vtr_warn(disk->ctx, VTR_OK, "mbr: sector 0 has the fields of a %s boot sector too", boot);
 		if (vtr_gpt_signed(&p))
-			vtr_warn(disk->ctx, VTR_OK,
-				 "mbr: there is a GPT header too, which no entry of the MBR vouches for: left aside");
+			vtr_warn(
+				disk->ctx, VTR_OK,
+				"mbr: there is a GPT header too, and no protective entry: the MBR is read, as firmware and "
+				"Linux do; --table gpt reads the GPT");
 	}
 	*out = vtr_steal(t);
 	return 0;

@@ -52,6 +52,13 @@ void part_open(struct part_opened *o, const void *bytes, size_t len, unsigned se
 	o->rc = vtr_partitions_open(&o->t, o->disk, sector, &o->err);
 }
 
+void part_open_as(struct part_opened *o, const void *bytes, size_t len, const char *scheme, unsigned sector)
+{
+	part_start(o, NULL);
+	assert_int_equal(0, vtr_blk_memory(&o->disk, o->ctx, bytes, len, NULL));
+	o->rc = vtr_partitions_open_as(&o->t, o->disk, scheme, sector, &o->err);
+}
+
 void part_open_file(struct part_opened *o, const char *path, unsigned sector)
 {
 	part_start(o, NULL);

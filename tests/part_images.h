@@ -18,6 +18,7 @@ struct part_opened {
 
 /* Open the table of len bytes or of a file; sector as vtr_partitions_open(). limits may be NULL. */
 void part_open(struct part_opened *o, const void *bytes, size_t len, unsigned sector, const struct vtr_limits *limits);
+void part_open_as(struct part_opened *o, const void *bytes, size_t len, const char *scheme, unsigned sector);
 void part_open_file(struct part_opened *o, const char *path, unsigned sector);
 void part_done(struct part_opened *o);
 

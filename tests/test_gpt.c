@@ -358,10 +358,33 @@ static void gpt_and_what_lies_over_it(void **state)
 	part_expect_said(&o, "note: gpt: hybrid MBR: it has 1 entry of its own");
 	part_done(&o);
 
-	/* A sound GPT and an MBR that says nothing of it. */
+	/* A hybrid's MBR is there for who names it: the protective entry and the other one. */
+	part_open_as(&o, disk, PART_GPT_SECTORS * 512, "mbr", 0);
+	part_expect(&o, "mbr", 2);
+	part_done(&o);
+
+	/*
+	 * A sound GPT and an MBR that says nothing of it: UEFI 2.10, 5.2.3, and Linux (block/partitions/efi.c) want a
+	 * protective entry; blkid of util-linux 2.38 says PTTYPE="dos".
+	 */
 	part_mbr_entry(disk, 0, 0, 0, 0x83, 6, 4);
 	part_open(&o, disk, PART_GPT_SECTORS * 512, 0, NULL);
-	part_expect_error(&o, VTR_EAMBIGUOUS, "gpt (GUID partition table) and mbr (DOS partition table)");
+	part_expect(&o, "mbr", 2);
+	part_expect_said(&o, "note: mbr: there is a GPT header too, and no protective entry");
+	part_expect_said(&o, "--table gpt reads the GPT");
+	part_done(&o);
+	part_open_as(&o, disk, PART_GPT_SECTORS * 512, "gpt", 0);
+	gpt_expect_built(&o, 512);
+	part_done(&o);
+	part_open_as(&o, disk, PART_GPT_SECTORS * 512, "mbr", 0);
+	part_expect(&o, "mbr", 2);
+	part_expect_quiet(&o);
+	part_done(&o);
+	part_open_as(&o, disk, PART_GPT_SECTORS * 512, "apm", 0);
+	part_expect_error(&o, VTR_ENOTFOUND, "there is no apm partition table: it is mbr");
+	part_done(&o);
+	part_open_as(&o, disk, PART_GPT_SECTORS * 512, "dos", 0);
+	part_expect_error(&o, VTR_EUSAGE, "no partition table is named \"dos\"");
 	part_done(&o);
 
 	/* The same with the primary overwritten: the MBR took the disk over. */
@@ -416,6 +439,7 @@ static void gpt_with_both_sector_sizes_is_ambiguous(void **state)
 	part_gpt_seal(disk, 4096, 1);
 	part_open(&o, disk, sizeof(disk), 0, NULL);
 	part_expect_error(&o, VTR_EAMBIGUOUS, "gpt with sectors of 512 bytes and gpt with sectors of 4096 bytes");
+	part_expect_error(&o, VTR_EAMBIGUOUS, "choose with --sector-size");
 	part_done(&o);
 	part_open(&o, disk, sizeof(disk), 4096, NULL);
 	part_expect(&o, "gpt", 3);
