@@ -20,13 +20,27 @@ struct guest_device {
 	struct vtr_blk *fs_blk; /* a reference: blk, or more of the disk where the filesystem is larger */
 	struct vtr_parts *table;
 	struct vtr_fs *fs;
+	const char *type; /* of its filesystem, as the caller chose; NULL: recognised */
 	bool tried;
 	struct vtr_error error;
+};
+
+/* What the caller chose. */
+struct guest_choice {
+	char device[64];   /* "sda1"; "": whatever it fits */
+	const char *value; /* static: a driver's own name */
+	bool used;
+};
+
+struct guest_choices {
+	struct guest_choice *c;
+	size_t n, cap;
 };
 
 struct vtr_guest {
 	struct vtr_ctx *ctx; /* a reference */
 	unsigned sector;
+	struct guest_choices tables, types;
 	bool scanned, inspected;
 	struct vtr_blk **disks;
 	size_t n_disks, cap_disks;
@@ -69,6 +83,8 @@ void vtr_guest_free(struct vtr_guest *g)
 	for (size_t i = 0; i < g->n_disks; i++)
 		vtr_blk_unref(g->disks[i]);
 	free(g->disks);
+	free(g->tables.c);
+	free(g->types.c);
 	vtr_ctx_unref(g->ctx);
 	free(g);
 }
@@ -76,6 +92,67 @@ void vtr_guest_free(struct vtr_guest *g)
 void vtr_guest_sector(struct vtr_guest *g, unsigned sector)
 {
 	g->sector = sector;
+}
+
+static const char *guest_bare_name(const char *name)
+{
+	return strncmp(name, "/dev/", 5) == 0 ? name + 5 : name;
+}
+
+static int guest_choose(struct vtr_guest *g, struct guest_choices *list, const char *device, const char *value,
+			struct vtr_error *err)
+{
+	const char *name = device ? guest_bare_name(device) : "";
+
+	if (g->scanned)
+		return vtr_fail(err, VTR_EUSAGE, "choices are made before the scan");
+	if (device && (!*name || strlen(name) >= sizeof(list->c->device)))
+		return vtr_fail(err, VTR_EUSAGE, "no device can be named \"%.100s\"", device);
+	if (VTR_OVER(g->ctx, devices, list->n + 1, "choices", err) < 0 || !VTR_GROW(list->c, list->n, list->cap, err))
+		return -1;
+	list->c[list->n] = (struct guest_choice){ .value = value };
+	memcpy(list->c[list->n++].device, name, strlen(name));
+	return 0;
+}
+
+int vtr_guest_choose_table(struct vtr_guest *g, const char *device, const char *scheme, struct vtr_error *err)
+{
+	if (strcmp(scheme, "none") == 0)
+		return guest_choose(g, &g->tables, device, "none", err);
+	for (size_t i = 0; vtr_partitions[i]; i++)
+		if (strcmp(vtr_partitions[i]->name, scheme) == 0)
+			return guest_choose(g, &g->tables, device, vtr_partitions[i]->name, err);
+	return vtr_fail(err, VTR_EUSAGE, "no partition table is named \"%s\"", scheme);
+}
+
+int vtr_guest_choose_fs(struct vtr_guest *g, const char *device, const char *type, struct vtr_error *err)
+{
+	const struct vtr_fs_driver *d = vtr_fs_driver_find(type);
+
+	if (!d)
+		return vtr_fail(err, VTR_EUSAGE, "no filesystem is named \"%s\"", type);
+	return guest_choose(g, &g->types, device, d->name, err);
+}
+
+/* What was chosen for a device: the last choice that names it; else, *named false, the last for all. NULL: nothing. */
+static const char *guest_chosen(bool *named, struct guest_choices *list, const char *device)
+{
+	const char *value = NULL;
+
+	*named = false;
+	device = guest_bare_name(device);
+	for (size_t i = 0; i < list->n; i++) {
+		struct guest_choice *c = &list->c[i];
+
+		if (*device && strcmp(c->device, device) == 0) {
+			c->used = true;
+			value = c->value;
+			*named = true;
+		} else if (!*named && !c->device[0]) {
+			value = c->value;
+		}
+	}
+	return value;
 }
 
 int vtr_guest_add_blk(struct vtr_guest *g, struct vtr_blk *disk, struct vtr_error *err)
@@ -175,31 +252,55 @@ static struct vtr_device *guest_add_device(struct vtr_guest *g, const char *name
 /* What lies on a device: a volume manager's sign, or a filesystem. NULL content: nothing known. */
 struct guest_content {
 	const char *name;
+	const char *type; /* of the filesystem, where the caller chose it */
 	bool has_fs;
-	struct vtr_fs_identity id;
+	struct vtr_identity id;
 };
 
-static int guest_identify(struct guest_content *out, struct vtr_blk *b, const char *name, struct vtr_error *err)
+/* What was chosen for a device, as far as it is there; NULL: nothing. */
+static const struct vtr_fs_driver *guest_chosen_fs(struct vtr_guest *g, const struct vtr_probe *p, const char *device)
+{
+	const struct vtr_fs_driver *d;
+	const char *type;
+	bool named;
+
+	type = guest_chosen(&named, &g->types, device);
+	d = type ? vtr_fs_driver_find(type) : NULL;
+	return d && (named || vtr_fs_probe_one(d, p) > 0) ? d : NULL;
+}
+
+/* device: its name; "": it has none yet, and nothing is said of it. */
+static int guest_identify(struct guest_content *out, struct vtr_guest *g, struct vtr_blk *b, const char *device,
+			  struct vtr_error *err)
 {
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
 	struct guest_content c = { 0 };
-	const struct vtr_fs_driver *fs, *second;
-	const struct vtr_volume *v;
+	const struct vtr_fs_driver *fs, *second = NULL;
+	const struct vtr_volume *v = NULL;
 
 	if (vtr_probe_read(&p, b, err) < 0)
 		return -1;
-	v = vtr_volume_probe(&p);
-	fs = vtr_fs_probe(&p, NULL, &second);
+	fs = guest_chosen_fs(g, &p, device);
+	if (fs) {
+		c.type = fs->name;
+	} else {
+		v = vtr_volume_probe(&p);
+		fs = vtr_fs_probe(&p, NULL, &second);
+	}
 	if (v) {
 		c.name = v->title;
+		if (*device && v->identify)
+			v->identify(&c.id, &p);
 	} else if (fs) {
-		if (fs->identify)
-			fs->identify(&c.id, &p);
+		if (*device && fs->identify && vtr_fs_probe_one(fs, &p) > 0)
+			fs->identify(&c.id, &p, b);
 		c.name = c.id.type ? c.id.type : fs->name;
 		c.has_fs = strcmp(fs->name, "swap") != 0 && strcmp(c.name, "jbd") != 0;
-		if (second)
-			vtr_warn(b->ctx, VTR_EAMBIGUOUS, "%s: it has the signs of %s and of %s", name, fs->title,
-				 second->title);
+		if (second && *device)
+			vtr_warn(b->ctx, VTR_EAMBIGUOUS,
+				 "%s: it has the signs of %s and of %s: choose with --fs %s=%s or --fs %s=%s", device,
+				 fs->title, second->title, guest_bare_name(device), fs->name, guest_bare_name(device),
+				 second->name);
 	}
 	*out = c;
 	return 0;
@@ -209,19 +310,20 @@ static void guest_set_content(struct vtr_guest *g, size_t i, const struct guest_
 {
 	g->pub[i].content = c->name;
 	g->pub[i].has_fs = c->has_fs;
+	g->own[i]->type = c->type;
 	memcpy(g->own[i]->label, c->id.label, sizeof(g->own[i]->label));
 	memcpy(g->own[i]->uuid, c->id.uuid, sizeof(g->own[i]->uuid));
 }
 
 /* Whether anything known lies in one of the partitions of a table. */
-static bool guest_table_fits(const struct vtr_parts *t)
+static bool guest_table_fits(struct vtr_guest *g, const struct vtr_parts *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		VTR_UNREF struct vtr_blk *b = NULL;
 		struct guest_content c;
 
 		if (!t->parts[i].extended && vtr_parts_blk(&b, t, i, NULL) == 0 &&
-		    guest_identify(&c, b, "", NULL) == 0 && c.name)
+		    guest_identify(&c, g, b, "", NULL) == 0 && c.name)
 			return true;
 	}
 	return false;
@@ -240,16 +342,17 @@ static bool guest_room_for_4096(const struct vtr_parts *t, uint64_t size)
  * The partition table of a disk. An MBR does not say how large its sectors are: where nothing known lies in the
  * partitions by sectors of 512 bytes, and something does by 4096, it is that.
  */
-static int guest_read_table(struct vtr_parts **out, struct vtr_guest *g, struct vtr_blk *disk, struct vtr_error *err)
+static int guest_read_table(struct vtr_parts **out, struct vtr_guest *g, struct vtr_blk *disk, const char *scheme,
+			    struct vtr_error *err)
 {
 	struct vtr_parts *t = NULL, *large = NULL;
 
-	if (vtr_partitions_open(&t, disk, g->sector, err) < 0)
+	if (vtr_partitions_open_as(&t, disk, scheme, g->sector, err) < 0)
 		return -1;
 	if (t && g->sector == 0 && vtr_parts_sector(t) == 512 && strcmp(vtr_parts_scheme(t), "mbr") == 0 &&
-	    guest_room_for_4096(t, disk->size) && !guest_table_fits(t) &&
-	    vtr_partitions_open(&large, disk, 4096, NULL) == 0 && large) {
-		if (guest_table_fits(large)) {
+	    guest_room_for_4096(t, disk->size) && !guest_table_fits(g, t) &&
+	    vtr_partitions_open_as(&large, disk, scheme, 4096, NULL) == 0 && large) {
+		if (guest_table_fits(g, large)) {
 			vtr_parts_close(t);
 			t = large;
 		} else {
@@ -303,7 +406,7 @@ static int guest_scan_partition(struct vtr_guest *g, size_t disk_i, struct vtr_p
 	dev->part = k;
 	if (part->extended)
 		return 0;
-	if (guest_identify(&c, b, name, err) < 0)
+	if (guest_identify(&c, g, b, name, err) < 0)
 		return vtr_at(err, "%s", name);
 	guest_set_content(g, i, &c);
 	return guest_widen(g, i, part, &c, disk, err);
@@ -321,26 +424,33 @@ static int guest_scan_disk(struct vtr_guest *g, size_t i, struct vtr_error *err)
 	struct vtr_error local = { 0 };
 	struct vtr_parts *t = NULL;
 	struct vtr_blk *disk = g->own[i]->blk;
+	const char *scheme;
+	bool named;
 
-	if (guest_identify(&c, disk, g->own[i]->name, err) < 0)
+	if (guest_identify(&c, g, disk, g->own[i]->name, err) < 0)
 		return -1;
 	guest_set_content(g, i, &c);
-	if (guest_read_table(&t, g, disk, &local) < 0) {
-		if (c.name && !guest_fatal(&local)) /* a filesystem on the whole disk: its boot block is no table */
+	scheme = guest_chosen(&named, &g->tables, g->own[i]->name);
+	if (scheme && strcmp(scheme, "none") == 0)
+		return 0;
+	if (guest_read_table(&t, g, disk, scheme, &local) < 0) {
+		if (c.name && !scheme &&
+		    !guest_fatal(&local)) /* a filesystem on the whole disk: its boot block is no table */
 			return 0;
 		if (err)
 			*err = local;
 		return -1;
 	}
-	if (t && vtr_parts_count(t) == 0 && c.name) { /* the end of a boot sector, and no table behind it */
+	if (t && vtr_parts_count(t) == 0 && c.name && !scheme) { /* the end of a boot sector, and no table behind it */
 		vtr_parts_close(t);
 		t = NULL;
 	}
 	if (!t)
 		return 0;
-	if (c.has_fs && strcmp(c.name, "iso9660") != 0)
+	if (c.has_fs && strcmp(c.name, "iso9660") != 0 && !scheme)
 		vtr_warn(g->ctx, VTR_EAMBIGUOUS,
-			 "%s: it has the signs of a partition table (%s) and of a filesystem (%s) on the whole disk",
+			 "%s: it has the signs of a partition table (%s) and of a filesystem (%s) on the whole disk: "
+			 "--table none leaves the table aside",
 			 g->own[i]->name, vtr_parts_scheme(t), c.name);
 	else
 		g->pub[i].content = vtr_parts_scheme(t);
@@ -356,6 +466,15 @@ static int guest_scan_disk(struct vtr_guest *g, size_t i, struct vtr_error *err)
 		}
 		vtr_warn_err(g->ctx, &local);
 	}
+	return 0;
+}
+
+/* Choices that name a device which does not exist are a mistake that the caller wants to hear of. */
+static int guest_check_choices(const struct vtr_guest *g, const struct guest_choices *list, struct vtr_error *err)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->c[i].device[0] && !list->c[i].used && vtr_guest_find_device(g, list->c[i].device, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -386,7 +505,9 @@ int vtr_guest_scan(struct vtr_guest *g, struct vtr_error *err)
 		}
 		vtr_warn_err(g->ctx, &local);
 	}
-	return 0;
+	if (guest_check_choices(g, &g->tables, err) < 0)
+		return -1;
+	return guest_check_choices(g, &g->types, err);
 }
 
 /* --------------------------------------------------------------------------------------------------------- devices */
@@ -433,9 +554,26 @@ static int guest_find_uuid(void *arg, struct vtr_blk **out, const char *uuid, st
 	return 0;
 }
 
-struct vtr_fs *vtr_guest_fs(struct vtr_guest *g, size_t i, struct vtr_error *err)
+/* What has no filesystem is refused with what it has. */
+static int guest_open_fs(struct vtr_guest *g, size_t i, struct vtr_error *err)
 {
 	struct vtr_fs_others others = { .find = guest_find_uuid, .arg = g };
+	const struct vtr_device *pub = &g->pub[i];
+	const struct vtr_part *part = pub->of ? vtr_parts_at(pub->of, pub->part) : NULL;
+	struct guest_device *d = g->own[i];
+
+	if (part && part->extended)
+		return vtr_fail(err, VTR_EUSAGE, "it is no volume of its own, other partitions lie in it");
+	if (pub->table && !pub->has_fs)
+		return vtr_fail(err, VTR_EUSAGE, "it is a disk with partitions (%s): choose one of them",
+				vtr_parts_scheme(pub->table));
+	if (pub->content && !pub->has_fs)
+		return vtr_fail(err, VTR_EUNSUPPORTED, "%s: recognised, and not read", pub->content);
+	return vtr_fs_open_among(&d->fs, d->fs_blk, d->type, &others, err);
+}
+
+struct vtr_fs *vtr_guest_fs(struct vtr_guest *g, size_t i, struct vtr_error *err)
+{
 	struct guest_device *d;
 
 	if (i >= g->n) {
@@ -445,10 +583,8 @@ struct vtr_fs *vtr_guest_fs(struct vtr_guest *g, size_t i, struct vtr_error *err
 	d = g->own[i];
 	if (!d->tried) {
 		d->tried = true;
-		if (vtr_fs_open_among(&d->fs, d->fs_blk, NULL, &others, &d->error) < 0)
+		if (guest_open_fs(g, i, &d->error) < 0)
 			vtr_error_at(&d->error, "%s", d->name);
-		else if (d->fs->label && !d->label[0])
-			snprintf(d->label, sizeof(d->label), "%s", d->fs->label);
 	}
 	if (!d->fs && err)
 		*err = d->error;

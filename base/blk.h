@@ -54,6 +54,13 @@ struct vtr_probe {
 	uint64_t size;
 	uint8_t *memory;
 };
+/* What a filesystem or a volume says of itself at its very start. Zeroed before it is filled. */
+struct vtr_identity {
+	const char *type; /* "ext4"; NULL: as the driver */
+	char label[256];  /* bytes */
+	char uuid[40];	  /* as blkid prints it */
+	uint64_t size;	  /* bytes that a filesystem claims; 0: not known */
+};
 int vtr_probe_read(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *err);
 int vtr_probe_read_head(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *err); /* the tail is empty */
 void vtr_probe_done(struct vtr_probe *p);

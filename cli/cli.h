@@ -15,6 +15,7 @@
 #define CLI_NO_DEVICE (1u << 1)
 #define CLI_NO_SECTOR (1u << 2)
 #define CLI_NO_ANY_PARENT (1u << 4)
+#define CLI_NO_FS (1u << 5)
 #define CLI_OPTIONS_FIRST (1u << 3) /* options end at the first argument: what follows may look like one */
 
 /* Exit statuses. */
@@ -42,6 +43,10 @@ struct cli {
 	bool images_named; /* by -a */
 	const char **allow_dirs;
 	size_t n_allow_dirs;
+	const char **tables; /* of --table and --fs, "NAME" or "DEV=NAME" */
+	size_t n_tables;
+	const char **types;
+	size_t n_types;
 	bool follow, json, no_replay;
 	bool hush; /* do not tell what is merely odd: somebody asked for a file, not for the system */
 	unsigned sector;
@@ -82,6 +87,10 @@ void cli_usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf
 bool cli_open_guest(struct cli *c);
 /* The tree that paths are resolved in: of --device, of the only system, or of the only filesystem. NULL: said why. */
 struct vtr_tree *cli_tree(struct cli *c);
+/* Add to a message which devices have something that is not read; before: what stands before the first. */
+void cli_say_unread(struct cli *c, struct vtr_error *err, const char *before);
+/* The partition table that --table chose for the i-th image; NULL: none was chosen. */
+const char *cli_table(const struct cli *c, size_t image);
 /* Put the paths of the arguments as programs like them, where they are written as Windows does: see vtr_tree_path(). */
 void cli_paths(struct cli *c, const struct vtr_tree *t, char **paths, int n);
 

@@ -15,6 +15,8 @@ enum {
 	OPT_FOLLOW,
 	OPT_ALLOW_DIR,
 	OPT_ANY_PARENT,
+	OPT_TABLE,
+	OPT_FS,
 	OPT_SECTOR,
 	OPT_LIMIT,
 	OPT_TIMEOUT,
@@ -31,6 +33,8 @@ static const struct option common_longs[] = {
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
 	{ "allow-dir", required_argument, NULL, OPT_ALLOW_DIR },
 	{ "any-parent", no_argument, NULL, OPT_ANY_PARENT },
+	{ "table", required_argument, NULL, OPT_TABLE },
+	{ "fs", required_argument, NULL, OPT_FS },
 	{ "sector-size", required_argument, NULL, OPT_SECTOR },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
@@ -55,6 +59,10 @@ static const struct {
 	{ "      --allow-dir DIR  and beneath DIR\n", 0 },
 	{ "      --any-parent     read a parent that was changed, or is not the one that it was\n", CLI_NO_ANY_PARENT },
 	{ "      --no-replay      read journals and logs as they lie\n", 0 },
+	{ "      --table NAME     the partition table to read: mbr, gpt or none; DEV=NAME for one disk\n",
+	  CLI_NO_SECTOR },
+	{ "      --fs TYPE        the filesystem to read where there are signs of two; DEV=TYPE for one device\n",
+	  CLI_NO_FS },
 	{ "      --sector-size N  512 or 4096\n", CLI_NO_SECTOR },
 	{ "      --limit NAME=N   set a limit, as its error message names it\n", 0 },
 	{ "      --timeout S      give up after so many seconds\n", 0 },
@@ -167,6 +175,73 @@ static bool common_format(struct cli *c, const char *value)
 	return false;
 }
 
+/* "NAME", or "DEV=NAME": what comes behind the last '='. */
+static const char *common_chosen(const char *value)
+{
+	const char *eq = strrchr(value, '=');
+
+	return eq ? eq + 1 : value;
+}
+
+static bool common_table(struct cli *c, const char *value)
+{
+	char known[64] = "none";
+	const char *name;
+
+	for (size_t i = 0; (name = vtr_partitions_name(i, NULL)); i++) {
+		size_t at = strlen(known);
+
+		if (strcmp(name, common_chosen(value)) == 0)
+			return common_append(&c->tables, &c->n_tables, value);
+		snprintf(known + at, sizeof(known) - at, ", %s", name);
+	}
+	if (strcmp(common_chosen(value), "none") == 0)
+		return common_append(&c->tables, &c->n_tables, value);
+	cli_usage(c, "--table %s: read are %s", value, known);
+	return false;
+}
+
+/* Hand the choices of --table and --fs to the guest. A type alone is meant for --device, where that is given. */
+static bool common_choose(struct cli *c, struct vtr_error *err)
+{
+	char device[64];
+
+	for (size_t i = 0; i < c->n_tables + c->n_types; i++) {
+		bool table = i < c->n_tables;
+		const char *value = table ? c->tables[i] : c->types[i - c->n_tables], *name = common_chosen(value);
+		const char *dev = name == value ? NULL : device;
+
+		snprintf(device, sizeof(device), "%.*s", (int)(name > value ? name - value - 1 : 0), value);
+		if (table ? vtr_guest_choose_table(c->guest, dev, name, err) < 0
+			  : vtr_guest_choose_fs(c->guest, dev ? dev : c->device, name, err) < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool common_fs(struct cli *c, const char *value)
+{
+	char known[400] = "";
+	struct vtr_ctx *ctx = NULL;
+	struct vtr_guest *g;
+	const char *name;
+	size_t at = 0;
+	bool good;
+
+	/* The library knows what may stand for a type. */
+	g = (ctx = vtr_ctx_new(NULL, NULL)) ? vtr_guest_new(ctx, NULL) : NULL;
+	good = g && vtr_guest_choose_fs(g, NULL, common_chosen(value), NULL) == 0;
+	vtr_guest_free(g);
+	vtr_ctx_unref(ctx);
+	if (good)
+		return common_append(&c->types, &c->n_types, value);
+	for (size_t i = 0; (name = vtr_fs_type_name(i, NULL, NULL)); i++)
+		if (at < sizeof(known))
+			at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", i ? ", " : "", name);
+	cli_usage(c, "--fs %s: known are %s", value, known);
+	return false;
+}
+
 /* One common option; false: usage was told. */
 static bool common_option(struct cli *c, int opt, const char *value)
 {
@@ -174,10 +249,9 @@ static bool common_option(struct cli *c, int opt, const char *value)
 		int opt;
 		unsigned without;
 		const char *name;
-	} refused[] = { { 'd', CLI_NO_DEVICE, "--device" },
-			{ OPT_ANY_PARENT, CLI_NO_ANY_PARENT, "--any-parent" },
-			{ OPT_JSON, CLI_NO_JSON, "--json" },
-			{ OPT_SECTOR, CLI_NO_SECTOR, "--sector-size" } };
+	} refused[] = { { 'd', CLI_NO_DEVICE, "--device" },  { OPT_ANY_PARENT, CLI_NO_ANY_PARENT, "--any-parent" },
+			{ OPT_JSON, CLI_NO_JSON, "--json" }, { OPT_TABLE, CLI_NO_SECTOR, "--table" },
+			{ OPT_FS, CLI_NO_FS, "--fs" },	     { OPT_SECTOR, CLI_NO_SECTOR, "--sector-size" } };
 	struct vtr_error err = { 0 };
 	uint64_t number;
 	char name[64];
@@ -218,6 +292,10 @@ static bool common_option(struct cli *c, int opt, const char *value)
 	case OPT_JSON:
 		c->json = true;
 		return true;
+	case OPT_TABLE:
+		return common_table(c, value);
+	case OPT_FS:
+		return common_fs(c, value);
 	case OPT_SECTOR:
 		if (!common_number(&number, value) || (number != 512 && number != 4096)) {
 			cli_usage(c, "--sector-size %s: 512 or 4096", value);
@@ -380,7 +458,29 @@ int cli_end(struct cli *c)
 	vtr_ctx_unref(c->ctx);
 	free(c->images);
 	free(c->allow_dirs);
+	free(c->tables);
+	free(c->types);
 	return c->status;
+}
+
+const char *cli_table(const struct cli *c, size_t image)
+{
+	char device[2][16] = { "", "" };
+	const char *found = NULL;
+
+	if (image < 26) {
+		snprintf(device[0], sizeof(device[0]), "sd%c=", (char)('a' + image));
+		snprintf(device[1], sizeof(device[1]), "/dev/sd%c=", (char)('a' + image));
+	}
+	for (size_t i = 0; i < c->n_tables; i++) {
+		const char *name = common_chosen(c->tables[i]);
+		size_t n = (size_t)(name - c->tables[i]);
+
+		if (n == 0 || (image < 26 && ((n == 4 && strncmp(c->tables[i], device[0], n) == 0) ||
+					      (n == 9 && strncmp(c->tables[i], device[1], n) == 0))))
+			found = name;
+	}
+	return found;
 }
 
 bool cli_open_guest(struct cli *c)
@@ -393,6 +493,10 @@ bool cli_open_guest(struct cli *c)
 		return false;
 	}
 	vtr_guest_sector(c->guest, c->sector);
+	if (!common_choose(c, &err)) {
+		cli_error(c, &err);
+		return false;
+	}
 	for (size_t i = 0; i < c->n_images; i++) {
 		if (vtr_guest_add(c->guest, c->images[i], &c->image, &err) < 0) {
 			cli_error(c, &err);
@@ -425,7 +529,30 @@ static struct vtr_tree *common_fs_tree(struct cli *c, size_t device)
 	return c->own_tree;
 }
 
-/* Several systems or filesystems: name them. */
+/* Something that a filesystem may lie in or is, and that is no filesystem that can be read. */
+static bool common_is_unread(struct cli *c, size_t i)
+{
+	const struct vtr_device *d = vtr_guest_device(c->guest, i);
+
+	if (!d->content || (d->table && !d->has_fs))
+		return false;
+	if (!d->has_fs)
+		return strcmp(d->content, "swap") != 0 && strcmp(d->content, "jbd") != 0;
+	return !vtr_guest_fs(c->guest, i, NULL);
+}
+
+void cli_say_unread(struct cli *c, struct vtr_error *err, const char *before)
+{
+	size_t at = strlen(err->text);
+
+	for (size_t i = 0, n = 0; i < vtr_guest_devices(c->guest) && at < 800; i++)
+		if (common_is_unread(c, i))
+			at += (size_t)snprintf(err->text + at, sizeof(err->text) - at, "%s%s has %s (not read)",
+					       n++ ? ", " : before, vtr_guest_device(c->guest, i)->name,
+					       vtr_guest_device(c->guest, i)->content);
+}
+
+/* Several systems or filesystems: name those that can be used, and what else there is. */
 static void common_say_choices(struct cli *c, int systems)
 {
 	struct vtr_error err = { .code = VTR_EAMBIGUOUS };
@@ -433,11 +560,12 @@ static void common_say_choices(struct cli *c, int systems)
 
 	at = (size_t)snprintf(err.text, sizeof(err.text), "%s: choose with --device:",
 			      systems > 1 ? "several operating systems"
-					  : "no operating system, and several filesystems");
-	for (size_t i = 0; i < vtr_guest_devices(c->guest) && at < 900; i++)
-		if (vtr_guest_device(c->guest, i)->has_fs)
+					  : "no operating system, and several filesystems or volumes");
+	for (size_t i = 0; i < vtr_guest_devices(c->guest) && at < 600; i++)
+		if (vtr_guest_device(c->guest, i)->has_fs && vtr_guest_fs(c->guest, i, NULL))
 			at += (size_t)snprintf(err.text + at, sizeof(err.text) - at, " %s",
 					       vtr_guest_device(c->guest, i)->name);
+	cli_say_unread(c, &err, "; ");
 	cli_error(c, &err);
 }
 
@@ -474,7 +602,7 @@ bool cli_image_file(const char **path, const struct vtr_image_info *i, size_t k)
 struct vtr_tree *cli_tree(struct cli *c)
 {
 	struct vtr_error err = { 0 };
-	size_t found = 0, n = 0;
+	size_t found = 0, n = 0, unread = 0;
 	int systems;
 
 	if (!cli_open_guest(c))
@@ -497,14 +625,22 @@ struct vtr_tree *cli_tree(struct cli *c)
 	}
 	if (systems == 1)
 		return vtr_os_tree(vtr_guest_os(c->guest, 0));
-	for (size_t i = 0; i < vtr_guest_devices(c->guest); i++)
-		if (vtr_guest_device(c->guest, i)->has_fs)
+	for (size_t i = 0; i < vtr_guest_devices(c->guest); i++) {
+		if (vtr_guest_device(c->guest, i)->has_fs && vtr_guest_fs(c->guest, i, NULL))
 			found = i, n++;
-	if (systems == 0 && n == 1)
+		else if (common_is_unread(c, i))
+			unread++;
+	}
+	if (systems == 0 && n == 1 && unread == 0)
 		return common_fs_tree(c, found);
 	if (n == 0) {
-		err.code = VTR_ENOTFOUND;
-		snprintf(err.text, sizeof(err.text), "no filesystem is found");
+		/* A single one says more of itself. */
+		for (size_t i = 0; i < vtr_guest_devices(c->guest) && unread == 1; i++)
+			if (common_is_unread(c, i))
+				return common_fs_tree(c, i);
+		err.code = unread ? VTR_EUNSUPPORTED : VTR_ENOTFOUND;
+		snprintf(err.text, sizeof(err.text), unread ? "no filesystem can be read" : "no filesystem is found");
+		cli_say_unread(c, &err, ": ");
 		cli_error(c, &err);
 		return NULL;
 	}

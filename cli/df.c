@@ -211,6 +211,15 @@ static void df_print(struct df *df)
 	df_each(df, width, true, NULL);
 }
 
+static size_t df_count(const struct df *df)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < vtr_guest_devices(df->c.guest); i++)
+		n += vtr_guest_device(df->c.guest, i)->has_fs;
+	return n;
+}
+
 static void df_open(struct df *df)
 {
 	struct vtr_error err = { 0 };
@@ -220,9 +229,9 @@ static void df_open(struct df *df)
 	if (df->c.device) {
 		int i = vtr_guest_find_device(df->c.guest, df->c.device, &err);
 
+		/* Opening it says what there is instead. */
 		if (i >= 0 && !vtr_guest_device(df->c.guest, (size_t)i)->has_fs) {
-			snprintf(err.text, sizeof(err.text), "%s: no filesystem",
-				 vtr_guest_device(df->c.guest, (size_t)i)->name);
+			(void)vtr_guest_fs(df->c.guest, (size_t)i, &err);
 			i = -1;
 		}
 		if (i < 0) {
@@ -245,6 +254,12 @@ static void df_open(struct df *df)
 		cli_json_print(root);
 	} else {
 		df_print(df);
+	}
+	if (df_count(df) == 0) {
+		struct vtr_error none = { .code = VTR_ENOTFOUND, .text = "no filesystem is found" };
+
+		cli_say_unread(&df->c, &none, ": ");
+		cli_error(&df->c, &none);
 	}
 	cli_flush(&df->c);
 }

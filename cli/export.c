@@ -272,6 +272,6 @@ const struct cli_verb cli_verb_export = {
 		   "      --level N        of the compression: 1 is the fastest\n"
 		   "      --cluster-size N of qcow2, in bytes; 65536 without this option\n"
 		   "      --sha256         print the digest of the disk's bytes, too\n",
-	.without = CLI_NO_JSON,
+	.without = CLI_NO_JSON | CLI_NO_FS,
 	.run = export_run,
 };

@@ -378,8 +378,9 @@ static uint64_t info_count_disks(struct cli *c, const char *path)
 }
 
 /* Damaged tables are told, and so is what the facts would have been. */
-static void info_find_facts(struct info_facts *out, struct info_verb *v, struct vtr_blk *b, bool first)
+static void info_find_facts(struct info_facts *out, struct info_verb *v, struct vtr_blk *b, size_t image, bool first)
 {
+	const char *scheme = cli_table(&v->c, image);
 	struct vtr_parts *t = NULL;
 	struct vtr_error err = { 0 };
 
@@ -387,9 +388,9 @@ static void info_find_facts(struct info_facts *out, struct info_verb *v, struct 
 	out->has_usage = vtr_image_measure(&out->usage, b, v->measure ? 0 : INFO_EXTENTS, &err) == 0;
 	if (!out->has_usage)
 		cli_partial(&v->c, &err);
-	if (!v->measure || !first)
+	if (!v->measure || !first || (scheme && strcmp(scheme, "none") == 0))
 		return;
-	if (vtr_partitions_open(&t, b, 0, &err) < 0) {
+	if (vtr_partitions_open_as(&t, b, scheme, v->c.sector, &err) < 0) {
 		cli_partial(&v->c, &err);
 		return;
 	}
@@ -401,7 +402,7 @@ static void info_find_facts(struct info_facts *out, struct info_verb *v, struct 
 }
 
 /* The images of a chain, and what each of them lies in. */
-static void info_tell(struct info_verb *v, struct vtr_blk *b, json_t *images)
+static void info_tell(struct info_verb *v, struct vtr_blk *b, size_t image, json_t *images)
 {
 	json_t *chain = images ? json_array() : NULL, *o;
 	unsigned depth = 0;
@@ -410,7 +411,7 @@ static void info_tell(struct info_verb *v, struct vtr_blk *b, json_t *images)
 		const struct vtr_image_info *i = vtr_image_info(p);
 		struct info_facts facts;
 
-		info_find_facts(&facts, v, p, p == b);
+		info_find_facts(&facts, v, p, image, p == b);
 		if (!chain) {
 			info_print(i, &facts, depth++);
 			for (i = i->outer; i; i = i->outer)
@@ -460,7 +461,7 @@ static int info_run(int argc, char **argv)
 			if (disks)
 				v.c.image.member = NULL;
 			if (b)
-				info_tell(&v, b, images);
+				info_tell(&v, b, i, images);
 			vtr_blk_unref(b);
 		}
 	}
@@ -480,6 +481,6 @@ const struct cli_verb cli_verb_info = {
 	.summary = "Tell about the container: format, sizes, chain, snapshots",
 	.usage = "[options] IMAGE",
 	.options = "      --measure        count all extents, however many, and look at the partitions\n",
-	.without = CLI_NO_DEVICE | CLI_NO_SECTOR | CLI_NO_ANY_PARENT,
+	.without = CLI_NO_DEVICE | CLI_NO_FS | CLI_NO_ANY_PARENT,
 	.run = info_run,
 };

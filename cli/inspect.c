@@ -254,16 +254,16 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 static void inspect_say_none(struct cli *c)
 {
 	struct vtr_error err = { .code = VTR_ENOTFOUND };
-	size_t at = (size_t)snprintf(err.text, sizeof(err.text), "no operating system is found");
+	size_t at = (size_t)snprintf(err.text, sizeof(err.text), "no operating system is found"), n = 0;
 
-	for (size_t i = 0, n = 0; i < vtr_guest_devices(c->guest) && at < 800; i++) {
+	for (size_t i = 0; i < vtr_guest_devices(c->guest) && at < 600; i++) {
 		const struct vtr_device *d = vtr_guest_device(c->guest, i);
 
-		if (d->content && !d->table)
-			at += (size_t)snprintf(err.text + at, sizeof(err.text) - at, "%s %s has %s%s", n++ ? "," : ":",
-					       d->name, d->content,
-					       d->has_fs && vtr_guest_fs(c->guest, i, NULL) ? "" : " (not read)");
+		if (d->has_fs && vtr_guest_fs(c->guest, i, NULL))
+			at += (size_t)snprintf(err.text + at, sizeof(err.text) - at, "%s%s has %s", n++ ? ", " : ": ",
+					       d->name, d->content);
 	}
+	cli_say_unread(c, &err, n ? ", " : ": ");
 	cli_error(c, &err);
 }
 

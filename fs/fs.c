@@ -11,7 +11,7 @@
 /* clang-format off */
 #define DRIVERS(X) \
 	X(ext) X(ntfs) X(exfat) X(fat) X(xfs) X(btrfs) X(iso9660) X(squashfs) X(f2fs) X(hfsplus) X(apfs) X(reiserfs) \
-	X(jfs) X(erofs) X(udf) X(ufs) X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix) LIBRARIES(X)
+	X(jfs) X(erofs) X(udf) X(cramfs) X(hfs) X(ufs) X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix) LIBRARIES(X)
 /* clang-format on */
 #ifdef VTR_NTFS3G
 #define LIBRARIES(X) X(ntfs3g) /* chosen by its name alone */
@@ -58,6 +58,11 @@ const char *vtr_type_noun(int type)
 	return type < 0 || (size_t)type >= VTR_COUNT(nouns) ? nouns[0] : nouns[type];
 }
 
+int vtr_fs_probe_one(const struct vtr_fs_driver *d, const struct vtr_probe *p)
+{
+	return p->head_len >= FS_MIN_LEN ? d->probe(p) : 0;
+}
+
 const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, const struct vtr_fs_driver **second)
 {
 	const struct vtr_fs_driver *best = NULL, *next = NULL;
@@ -80,6 +85,37 @@ const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, c
 	if (second)
 		*second = next && best_bits - next_bits < FS_SIMILAR_BITS ? next : NULL;
 	return best;
+}
+
+const struct vtr_fs_driver *vtr_fs_driver_find(const char *name)
+{
+	static const struct {
+		const char *alias, *name;
+	} aliases[] = { { "ext2", "ext" },     { "ext3", "ext" },    { "ext4", "ext" },	 { "vfat", "fat" },
+			{ "msdos", "fat" },    { "fat32", "fat" },   { "fat16", "fat" }, { "fat12", "fat" },
+			{ "hfs+", "hfsplus" }, { "nilfs", "nilfs2" } };
+
+	for (size_t i = 0; i < VTR_COUNT(aliases); i++)
+		if (strcmp(aliases[i].alias, name) == 0)
+			name = aliases[i].name;
+	for (size_t i = 0; vtr_fs_drivers[i]; i++)
+		if (strcmp(vtr_fs_drivers[i]->name, name) == 0)
+			return vtr_fs_drivers[i];
+	return NULL;
+}
+
+const char *vtr_fs_type_name(size_t i, const char **title, bool *read)
+{
+	for (size_t k = 0; vtr_fs_drivers[k]; k++) {
+		if (k != i)
+			continue;
+		if (title)
+			*title = vtr_fs_drivers[k]->title;
+		if (read)
+			*read = vtr_fs_drivers[k]->open != NULL;
+		return vtr_fs_drivers[k]->name;
+	}
+	return NULL;
 }
 
 int vtr_fs_open(struct vtr_fs **out, struct vtr_blk *b, const char *type, struct vtr_error *err)
@@ -121,9 +157,7 @@ int vtr_fs_open_among(struct vtr_fs **out, struct vtr_blk *b, const char *type, 
 	VTR_FS_UNREF struct vtr_fs *fs = NULL;
 
 	if (type) {
-		for (size_t i = 0; vtr_fs_drivers[i] && !d; i++)
-			if (strcmp(vtr_fs_drivers[i]->name, type) == 0)
-				d = vtr_fs_drivers[i];
+		d = vtr_fs_driver_find(type);
 		if (!d)
 			return vtr_fail(err, VTR_EUSAGE, "no filesystem is named \"%s\"", type);
 	} else {
@@ -134,8 +168,8 @@ int vtr_fs_open_among(struct vtr_fs **out, struct vtr_blk *b, const char *type, 
 			return vtr_fail(err, VTR_ENOTFOUND, "no filesystem is recognised");
 		if (second)
 			return vtr_fail(err, VTR_EAMBIGUOUS,
-					"it has the signs of %s and of %s: its type must be named, \"%s\" or \"%s\"",
-					d->title, second->title, d->name, second->name);
+					"it has the signs of %s and of %s: choose with --fs %s or --fs %s", d->title,
+					second->title, d->name, second->name);
 	}
 	if (!d->open)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s is recognised, and not read", d->title);

@@ -50,7 +50,6 @@ struct vtr_fs {
 	char letter;	/* of the drive that the guest makes of it; '?': several systems differ; 0: not known */
 	pthread_mutex_t files_lock; /* its files as block sources may be read by several threads, it itself by one */
 	unsigned refs;
-	const char *label; /* where identify() cannot tell it: bytes, borrowed until fs goes. NULL otherwise */
 };
 
 /* Carries a directory's entries from the driver to the caller. */
@@ -66,14 +65,6 @@ struct vtr_emitter {
 /* Count and check one entry and hand it on. Nonzero: stop; -1 has *err set. */
 int vtr_fs_emit(struct vtr_emitter *e, const char *name, size_t len, uint64_t node, int type, struct vtr_error *err);
 
-/* What a filesystem says of itself at its very start. Zeroed before it is filled. */
-struct vtr_fs_identity {
-	const char *type; /* "ext4"; NULL: as the driver */
-	char label[256];  /* bytes */
-	char uuid[40];	  /* as blkid prints it */
-	uint64_t size;	  /* bytes that it claims; 0: not known */
-};
-
 /* The other devices of a guest, for filesystems that need more than one. */
 struct vtr_fs_others {
 	/* The device whose contents have this UUID, as blkid prints it. 1: *out is a reference; 0: there is none; -1. */
@@ -86,11 +77,17 @@ struct vtr_fs_driver {
 	int (*probe)(const struct vtr_probe *p); /* how many bits were verified; 0: not ours */
 	/* NULL: recognised, and refused by name. */
 	int (*open)(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs_others *others, struct vtr_error *err);
-	/* What the probed bytes alone tell, so that a listing need not open it. NULL: nothing. */
-	void (*identify)(struct vtr_fs_identity *out, const struct vtr_probe *p);
+	/*
+	 * What tells it from others, so that a listing need not open it: from the probed bytes, which were recognised,
+	 * and where they do not have it from a few reads of b (NULL: none). What cannot be read is left out. NULL: nothing.
+	 */
+	void (*identify)(struct vtr_identity *out, const struct vtr_probe *p, struct vtr_blk *b);
 };
 
 extern const struct vtr_fs_driver *const vtr_fs_drivers[]; /* ends with NULL */
+
+/* By its name, or by what mount(8) calls one of its kinds ("ext4", "vfat"). NULL: there is none. */
+const struct vtr_fs_driver *vtr_fs_driver_find(const char *name);
 
 /* As vtr_fs_open(); others may be NULL. */
 int vtr_fs_open_among(struct vtr_fs **out, struct vtr_blk *b, const char *type, const struct vtr_fs_others *others,
@@ -103,6 +100,9 @@ struct vtr_fs *vtr_fs_new(const struct vtr_fs_ops *ops, size_t bytes, struct vtr
  * The driver whose signs the bytes have, the strongest; *second is another of similar strength (else NULL). NULL: none.
  */
 const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, const struct vtr_fs_driver **second);
+
+/* How many bits of one driver's signs the bytes have. */
+int vtr_fs_probe_one(const struct vtr_fs_driver *d, const struct vtr_probe *p);
 
 void vtr_fs_unref_cleanup(struct vtr_fs **fs);
 #define VTR_FS_UNREF VTR_CLEANUP(vtr_fs_unref_cleanup)

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	VTR_UNREF struct vtr_blk *b = NULL;
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
-	struct vtr_fs_identity id = { 0 };
+	struct vtr_identity id = { 0 };
 	struct vtr_error err = { 0 };
 	struct vtr_fs *fs = NULL;
 	size_t n;
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	free(volume);
 	vtr_ctx_on_warning(b->ctx, fuzz_warned, NULL);
 	if (vtr_probe_read(&p, b, &err) == 0 && vtr_fs_driver_ext.probe(&p) > 0)
-		vtr_fs_driver_ext.identify(&id, &p);
+		vtr_fs_driver_ext.identify(&id, &p, b);
 	if (vtr_fs_open(&fs, b, "ext", &err) < 0) {
 		fuzz_check_error(&err);
 		return 0;

@@ -75,13 +75,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct ntfs_volume *v = i < VTR_COUNT(ntfs_bases) ? ntfs_volume(i) : NULL;
 	struct vtr_blk *b = v ? ntfs_patched(v, ntfs_bases[i].len, data + 1, len - 1) : fuzz_blk(data, len);
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
-	struct vtr_fs_identity id = { 0 };
+	struct vtr_identity id = { 0 };
 	struct vtr_error err = { 0 };
 	struct vtr_fs *fs = NULL;
 
 	vtr_ctx_on_warning(b->ctx, fuzz_warned, NULL);
 	if (vtr_probe_read_head(&p, b, &err) == 0 && vtr_fs_driver_ntfs.probe(&p) > 0)
-		vtr_fs_driver_ntfs.identify(&id, &p);
+		vtr_fs_driver_ntfs.identify(&id, &p, b);
 	if (vtr_fs_open(&fs, b, "ntfs", &err) < 0)
 		fuzz_check_error(&err);
 	else

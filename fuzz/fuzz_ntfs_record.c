@@ -484,10 +484,10 @@ static void made_pass(struct vtr_fs *fs)
 static void made_probe(const struct made *m)
 {
 	struct vtr_probe p = { .head = m->bytes, .head_len = 4096, .size = MADE_SIZE };
-	struct vtr_fs_identity id = { 0 };
+	struct vtr_identity id = { 0 };
 
 	if (vtr_fs_driver_ntfs.probe(&p) > 0)
-		vtr_fs_driver_ntfs.identify(&id, &p);
+		vtr_fs_driver_ntfs.identify(&id, &p, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

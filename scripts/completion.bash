@@ -48,8 +48,12 @@ _vitrine()
 		compopt -o filenames
 		return
 		;;
-	--format | --format-b | --snapshot | --member | --sector-size | --limit | --timeout | -d | --device)
+	--format | --format-b | --snapshot | --member | --sector-size | --fs | --limit | --timeout | -d | --device)
 		[ "$prev" != --sector-size ] || mapfile -t COMPREPLY < <(compgen -W $'512\n4096' -- "$cur")
+		return
+		;;
+	--table)
+		mapfile -t COMPREPLY < <(compgen -W $'gpt\nmbr\nnone' -- "$cur")
 		return
 		;;
 	--sbom)
@@ -90,7 +94,7 @@ _vitrine()
 		case $word in
 		-a | --add) image=${COMP_WORDS[++i]} common+=("$word" "$image") ;;
 		--max-bytes | --max-allocated | --max-files | --max-file | --xattrs) ((++i)) ;;
-		--allow-dir | --format | --snapshot | --member | --sector-size | --limit | --timeout | -d | --device)
+		--allow-dir | --format | --snapshot | --member | --sector-size | --fs | --limit | --timeout | -d | --device)
 			common+=("$word" "${COMP_WORDS[++i]}")
 			;;
 		--follow | --any-parent) common+=("$word") ;;

@@ -8,6 +8,8 @@
 struct vtr_volume {
 	const char *name, *title;		 /* "lvm2", "LVM2 physical volume" */
 	int (*probe)(const struct vtr_probe *p); /* how many bits were verified; 0: not ours */
+	/* What the probed bytes tell of it; *out is zeroed before. NULL: nothing. */
+	void (*identify)(struct vtr_identity *out, const struct vtr_probe *p);
 };
 
 extern const struct vtr_volume *const vtr_volumes[]; /* ends with NULL */

@@ -224,15 +224,17 @@ int vtr_ext_probe(const struct vtr_probe *p)
 	return 64;
 }
 
-void vtr_ext_identify(struct vtr_fs_identity *out, const struct vtr_probe *p)
+void vtr_ext_identify(struct vtr_identity *out, const struct vtr_probe *p, struct vtr_blk *b)
 {
 	struct ext_super s;
 
+	(void)b;
 	if (!vtr_ext_parse_super(&s, vtr_cur_of(p->head + EXT_SB_OFF, EXT_SB_LEN, EXT_SB_OFF)))
 		return;
 	out->type = vtr_ext_type(&s);
 	memcpy(out->label, s.label, sizeof(s.label));
-	vtr_uuid_text(out->uuid, s.uuid);
+	if (memcmp(s.uuid, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16) != 0)
+		vtr_uuid_text(out->uuid, s.uuid);
 	if (s.block_log2 <= EXT_MAX_LOG_BLOCK && s.blocks <= 1ull << 46)
 		out->size = s.blocks << (10 + s.block_log2);
 }

@@ -89,7 +89,6 @@ static int ntfs_open(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs
 		vtr_warn(fs->ctx, VTR_ETRUNCATED,
 			 "ntfs: it has %" PRIu64 " bytes, the volume %" PRIu64 ": read as far as that goes",
 			 x->info.size, b->size);
-	fs->label = x->label;
 	*out = vtr_steal(fs);
 	return 0;
 }
@@ -105,13 +104,16 @@ static int ntfs_probe(const struct vtr_probe *p)
 	return 0;
 }
 
-static void ntfs_identify(struct vtr_fs_identity *out, const struct vtr_probe *p)
+static void ntfs_identify(struct vtr_identity *out, const struct vtr_probe *p, struct vtr_blk *b)
 {
 	struct ntfs_boot boot;
 
 	snprintf(out->uuid, sizeof(out->uuid), "%016" PRIX64, vtr_get_le64(p->head + 0x48));
-	if (vtr_ntfs_boot_parse(&boot, p->head, p->size, NULL) == 0)
-		out->size = boot.clusters << boot.cluster_log2;
+	if (vtr_ntfs_boot_parse(&boot, p->head, p->size, NULL) < 0)
+		return;
+	out->size = boot.clusters << boot.cluster_log2;
+	if (b)
+		vtr_ntfs_label_peek(out->label, sizeof(out->label), b, &boot);
 }
 
 extern const struct vtr_fs_driver vtr_fs_driver_ntfs;

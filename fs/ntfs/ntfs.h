@@ -327,6 +327,8 @@ int vtr_ntfs_sddl(char **out, struct ntfs *x, struct ntfs_node *n, struct vtr_er
 
 /* volume.c */
 int vtr_ntfs_boot_parse(struct ntfs_boot *out, const uint8_t *sector, uint64_t size, struct vtr_error *err);
+/* The label of a volume that is not opened: UTF-8, cut to size. Left alone where it cannot be read or there is none. */
+void vtr_ntfs_label_peek(char *out, size_t size, struct vtr_blk *b, const struct ntfs_boot *boot);
 int vtr_ntfs_volume_read(struct ntfs *x, struct vtr_error *err);
 const struct vtr_fs_info *vtr_ntfs_info(struct vtr_fs *fs);
 

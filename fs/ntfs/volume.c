@@ -95,6 +95,38 @@ static int volume_facts(unsigned *flags, struct ntfs *x, struct vtr_error *err)
 }
 
 /*
+ * The label without opening the volume: record 3 lies in the first run of the MFT, as all of the first 16 do. Attributes:
+ * 0x00 4 type, 0x04 4 length, 0x08 1 not resident, 0x10 4 length of the value, 0x14 2 its offset.
+ */
+void vtr_ntfs_label_peek(char *out, size_t size, struct vtr_blk *b, const struct ntfs_boot *boot)
+{
+	uint64_t off = (boot->mft_lcn << boot->cluster_log2) + (uint64_t)NTFS_VOLUME * boot->record_len;
+	uint8_t r[NTFS_MAX_RECORD];
+	char label[NTFS_NAME_BYTES];
+	size_t at, len;
+
+	if (boot->record_len > sizeof(r) || !vtr_range_in(off, boot->record_len, b->size) ||
+	    vtr_blk_pread(b, off, r, boot->record_len, NULL) < 0 ||
+	    vtr_ntfs_fixup(r, boot->record_len, "FILE", NULL) < 0)
+		return;
+	for (at = vtr_get_le16(r + 0x14); vtr_range_in(at, 0x18, boot->record_len); at += len) {
+		uint32_t type = vtr_get_le32(r + at), value_len = vtr_get_le32(r + at + 0x10);
+		size_t value = vtr_get_le16(r + at + 0x14);
+
+		len = vtr_get_le32(r + at + 4);
+		if (type > NTFS_AT_VOLUME_NAME || len < 0x18 || !vtr_range_in(at, len, boot->record_len))
+			return;
+		if (type != NTFS_AT_VOLUME_NAME || r[at + 8] != 0)
+			continue;
+		if (!vtr_range_in(value, value_len, len))
+			return;
+		vtr_ntfs_name_bytes(label, r + at + value, VTR_MIN(value_len / 2, NTFS_MAX_NAME));
+		snprintf(out, size, "%s", label);
+		return;
+	}
+}
+
+/*
  * A restart page of $LogFile: fixups ("RSTR"; "CHKD" when chkdsk was there), 0x10 4 bytes of a page, 0x18 2 offset of
  * the restart area, whose 0x00 8 is the newest LSN, 0x0c 2 the first client in use (ffff: none), 0x0e 2 flags: 2 clean.
  * 1: closed; 0: not; -1: it is no such page.
