@@ -161,12 +161,13 @@ static int export_write(struct export *x, const uint8_t *p, size_t len, struct v
 	while (len > 0) {
 		ssize_t n = write(x->fd, p, len);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
+		if (n < 0 && errno != EINTR)
 			return vtr_fail(err, VTR_EIO, "writing %zu bytes: %s", len, vtr_errno_text(errno, text));
-		p += n;
-		len -= (size_t)n;
+		p += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+		/* A signal cuts a write short; who caught it may have cancelled. */
+		if (len > 0 && vtr_ctx_check(x->blk->ctx, err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vitrine cat: the contents of files, byte for byte. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
@@ -34,8 +35,10 @@ static void cat_path(struct cli *c, struct vtr_tree *t, const char *path, char *
 		}
 		if (n < 0)
 			break;
-		if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n)
-			return; /* cli_flush() tells */
+		if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n) {
+			cli_output_failed(c, errno);
+			return;
+		}
 		off += (uint64_t)n;
 	}
 	if (n < 0) {

@@ -71,6 +71,19 @@ typedef bool cli_on_option(void *arg, int option, const char *value);
 bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***argv, const char *own,
 	       const struct option *longs, cli_on_option *on_option, void *arg);
 
+/* Signals ask for an orderly end. cli_finish() is the last of main(): it sees to standard output, and ends by the signal. */
+void cli_catch_signals(void);
+int cli_finish(int status);
+/* Whether a signal asked for the end. */
+bool cli_interrupted(void);
+
+/* A number; one of bytes ("1k", "10M"); one of time ("10s", "5m"), seconds without a unit. False: it is none. */
+bool cli_number(uint64_t *out, const char *text);
+bool cli_size_value(uint64_t *out, const char *text);
+bool cli_time_value(uint64_t *ms, const char *text);
+/* Whether known is more like a word that was typed than the best until now; *best starts as UINT_MAX. */
+bool cli_is_nearer(unsigned *best, const char *word, const char *known);
+
 /* Release everything; the exit status of the verb. */
 int cli_end(struct cli *c);
 
@@ -118,6 +131,10 @@ const char *cli_time(char *buf, const struct vtr_time *t, bool full);
 char *cli_join(const char *dir, const char *path);
 /* Large pieces to standard output, for verbs that write much: fewer calls, and fewer waits where it is a pipe. */
 void cli_bulk_output(void);
+/* Say once that standard output could not be written, and why (errno, or 0). */
+void cli_output_failed(struct cli *c, int error);
+/* Whether standard output is a pipe that nobody reads any more, where that ends the command in silence. */
+bool cli_pipe_closed(void);
 /* Finish standard output; false and an error when it could not be written. */
 bool cli_flush(struct cli *c);
 

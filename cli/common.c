@@ -3,10 +3,13 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
 	OPT_FORMAT = CLI_LONG - 16,
@@ -77,17 +80,37 @@ static void common_print_help(const struct cli_verb *v)
 			fputs(common_help[i].line, stdout);
 }
 
+/* The signal that ended the work, and the context that it cancels; verbs then clean up what they have half done. */
+static volatile sig_atomic_t common_signal;
+static struct vtr_ctx *volatile common_running;
+
+/* That standard output could not be written. */
+static bool common_output_told;
+
+bool cli_interrupted(void)
+{
+	return common_signal != 0;
+}
+
+/* Whoever closed the pipe has what he wants: there is nothing to tell. */
+static bool common_is_quiet(void)
+{
+	return common_signal == SIGPIPE;
+}
+
 void cli_error(struct cli *c, const struct vtr_error *err)
 {
 	fflush(stdout);
-	fprintf(stderr, "vitrine: %s\n", err->text);
+	if (!common_is_quiet())
+		fprintf(stderr, "vitrine: %s\n", err->text);
 	c->status = CLI_FAILED;
 }
 
 void cli_partial(struct cli *c, const struct vtr_error *err)
 {
 	fflush(stdout);
-	fprintf(stderr, "vitrine: %s\n", err->text);
+	if (!common_is_quiet())
+		fprintf(stderr, "vitrine: %s\n", err->text);
 	if (c->status == CLI_OK)
 		c->status = CLI_PARTIAL;
 }
@@ -114,6 +137,12 @@ bool cli_file_fits(struct cli *c, const char *path, uint64_t bytes)
 	return false;
 }
 
+static void common_say_usage(struct cli *c)
+{
+	fprintf(stderr, "usage: vitrine %s %s\n", c->verb->name, c->verb->usage);
+	c->status = CLI_USAGE;
+}
+
 void cli_usage(struct cli *c, const char *fmt, ...)
 {
 	char text[1000], safe[2000];
@@ -123,27 +152,87 @@ void cli_usage(struct cli *c, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	vtr_escape(safe, sizeof(safe), text, strlen(text));
-	fprintf(stderr, "vitrine: %s\nusage: vitrine %s %s\n", safe, c->verb->name, c->verb->usage);
-	c->status = CLI_USAGE;
+	fprintf(stderr, "vitrine: %s\n", safe);
+	common_say_usage(c);
 }
 
 static void common_warning(void *arg, const struct vtr_error *w)
 {
 	const struct cli *c = arg;
 
-	if (c->hush && w->code == VTR_OK)
+	if ((c->hush && w->code == VTR_OK) || common_is_quiet())
 		return;
 	fflush(stdout);
 	fprintf(stderr, "vitrine: warning: %s\n", w->text);
 }
 
-static bool common_number(uint64_t *out, const char *text)
+bool cli_number(uint64_t *out, const char *text)
 {
 	char *end;
 
 	errno = 0;
 	*out = strtoull(text, &end, 10);
-	return errno == 0 && end != text && *end == 0 && text[0] != '-';
+	return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == 0;
+}
+
+/* A number with one of these units after it, each of which is worth so much. */
+struct common_unit {
+	const char *name;
+	uint64_t worth;
+};
+
+static bool common_units(uint64_t *out, const char *text, const struct common_unit *units, size_t n, uint64_t plain)
+{
+	uint64_t v, worth = plain;
+	char *end;
+
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno || text[0] < '0' || text[0] > '9')
+		return false;
+	for (size_t i = 0; *end && i <= n; i++) {
+		if (i == n)
+			return false;
+		if (strcasecmp(end, units[i].name) == 0) {
+			worth = units[i].worth;
+			break;
+		}
+	}
+	return !__builtin_mul_overflow(v, worth, out);
+}
+
+bool cli_size_value(uint64_t *out, const char *text)
+{
+	static const struct common_unit units[] = {
+		{ "k", 1ull << 10 },
+		{ "m", 1ull << 20 },
+		{ "g", 1ull << 30 },
+		{ "t", 1ull << 40 },
+		{ "p", 1ull << 50 },
+		{ "e", 1ull << 60 },
+		{ "kib", 1ull << 10 },
+		{ "mib", 1ull << 20 },
+		{ "gib", 1ull << 30 },
+		{ "tib", 1ull << 40 },
+		{ "pib", 1ull << 50 },
+		{ "eib", 1ull << 60 },
+		{ "b", 1 },
+		{ "kb", 1000 },
+		{ "mb", 1000000 },
+		{ "gb", 1000000000 },
+		{ "tb", 1000000000000 },
+	};
+
+	return common_units(out, text, units, sizeof(units) / sizeof(units[0]), 1);
+}
+
+bool cli_time_value(uint64_t *ms, const char *text)
+{
+	static const struct common_unit units[] = {
+		{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "min", 60000 }, { "h", 3600000 }, { "d", 86400000 },
+	};
+
+	return common_units(ms, text, units, sizeof(units) / sizeof(units[0]), 1000);
 }
 
 static bool common_append(const char ***list, size_t *n, const char *value)
@@ -297,23 +386,22 @@ static bool common_option(struct cli *c, int opt, const char *value)
 	case OPT_FS:
 		return common_fs(c, value);
 	case OPT_SECTOR:
-		if (!common_number(&number, value) || (number != 512 && number != 4096)) {
+		if (!cli_size_value(&number, value) || (number != 512 && number != 4096)) {
 			cli_usage(c, "--sector-size %s: 512 or 4096", value);
 			return false;
 		}
 		c->sector = (unsigned)number;
 		return true;
 	case OPT_TIMEOUT:
-		if (!common_number(&number, value) || number > UINT64_MAX / 1000) {
-			cli_usage(c, "--timeout %s: seconds", value);
+		if (!cli_time_value(&c->timeout_ms, value)) {
+			cli_usage(c, "--timeout %s: a number of seconds, or with a unit: 500ms, 10s, 5m, 2h", value);
 			return false;
 		}
-		c->timeout_ms = number * 1000;
 		return true;
 	case OPT_LIMIT:
 		eq = strchr(value, '=');
-		if (!eq || (size_t)(eq - value) >= sizeof(name) || !common_number(&number, eq + 1)) {
-			cli_usage(c, "--limit %s: NAME=N", value);
+		if (!eq || (size_t)(eq - value) >= sizeof(name) || !cli_size_value(&number, eq + 1)) {
+			cli_usage(c, "--limit %s: NAME=N; K, M, G, T may follow the number", value);
 			return false;
 		}
 		memcpy(name, value, (size_t)(eq - value));
@@ -328,40 +416,56 @@ static bool common_option(struct cli *c, int opt, const char *value)
 	}
 }
 
-/* The context that an interrupt cancels; verbs then clean up what they have half done. */
-static struct vtr_ctx *volatile common_running;
-
 /*
- * The first interrupt asks for an orderly end. One that comes more than a second later, when that has not come, ends the
+ * The first signal asks for an orderly end. One that comes more than a second later, when that has not come, ends the
  * program; some who interrupt, timeout(1) for one, do it twice at once.
  */
 static void common_interrupt(int signo)
 {
-	static volatile sig_atomic_t asked;
 	static struct timespec first;
 	struct vtr_ctx *ctx = common_running;
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!asked && ctx) {
-		asked = 1;
+	if (!common_signal && ctx) {
+		common_signal = signo;
 		first = now;
 		vtr_ctx_cancel(ctx);
-	} else if (!ctx || now.tv_sec - first.tv_sec > 1) {
+	} else if (!ctx || (signo != SIGPIPE && now.tv_sec - first.tv_sec > 1)) {
 		signal(signo, SIG_DFL);
 		raise(signo);
 	}
 }
 
-static void common_catch_signals(struct vtr_ctx *ctx)
+void cli_catch_signals(void)
 {
-	struct sigaction sa = { .sa_handler = common_interrupt };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	struct sigaction sa = { .sa_handler = common_interrupt }, old;
 
-	common_running = ctx;
 	sigemptyset(&sa.sa_mask);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
+	/* What the caller has us ignore, as nohup(1) does, stays ignored. */
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &sa, NULL);
+}
+
+int cli_finish(int status)
+{
+	bool failed = ferror(stdout) != 0;
+
+	/* Some filesystems say only when a file is closed that there was no room. */
+	errno = 0;
+	if (fclose(stdout) != 0)
+		failed = true;
+	if (failed && !common_output_told && !common_is_quiet())
+		fprintf(stderr, "vitrine: standard output: %s\n", errno ? strerror(errno) : "write error");
+	if (failed)
+		status = CLI_FAILED;
+	if (common_signal) {
+		signal(common_signal, SIG_DFL);
+		raise(common_signal);
+	}
+	return status;
 }
 
 static bool common_make_ctx(struct cli *c)
@@ -385,8 +489,118 @@ static bool common_make_ctx(struct cli *c)
 			return false;
 		}
 	}
-	common_catch_signals(c->ctx);
+	common_running = c->ctx;
 	return true;
+}
+
+/* How many letters must be put in, left out, exchanged or swapped to make one word of the other; at most max + 1. */
+static unsigned common_distance(const char *a, const char *b, unsigned max)
+{
+	unsigned rows[3][40] = { 0 }, *two = rows[0], *one = rows[1], *now = rows[2];
+	size_t n = strlen(a), m = strlen(b);
+
+	if (n >= 40 || m >= 40)
+		return max + 1;
+	for (size_t j = 0; j <= m; j++)
+		one[j] = (unsigned)j;
+	for (size_t i = 1; i <= n; i++) {
+		unsigned *free_row = two;
+
+		now[0] = (unsigned)i;
+		for (size_t j = 1; j <= m; j++) {
+			unsigned best = one[j - 1] + (a[i - 1] != b[j - 1]);
+
+			best = one[j] + 1 < best ? one[j] + 1 : best;
+			best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && two[j - 2] + 1 < best)
+				best = two[j - 2] + 1;
+			now[j] = best;
+		}
+		two = one;
+		one = now;
+		now = free_row;
+	}
+	return one[m];
+}
+
+bool cli_is_nearer(unsigned *best, const char *word, const char *known)
+{
+	unsigned max = strlen(word) < 4 ? 1 : 2, d = common_distance(word, known, max);
+
+	/* Half a word, or another word: no guess. */
+	if (d > max || d >= strlen(known) || d >= *best)
+		return false;
+	*best = d;
+	return true;
+}
+
+/* What getopt_long() does not know, or takes for several. */
+static void common_unknown(struct cli *c, const struct option *all, const char *typed)
+{
+	const char *near = NULL, *what = "unknown option";
+	size_t n = strcspn(typed, "="), matches = 0;
+	char name[64], list[200] = "";
+	unsigned best = UINT32_MAX;
+
+	snprintf(name, sizeof(name), "%.*s", n < sizeof(name) ? (int)n : 0, typed);
+	for (; strncmp(typed, "--", 2) == 0 && all->name; all++) {
+		if (cli_is_nearer(&best, name + 2, all->name))
+			near = all->name;
+		if (strcmp(name + 2, all->name) == 0)
+			what = "no value belongs to";
+		if (name[2] && strncmp(name + 2, all->name, strlen(name + 2)) == 0 && strlen(list) < 150)
+			snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s --%s", matches++ ? "," : "",
+				 all->name);
+	}
+	if (matches > 1)
+		cli_usage(c, "%s: which of%s?", typed, list);
+	else if (near && strcmp(what, "unknown option") == 0)
+		cli_usage(c, "unknown option %s; did you mean --%s?", typed, near);
+	else
+		cli_usage(c, "%s %s", what, typed);
+}
+
+/* The line of help that has this option: what it takes. NULL: none. */
+static const char *common_help_line(const char *help, const char *option, int *len)
+{
+	size_t n = strlen(option);
+
+	for (const char *line = help; *line; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] != 0)) {
+		const char *at = line;
+		size_t end = strcspn(line, "\n");
+
+		/* Its names are at the start: "  -n, --lines N  …". */
+		while ((at = memchr(at, '-', (size_t)(line + end - at))) && at - line < 8) {
+			size_t word = strcspn(at, " ,\n");
+
+			if (word == n && strncmp(at, option, n) == 0) {
+				*len = (int)end;
+				return line;
+			}
+			at += word;
+		}
+	}
+	return NULL;
+}
+
+/* A value that an option does not take: the option as it was typed, and what it takes, as help has it. */
+static void common_bad_value(struct cli *c, const struct option *all, int index, int opt, const char *value)
+{
+	char name[64];
+	const char *line;
+	int len = 0;
+
+	if (index >= 0)
+		snprintf(name, sizeof(name), "--%s", all[index].name);
+	else
+		snprintf(name, sizeof(name), "-%c", opt);
+	line = common_help_line(c->verb->options, name, &len);
+	fprintf(stderr, "vitrine: %s ", name);
+	cli_puts(stderr, value ? value : "");
+	fputs(": a value that it does not take\n", stderr);
+	if (line)
+		fprintf(stderr, "%.*s\n", len, line);
+	common_say_usage(c);
 }
 
 bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***argv, const char *own,
@@ -395,7 +609,7 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 	struct option all[COMMON_LONGS + COMMON_MAX_LONGS + 1] = { 0 };
 	char shorts[64];
 	size_t n = 0;
-	int opt;
+	int opt, index;
 
 	*c = (struct cli){ .verb = verb };
 	vtr_limits_default(&c->limits);
@@ -405,26 +619,29 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 	memcpy(all + n, common_longs, sizeof(common_longs));
 	optind = 1;
 	opterr = 0;
-	while ((opt = getopt_long(*argc, *argv, shorts, all, NULL)) != -1) {
+	while (index = -1, (opt = getopt_long(*argc, *argv, shorts, all, &index)) != -1) {
 		if (opt == 'h') {
 			common_print_help(verb);
 			return false;
 		}
 		if (opt == '?' || opt == ':') {
+			const char *typed = (*argv)[optind - 1];
 			char letter[3] = { '-', (char)optopt, 0 };
-			bool is_short = optopt > 0 && optopt < 128;
+			bool is_short = optopt > 0 && optopt < 128 && strncmp(typed, "--", 2) != 0;
 
-			cli_usage(c, opt == ':' ? "%s needs a value" : "unknown option %s",
-				  is_short ? letter : (*argv)[optind - 1]);
+			if (opt == ':')
+				cli_usage(c, "%s needs a value", is_short ? letter : typed);
+			else
+				common_unknown(c, all, is_short ? letter : typed);
 			return false;
 		}
 		if (opt != 'a' && opt != 'd' && (opt < OPT_FORMAT || opt >= CLI_LONG)) {
 			if (!on_option || !on_option(arg, opt, optarg)) {
-				cli_usage(c, "option -%c: bad value", opt < CLI_LONG ? opt : '-');
+				common_bad_value(c, all, index, opt, optarg);
 				return false;
 			}
 		} else if (!common_option(c, opt, optarg)) {
-			if (c->status == CLI_OK)
+			if (c->status == CLI_OK) /* no memory */
 				c->status = CLI_FAILED;
 			return false;
 		}
@@ -661,13 +878,34 @@ void cli_paths(struct cli *c, const struct vtr_tree *t, char **paths, int n)
 	}
 }
 
-bool cli_flush(struct cli *c)
+bool cli_pipe_closed(void)
+{
+	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	struct sigaction sa;
+
+	/* Threads that do not take signals meet the error alone. */
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLERR) && sigaction(SIGPIPE, NULL, &sa) == 0 &&
+	    sa.sa_handler != SIG_IGN && !common_signal)
+		common_signal = SIGPIPE;
+	return common_is_quiet();
+}
+
+void cli_output_failed(struct cli *c, int error)
 {
 	struct vtr_error err = { .code = VTR_EIO };
 
+	snprintf(err.text, sizeof(err.text), "standard output: %s", error ? strerror(error) : "write error");
+	(void)(error == EPIPE && cli_pipe_closed());
+	if (!common_output_told)
+		cli_error(c, &err);
+	common_output_told = true;
+}
+
+bool cli_flush(struct cli *c)
+{
+	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return true;
-	snprintf(err.text, sizeof(err.text), "standard output: %s", strerror(errno));
-	cli_error(c, &err);
+	cli_output_failed(c, errno);
 	return false;
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vitrine export: the decoded disk to a raw file, sparse, to a qcow2 image, or to standard output. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <strings.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 
 extern const struct cli_verb cli_verb_export;
@@ -20,15 +18,6 @@ struct export_verb {
 	struct vtr_export_options how;
 	struct cli_progress progress;
 };
-
-static bool export_number(uint64_t *out, const char *text, uint64_t max)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	return errno == 0 && end != text && *end == 0 && text[0] != '-' && *out > 0 && *out <= max;
-}
 
 static bool export_option(void *arg, int opt, const char *value)
 {
@@ -46,93 +35,19 @@ static bool export_option(void *arg, int opt, const char *value)
 		x->how.compression = value;
 		return strcmp(value, "zlib") == 0 || strcmp(value, "zstd") == 0;
 	case OPT_LEVEL:
-		if (!export_number(&n, value, 100))
+		if (!cli_number(&n, value) || n == 0 || n > 100)
 			return false;
 		x->how.level = (int)n;
 		return true;
 	case OPT_CLUSTER:
-		return export_number(&x->how.cluster_size, value, UINT32_MAX);
+		x->how.cluster_size = 0;
+		return cli_size_value(&n, value) && n > 0 && n <= UINT32_MAX && (x->how.cluster_size = n);
 	case OPT_SHA256:
 		x->sha256 = true;
 		return true;
 	default:
 		return false;
 	}
-}
-
-static void export_host_error(struct cli *c, const char *path)
-{
-	struct vtr_error err = { .code = VTR_EIO };
-	char at[600];
-
-	vtr_escape(at, sizeof(at), path, strlen(path));
-	snprintf(err.text, sizeof(err.text), "%s: %s%s", at, strerror(errno),
-		 errno == EEXIST ? "; --force replaces it" : "");
-	cli_error(c, &err);
-}
-
-/* Whether the file at path is one that the image is read from: replacing it would lose what is copied. */
-static bool export_is_source(struct vtr_blk *image, const char *path)
-{
-	struct stat to, from;
-
-	if (stat(path, &to) < 0)
-		return false;
-	for (struct vtr_blk *b = image; b && vtr_image_info(b); b = vtr_image_backing(b)) {
-		const char *file;
-
-		for (size_t k = 0; cli_image_file(&file, vtr_image_info(b), k); k++)
-			if (file && stat(file, &from) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
-				return true;
-	}
-	return false;
-}
-
-/* A file in the directory of path that has no name until it is whole; where there are none, one with a name. */
-static int export_open_new(char *part, size_t size, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	int fd;
-
-	part[0] = 0;
-	if (slash == path)
-		snprintf(part, size, "/");
-	else
-		snprintf(part, size, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-	fd = open(part, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
-	part[0] = 0;
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-		return fd;
-	if ((size_t)snprintf(part, size, "%s.XXXXXX", path) >= size) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	fd = mkostemp(part, O_CLOEXEC);
-	if (fd < 0)
-		part[0] = 0;
-	return fd;
-}
-
-/* Give the new file its name; with force it takes the place of what has it. */
-static int export_name(int fd, const char *part, const char *path, bool force)
-{
-	char proc[64], beside[4096];
-
-	if (part[0])
-		return force ? rename(part, path) : link(part, path);
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	if (!force)
-		return linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
-	if ((size_t)snprintf(beside, sizeof(beside), "%s.%ld.new", path, (long)getpid()) >= sizeof(beside)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	if (linkat(AT_FDCWD, proc, AT_FDCWD, beside, AT_SYMLINK_FOLLOW) < 0)
-		return -1;
-	if (rename(beside, path) == 0)
-		return 0;
-	unlink(beside);
-	return -1;
 }
 
 static int export_progress(void *arg, uint64_t done, uint64_t total)
@@ -156,6 +71,8 @@ static bool export_copy(char *digest, struct export_verb *x, struct vtr_blk *b, 
 	cli_progress_begin(&x->progress);
 	r = vtr_blk_export(x->sha256 ? digest : NULL, b, fd, &x->how, &err);
 	cli_progress_clear(&x->progress);
+	if (r < 0 && fd == STDOUT_FILENO)
+		(void)cli_pipe_closed();
 	if (r < 0)
 		cli_error(&x->c, &err);
 	return r == 0;
@@ -173,41 +90,51 @@ static void export_print_digest(const struct export_verb *x, FILE *f, const char
 
 static void export_to_file(struct export_verb *x, struct vtr_blk *image, struct vtr_blk *b, const char *path)
 {
-	struct vtr_error err = { 0 };
-	char part[4096], digest[65];
-	bool good;
-	int fd;
+	bool qcow2 = x->how.format && strcmp(x->how.format, "qcow2") == 0;
+	unsigned flags = (x->force ? CLI_OUTPUT_FORCE : 0) | (qcow2 ? CLI_OUTPUT_REGULAR : 0);
+	struct cli_sources sources = { 0 };
+	struct cli_output o;
+	char digest[65];
 
-	if (!x->force && access(path, F_OK) == 0) {
-		errno = EEXIST;
-		export_host_error(&x->c, path);
-		return;
+	if (!cli_sources_note(&sources, &x->c, image)) {
+		struct vtr_error err = { .code = VTR_ENOMEM, .text = "out of memory" };
+
+		cli_error(&x->c, &err);
+	} else {
+		if (cli_output_open(&o, &x->c, path, flags, &sources) && export_copy(digest, x, b, o.fd) &&
+		    cli_output_publish(&o, &x->c))
+			export_print_digest(x, stdout, digest, path);
+		cli_output_done(&o);
 	}
-	if (export_is_source(image, path)) {
-		err.code = VTR_EUSAGE;
-		snprintf(err.text, sizeof(err.text), "it is the image itself, or one that it builds on");
-		cli_partial_at(&x->c, path, &err);
-		x->c.status = CLI_FAILED;
-		return;
+	cli_sources_done(&sources);
+}
+
+/* The format that the name of a new file stands for, as people name them. */
+static const struct {
+	const char *suffix, *format; /* NULL: one that is not written */
+} export_names[] = {
+	{ ".qcow2", "qcow2" }, { ".vmdk", NULL }, { ".vhd", NULL },	    { ".vpc", NULL }, { ".vhdx", NULL },
+	{ ".avhdx", NULL },    { ".vdi", NULL },  { ".qcow", NULL },	    { ".qed", NULL }, { ".hdd", NULL },
+	{ ".hds", NULL },      { ".dmg", NULL },  { ".e01", NULL },	    { ".ewf", NULL }, { ".ova", NULL },
+	{ ".gz", NULL },       { ".bz2", NULL },  { ".xz", NULL },	    { ".zst", NULL }, { ".simg", NULL },
+	{ ".zip", NULL },      { ".tar", NULL },  { ".sparseimage", NULL },
+};
+
+/* Without --to, the name says which format: a raw disk that is named .vmdk would be taken for what it is not. */
+static bool export_format_of_name(struct export_verb *x, const char *to)
+{
+	const char *slash = strrchr(to, '/'), *dot = strrchr(slash ? slash : to, '.');
+
+	for (size_t i = 0; dot && i < sizeof(export_names) / sizeof(export_names[0]); i++) {
+		if (strcasecmp(dot, export_names[i].suffix) != 0)
+			continue;
+		if (!export_names[i].format) {
+			cli_usage(&x->c, "%s: this format is not written; --to raw writes a raw disk of this name", to);
+			return false;
+		}
+		x->how.format = export_names[i].format;
 	}
-	fd = export_open_new(part, sizeof(part), path);
-	if (fd < 0) {
-		export_host_error(&x->c, path);
-		return;
-	}
-	good = export_copy(digest, x, b, fd);
-	if (good && export_name(fd, part, path, x->force) < 0) {
-		export_host_error(&x->c, path);
-		good = false;
-	}
-	if (part[0])
-		unlink(part);
-	if (close(fd) < 0) {
-		export_host_error(&x->c, path);
-		good = false;
-	}
-	if (good)
-		export_print_digest(x, stdout, digest, path);
+	return true;
 }
 
 /* What was said of the new image fits together. */
@@ -216,7 +143,7 @@ static bool export_check(struct export_verb *x, const char *to)
 	bool qcow2 = x->how.format && strcmp(x->how.format, "qcow2") == 0;
 
 	if (!qcow2 && (x->how.compression || x->how.cluster_size))
-		cli_usage(&x->c, "--compress and --cluster-size are for --to qcow2");
+		cli_usage(&x->c, "--compress and --cluster-size are for qcow2");
 	else if (x->how.level && !x->how.compression)
 		cli_usage(&x->c, "--level is for --compress");
 	else if (qcow2 && strcmp(to, "-") == 0)
@@ -247,7 +174,8 @@ static int export_run(int argc, char **argv)
 		cli_usage(&x.c, "one image and where to: a file, or - for standard output");
 		return cli_end(&x.c);
 	}
-	if (!export_check(&x, argv[0]))
+	if ((!x.how.format && !export_format_of_name(&x, argv[0])) || !export_check(&x, argv[0]) ||
+	    (strcmp(argv[0], "-") == 0 && !cli_output_not_terminal(&x.c, "a disk")))
 		return cli_end(&x.c);
 	part = cli_disk(&b, &x.c);
 	if (part && strcmp(argv[0], "-") == 0) {
@@ -266,11 +194,11 @@ const struct cli_verb cli_verb_export = {
 	.name = "export",
 	.summary = "Write the decoded disk to a raw file, to qcow2, or to standard output",
 	.usage = "[-f] [options] IMAGE FILE|-",
-	.options = "  -f, --force          replace FILE\n"
-		   "  -O, --to FORMAT      raw (sparse; without this option) or qcow2\n"
+	.options = "  -f, --force          replace FILE; write to it, where it is a device or a FIFO\n"
+		   "  -O, --to FORMAT      raw (sparse) or qcow2; without this option as FILE is named\n"
 		   "      --compress HOW   zlib or zstd: the clusters of qcow2\n"
 		   "      --level N        of the compression: 1 is the fastest\n"
-		   "      --cluster-size N of qcow2, in bytes; 65536 without this option\n"
+		   "      --cluster-size N of qcow2, in bytes; K, M may follow; 64K without this option\n"
 		   "      --sha256         print the digest of the disk's bytes, too\n",
 	.without = CLI_NO_JSON | CLI_NO_FS,
 	.run = export_run,

@@ -22,6 +22,7 @@
 
 #include "cli/crew.h"
 #include "cli/links.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 
 extern const struct cli_verb cli_verb_get;
@@ -68,11 +69,6 @@ struct get_link {
 	struct vtr_place place;
 };
 
-struct get_host {
-	dev_t dev;
-	ino_t ino;
-};
-
 /*
  * A file that was read and is to be written, by any thread, into a folder that was made here. What does not go at once is
  * done again, in the order of the listing and as if nothing had been tried.
@@ -90,7 +86,7 @@ struct get_job {
 
 struct get {
 	struct cli c;
-	bool no_clobber, update, verbose, preserve, devices, setid, owner;
+	bool no_clobber, update, force, verbose, preserve, devices, setid, owner;
 	int xattrs;
 	uint64_t max[GET_LIMITS], used[GET_LIMITS];
 	int root_fd;
@@ -101,8 +97,7 @@ struct get {
 	size_t *stack; /* the folder of each depth of the listing */
 	size_t cap_stack;
 	struct cli_links names; /* "FOLDER/NAME" of files that were written, by inode */
-	struct get_host *images;
-	size_t n_images;
+	struct cli_sources sources;
 	size_t open_dir;  /* whose descriptor open_fd is */
 	int open_fd;	  /* -1: none */
 	const char *top;  /* the name of what is copied; "": what lies in it */
@@ -113,10 +108,8 @@ struct get {
 	struct get_job jobs[GET_JOBS];
 	uint64_t first_job, n_jobs; /* the oldest that is kept, and how many there were */
 	bool open_used;		    /* open_fd is a job's */
-	unsigned temp;
-	long pid;
-	bool nameless; /* files can be made without a name */
-	bool stop;     /* an error ended it */
+	bool nameless;		    /* files can be made without a name */
+	bool stop;		    /* an error ended it */
 	struct cli_progress progress;
 };
 
@@ -310,18 +303,28 @@ static int get_fd(struct get *g, size_t dir)
 	return fd;
 }
 
-/* Whether replacing this file would lose an image that is being read. */
-static bool get_is_image(const struct get *g, const struct stat *st)
-{
-	for (size_t i = 0; i < g->n_images; i++)
-		if (g->images[i].dev == st->st_dev && g->images[i].ino == st->st_ino)
-			return true;
-	return false;
-}
-
 static uint64_t get_nsec(const struct vtr_time *t)
 {
 	return t->nsec < 1000000000 ? t->nsec : 999999999;
+}
+
+/* Whether what is there is of the guest's type, and of its number: another one takes its place. */
+static bool get_is_alike(const struct stat *st, const struct vtr_stat *e)
+{
+	dev_t rdev = makedev(e->rdev_major, e->rdev_minor);
+
+	switch (st->st_mode & S_IFMT) {
+	case S_IFCHR:
+		return e->type == VTR_TYPE_CHAR && st->st_rdev == rdev;
+	case S_IFBLK:
+		return e->type == VTR_TYPE_BLOCK && st->st_rdev == rdev;
+	case S_IFIFO:
+		return e->type == VTR_TYPE_FIFO;
+	case S_IFSOCK:
+		return e->type == VTR_TYPE_SOCKET;
+	default:
+		return S_ISREG(st->st_mode) || S_ISLNK(st->st_mode);
+	}
 }
 
 /*
@@ -340,11 +343,12 @@ static int get_may_replace(struct get *g, int fd, const char *name, const struct
 	}
 	if (g->no_clobber)
 		return 0;
-	if (S_ISDIR(st.st_mode)) {
-		get_say(g, path, VTR_EUSAGE, "a directory is there: not replaced by a %s", vtr_type_noun(e->st.type));
+	if (!get_is_alike(&st, &e->st)) {
+		get_say(g, path, VTR_EUSAGE, "%s is there: not replaced by a %s", cli_output_noun(st.st_mode),
+			vtr_type_noun(e->st.type));
 		return -1;
 	}
-	if (get_is_image(g, &st)) {
+	if (cli_sources_has(&g->sources, &st)) {
 		get_say(g, path, VTR_EUSAGE, "it would replace the image that is read: left out");
 		return -1;
 	}
@@ -354,7 +358,7 @@ static int get_may_replace(struct get *g, int fd, const char *name, const struct
 	return 1;
 }
 
-/* Give what was made its own name. What had that name is replaced, whatever it was but a directory. */
+/* Give what was made its own name. What had that name is replaced: get_may_replace() has looked at it. */
 static bool get_rename(struct get *g, int fd, const char *temp, const char *name, const char *path)
 {
 	/* By its number: musl had no renameat2() before 1.2.6. */
@@ -374,19 +378,14 @@ static bool get_rename(struct get *g, int fd, const char *temp, const char *name
 	return true;
 }
 
-static void get_temp_name(struct get *g, char *buf, size_t size)
-{
-	snprintf(buf, size, ".vitrine-%ld-%u", g->pid, g->temp++);
-}
-
 /* ---------------------------------------------------------------------------------------------------- metadata */
 
 struct get_meta {
 	struct get *g;
 	const char *path;
 	const struct vtr_stat *st;
-	int fd;		     /* the thing itself; -1: it can only be named */
-	const char *by_name; /* then this path leads to it */
+	int fd;
+	bool handle; /* fd is a handle on what cannot be opened */
 };
 
 static int get_xattr(void *arg, const struct vtr_xattr *x)
@@ -396,8 +395,8 @@ static int get_xattr(void *arg, const struct vtr_xattr *x)
 
 	if (m->g->xattrs == GET_XATTRS_USER && strncmp(x->name, "user.", 5) != 0)
 		return 0;
-	r = m->fd >= 0 ? fsetxattr(m->fd, x->name, x->value, x->len, 0)
-		       : lsetxattr(m->by_name, x->name, x->value, x->len, 0);
+	r = m->handle ? cli_output_set_xattr(m->fd, x->name, x->value, x->len)
+		      : fsetxattr(m->fd, x->name, x->value, x->len, 0);
 	if (r < 0) {
 		char what[400], name[300];
 		int e = errno;
@@ -443,26 +442,34 @@ static void get_set_meta(struct get *g, int fd, const struct vtr_place *p, const
 		get_host_error(g, path, "times");
 }
 
-/* The same for what cannot be opened: links, devices, sockets. */
-static void get_set_meta_at(struct get *g, int dir, const char *name, const struct vtr_entry *e, const char *path)
+/* The same for what cannot be opened: links, devices, FIFOs, sockets. False: it is no longer what was made, which is told. */
+static bool get_set_meta_at(struct get *g, int dir, const char *name, mode_t type, const struct vtr_entry *e,
+			    const char *path)
 {
-	struct get_meta m = { .g = g, .path = path, .st = &e->st, .fd = -1 };
+	int fd = cli_output_handle(dir, name, type, makedev(e->st.rdev_major, e->st.rdev_minor));
+	struct get_meta m = { .g = g, .path = path, .st = &e->st, .fd = fd, .handle = true };
 	struct vtr_error err = { 0 };
 	struct timespec ts[2];
-	char proc[400];
 
-	if (g->owner && fchownat(dir, name, e->st.uid, e->st.gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fd < 0 && errno == ESTALE) {
+		get_say(g, path, VTR_EIO, "something else has its name, while it is made: left out");
+		return false;
+	}
+	if (fd < 0) {
+		get_host_error(g, path, "looking at it");
+		return false;
+	}
+	if (g->owner && cli_output_set_owner(fd, e->st.uid, e->st.gid) < 0)
 		get_host_error(g, path, "owner");
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d/%s", dir, name);
-	m.by_name = proc;
 	if (g->xattrs && vtr_fs_xattrs(e->place.fs, e->place.node, get_xattr, &m, &err) < 0 && !g->stop)
 		get_lost(g, path, &err);
-	/* Nothing else has the name: it was made here, and is renamed afterwards. */
-	if (e->st.type != VTR_TYPE_SYMLINK && fchmodat(dir, name, get_mode(g, &e->st), 0) < 0)
+	if (type != S_IFLNK && cli_output_set_mode(fd, get_mode(g, &e->st)) < 0)
 		get_host_error(g, path, "mode");
 	get_times(ts, &e->st);
-	if (utimensat(dir, name, ts, AT_SYMLINK_NOFOLLOW) < 0)
+	if (cli_output_set_times(fd, ts) < 0)
 		get_host_error(g, path, "times");
+	close(fd);
+	return true;
 }
 
 /* -------------------------------------------------------------------------------------------------------- files */
@@ -590,7 +597,7 @@ static bool get_hard_link(struct get *g, int fd, const char *name, const char *f
 		return false;
 	from = get_fd(g, dir);
 	if (from >= 0) {
-		get_temp_name(g, temp, sizeof(temp));
+		cli_output_temp_name(temp, sizeof(temp));
 		linked = linkat(from, strchr(first, '/') + 1, to, temp, 0) == 0;
 		*done = linked && get_rename(g, to, temp, name, path);
 		/* Where both were names of one file, both are still there. */
@@ -619,42 +626,6 @@ static void get_remember(struct get *g, const struct vtr_entry *e, size_t dir, c
 	free(key);
 }
 
-/* Give a file that has no name one. False, and errno. */
-static bool get_link(int file, int dir, const char *name)
-{
-	char proc[40];
-
-	if (linkat(file, "", dir, name, AT_EMPTY_PATH) == 0)
-		return true;
-	if (errno != ENOENT)
-		return false;
-	/* Older kernels want a privilege for that. */
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", file);
-	return linkat(AT_FDCWD, proc, dir, name, AT_SYMLINK_FOLLOW) == 0;
-}
-
-/* A file to write to: *temp is empty when it has no name. -1, and errno. */
-static int get_make_file(struct get *g, int dir, char *temp, size_t size)
-{
-	const int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
-	int fd;
-
-	temp[0] = 0;
-	if (g->nameless) {
-		fd = openat(dir, ".", flags | O_TMPFILE, 0600);
-		if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT))
-			return fd;
-		g->nameless = false;
-	}
-	for (unsigned i = 0; i < GET_TEMP_TRIES; i++) {
-		get_temp_name(g, temp, size);
-		fd = openat(dir, temp, flags | O_CREAT | O_EXCL, 0600);
-		if (fd >= 0 || errno != EEXIST)
-			break;
-	}
-	return fd;
-}
-
 /*
  * Name a whole file. *temp: the name that it has; it has that no more. Checked: what has its own name may be replaced;
  * else nothing had it.
@@ -664,7 +635,7 @@ static bool get_publish(struct get *g, int file, char *temp, size_t size, int fd
 {
 	bool named = temp[0] != 0;
 
-	if (!named && get_link(file, fd, name))
+	if (!named && cli_output_link(file, fd, name))
 		return true;
 	if (!named && errno == EEXIST && g->no_clobber)
 		return true;
@@ -678,8 +649,8 @@ static bool get_publish(struct get *g, int file, char *temp, size_t size, int fd
 		return false;
 	}
 	for (unsigned i = 0; !named && i < GET_TEMP_TRIES; i++) {
-		get_temp_name(g, temp, size);
-		named = get_link(file, fd, temp);
+		cli_output_temp_name(temp, size);
+		named = cli_output_link(file, fd, temp);
 		if (!named && errno != EEXIST)
 			break;
 	}
@@ -696,7 +667,7 @@ static void get_one_file(struct get *g, int fd, size_t dir, const char *name, co
 	struct get_file f = { .g = g, .place = e->place, .path = path, .size = e->st.size };
 	char temp[64];
 
-	f.fd = get_make_file(g, fd, temp, sizeof(temp));
+	f.fd = cli_output_make(fd, &g->nameless, temp, sizeof(temp), 0600);
 	if (f.fd < 0) {
 		get_host_error(g, path, "making it");
 		return;
@@ -722,7 +693,7 @@ static void get_work(void *arg, uint64_t job)
 {
 	struct get *g = arg;
 	struct get_job *j = &g->jobs[job % GET_JOBS];
-	int fd = openat(j->dir_fd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+	int fd = cli_output_make_nameless(j->dir_fd, 0600);
 	size_t at = 0, len = (size_t)j->e.st.size;
 	struct timespec ts[2];
 	ssize_t n = 1;
@@ -734,7 +705,8 @@ static void get_work(void *arg, uint64_t job)
 		n = pwrite(fd, j->buf + at, len - at, (off_t)at);
 	get_times(ts, &j->e.st);
 	j->done = at == len && (!g->owner || fchown(fd, j->e.st.uid, j->e.st.gid) == 0) &&
-		  fchmod(fd, get_mode(g, &j->e.st)) == 0 && futimens(fd, ts) == 0 && get_link(fd, j->dir_fd, j->name);
+		  fchmod(fd, get_mode(g, &j->e.st)) == 0 && futimens(fd, ts) == 0 &&
+		  cli_output_link(fd, j->dir_fd, j->name);
 	close(fd);
 }
 
@@ -877,12 +849,13 @@ static void get_special(struct get *g, int fd, size_t dir, const char *name, con
 					[VTR_TYPE_SOCKET] = S_IFSOCK };
 	char temp[64];
 
-	get_temp_name(g, temp, sizeof(temp));
+	cli_output_temp_name(temp, sizeof(temp));
 	if (mknodat(fd, temp, kinds[e->st.type] | 0600, makedev(e->st.rdev_major, e->st.rdev_minor)) < 0) {
 		get_host_error(g, path, vtr_type_noun(e->st.type));
 		return;
 	}
-	get_set_meta_at(g, fd, temp, e, path);
+	if (!get_set_meta_at(g, fd, temp, kinds[e->st.type], e, path))
+		return;
 	if (get_rename(g, fd, temp, name, path)) {
 		get_remember(g, e, dir, name);
 		get_verbose(g, path);
@@ -899,15 +872,12 @@ static void get_symlink(struct get *g, int fd, size_t dir, const char *name, con
 		get_lost(g, path, &err);
 		return;
 	}
-	get_temp_name(g, temp, sizeof(temp));
+	cli_output_temp_name(temp, sizeof(temp));
 	if (symlinkat(target, fd, temp) < 0) {
 		get_host_error(g, path, "symbolic link");
-	} else {
-		get_set_meta_at(g, fd, temp, e, path);
-		if (get_rename(g, fd, temp, name, path)) {
-			get_remember(g, e, dir, name);
-			get_verbose(g, path);
-		}
+	} else if (get_set_meta_at(g, fd, temp, S_IFLNK, e, path) && get_rename(g, fd, temp, name, path)) {
+		get_remember(g, e, dir, name);
+		get_verbose(g, path);
 	}
 	free(target);
 }
@@ -1228,95 +1198,168 @@ static void get_path(struct get *g, struct vtr_tree *t, char *path, const char *
 	get_settle(g);
 }
 
-static bool get_note_image(struct get *g, const char *path)
+/* Copy one file into what cannot be replaced, a device or a FIFO, from its start to its end. */
+static bool get_pour(struct get *g, struct cli_output *o, const struct vtr_place *p, uint64_t size, const char *path)
 {
-	struct get_host *p;
-	struct stat st;
+	struct vtr_error err = { 0 };
+	bool told = false;
 
-	if (!path || stat(path, &st) < 0)
-		return true;
-	p = realloc(g->images, (g->n_images + 1) * sizeof(*p));
-	if (!p)
-		return false;
-	p[g->n_images++] = (struct get_host){ st.st_dev, st.st_ino };
-	g->images = p;
-	return true;
-}
+	for (uint64_t off = 0; off < size;) {
+		size_t n = (size_t)(size - off < GET_CHUNK ? size - off : GET_CHUNK), at = 0;
+		ssize_t got = vtr_fs_read(p->fs, p->node, off, g->chunk, n, &err);
 
-/* The files of the host that are read: none of them is replaced. */
-static bool get_note_images(struct get *g)
-{
-	for (size_t i = 0; i < g->c.n_images; i++)
-		if (!get_note_image(g, g->c.images[i]))
-			return false;
-	for (size_t i = 0; i < vtr_guest_devices(g->c.guest); i++) {
-		const struct vtr_device *d = vtr_guest_device(g->c.guest, i);
-
-		for (struct vtr_blk *b = d->parent < 0 ? d->blk : NULL; b && vtr_image_info(b);
-		     b = vtr_image_backing(b)) {
-			const char *path;
-
-			for (size_t k = 0; cli_image_file(&path, vtr_image_info(b), k); k++)
-				if (!get_note_image(g, path))
-					return false;
+		if (got < 0 && get_is_damage(&err) && n > GET_BLOCK) {
+			n = GET_BLOCK - (size_t)(off % GET_BLOCK);
+			got = vtr_fs_read(p->fs, p->node, off, g->chunk, n, &err);
 		}
+		if (got < 0) {
+			if (!told)
+				get_lost(g, path, &err);
+			told = true;
+			if (!get_is_damage(&err))
+				return false;
+			memset(g->chunk, 0, n);
+			got = (ssize_t)n;
+		}
+		if (got == 0)
+			break;
+		if (!get_count(g, GET_ALLOCATED, (size_t)got, path))
+			return false;
+		while (at < (size_t)got) {
+			ssize_t put = write(o->fd, g->chunk + at, (size_t)got - at);
+
+			if (put < 0 && errno != EINTR) {
+				get_host_error(g, path, "writing");
+				return false;
+			}
+			if (cli_interrupted())
+				return false;
+			at += put > 0 ? (size_t)put : 0;
+		}
+		off += (uint64_t)got;
+		get_progress(g);
 	}
 	return true;
 }
 
-/*
- * Open the destination: a directory that is there, and then *as is NULL; or the directory that one thing is made in, and
- * *as is its name, which the caller frees. -1: it was told.
- */
-static int get_open_dest(struct get *g, const char *dest, int n_paths, char **as)
+/* Copy one path through the device or the FIFO that was named as its destination. */
+static void get_through(struct get *g, struct vtr_tree *t, const char *path, const char *dest)
 {
-	int fd = open(dest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct vtr_error err = { .code = VTR_EIO };
-	char *dir = NULL, *slash;
-	size_t n = strlen(dest);
+	struct cli_output o;
+	struct vtr_error err = { 0 };
+	struct vtr_place p;
+	struct vtr_stat st;
 
-	*as = NULL;
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR) && n_paths == 1 && n > 0) {
-		while (n > 1 && dest[n - 1] == '/')
+	if (vtr_tree_walk(&p, t, path, VTR_WALK_NOFOLLOW, &err) < 0 || vtr_fs_stat(&st, p.fs, p.node, &err) < 0) {
+		cli_error(&g->c, &err);
+		return;
+	}
+	if (st.type != VTR_TYPE_FILE) {
+		get_say(g, dest, VTR_EUSAGE, "a %s is not written to a device or a FIFO", vtr_type_noun(st.type));
+		g->c.status = CLI_FAILED;
+		return;
+	}
+	if (st.size > g->max[GET_FILE]) {
+		get_say(g, path, VTR_ELIMIT, "%" PRIu64 " bytes are over --max-file %" PRIu64 ": left out", st.size,
+			g->max[GET_FILE]);
+		return;
+	}
+	if (!get_count(g, GET_FILES, 1, path) || !get_count(g, GET_BYTES, st.size, path))
+		return;
+	if (cli_output_open(&o, &g->c, dest, CLI_OUTPUT_FORCE, &g->sources)) {
+		bool good = get_pour(g, &o, &p, st.size, path);
+
+		if (good && cli_output_publish(&o, &g->c))
+			get_verbose(g, path);
+		else
+			g->c.status = CLI_FAILED;
+	}
+	cli_output_done(&o);
+	cli_progress_clear(&g->progress);
+}
+
+/* Whether the guest has a regular file there: such a one goes where a link at the destination leads, as with cp(1). */
+static bool get_is_file(struct vtr_tree *t, const char *path)
+{
+	struct vtr_place p;
+	struct vtr_stat st;
+
+	return vtr_tree_walk(&p, t, path, VTR_WALK_NOFOLLOW, NULL) == 0 && vtr_fs_stat(&st, p.fs, p.node, NULL) == 0 &&
+	       st.type == VTR_TYPE_FILE;
+}
+
+/* Where things go. */
+struct get_dest {
+	int fd;	      /* a directory; -1: none, which was told */
+	char *as;     /* the name that the only thing gets in it; NULL: its own */
+	char *real;   /* what a link at the destination leads to */
+	bool through; /* no directory, but a device or a FIFO that is written to */
+};
+
+static void get_dest_done(struct get_dest *d)
+{
+	free(d->as);
+	free(d->real);
+}
+
+/* What is at the destination, which is no directory, may be there. *name: where the thing goes. */
+static bool get_look_at_dest(struct get *g, struct get_dest *d, const char **name, struct vtr_tree *t, const char *path)
+{
+	const char *dest = *name;
+	struct stat st;
+	int there;
+
+	if (lstat(dest, &st) == 0 && S_ISLNK(st.st_mode) && !get_is_file(t, path))
+		return true; /* the link itself is replaced */
+	there = cli_output_look(&d->real, &st, dest);
+	if (there < 0 && errno == ELOOP)
+		get_say(g, dest, VTR_EUSAGE, "a symbolic link that leads nowhere: not written through");
+	else if (there < 0 && errno != ENOTDIR)
+		get_host_error(g, dest, "looking at what is there");
+	else if (there == 1 && !S_ISREG(st.st_mode) && !g->no_clobber && !g->force)
+		get_say(g, dest, VTR_EUSAGE, "%s is there%s", cli_output_noun(st.st_mode),
+			S_ISSOCK(st.st_mode) ? "" : "; --force writes to it");
+	else if (there == 1 && !S_ISREG(st.st_mode) && !g->no_clobber)
+		d->through = true;
+	else {
+		*name = d->real ? d->real : dest;
+		return true;
+	}
+	g->c.status = d->through ? g->c.status : CLI_FAILED;
+	return false;
+}
+
+/* Open the destination: a directory that is there, or the directory that one thing is made in. */
+static void get_open_dest(struct get_dest *d, struct get *g, const char *dest, struct vtr_tree *t, int n_paths,
+			  const char *path)
+{
+	struct vtr_error err = { .code = VTR_EIO };
+	const char *name = dest;
+	char *dir = NULL, *slash;
+	size_t n;
+
+	d->fd = open(dest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) && n_paths == 1 && dest[0]) {
+		if (!get_look_at_dest(g, d, &name, t, path))
+			return;
+		n = strlen(name);
+		while (n > 1 && name[n - 1] == '/')
 			n--;
-		dir = strndup(dest, n);
+		dir = strndup(name, n);
 		slash = dir ? strrchr(dir, '/') : NULL;
-		*as = dir ? strdup(slash ? slash + 1 : dir) : NULL;
+		d->as = dir ? strdup(slash ? slash + 1 : dir) : NULL;
 		if (slash)
 			slash[slash == dir] = 0;
-		if (*as && get_name_is(*as))
-			fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		errno = ENOTDIR;
+		if (d->as && get_name_is(d->as))
+			d->fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	if (fd < 0) {
+	if (d->fd < 0) {
 		snprintf(err.text, sizeof(err.text), "%s", strerror(errno));
 		cli_partial_at(&g->c, dest, &err);
 		g->c.status = CLI_FAILED;
-		free(*as);
-		*as = NULL;
 	}
 	free(dir);
-	return fd;
-}
-
-static bool get_number(uint64_t *out, const char *text)
-{
-	static const char units[] = "KMGTPE";
-	const char *unit;
-	unsigned shift = 0;
-	char *end;
-
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	if (errno || end == text || text[0] == '-')
-		return false;
-	if (*end && (unit = strchr(units, *end))) {
-		shift = 10 * (unsigned)(unit - units + 1);
-		end++;
-	}
-	if (*end || (shift && *out >> (64 - shift)))
-		return false;
-	*out <<= shift;
-	return true;
 }
 
 static bool get_option(void *arg, int opt, const char *value)
@@ -1326,14 +1369,15 @@ static bool get_option(void *arg, int opt, const char *value)
 	switch (opt) {
 	case 'n':
 		g->no_clobber = true;
-		g->update = false;
+		g->update = g->force = false;
 		return true;
 	case 'f':
+		g->force = true;
 		g->no_clobber = g->update = false;
 		return true;
 	case 'u':
 		g->update = true;
-		g->no_clobber = false;
+		g->no_clobber = g->force = false;
 		return true;
 	case 'v':
 		g->verbose = true;
@@ -1354,7 +1398,7 @@ static bool get_option(void *arg, int opt, const char *value)
 		g->xattrs = strcmp(value, "all") == 0 ? GET_XATTRS_ALL : GET_XATTRS_USER;
 		return strcmp(value, "all") == 0 || strcmp(value, "user") == 0;
 	default:
-		return get_number(&g->max[opt - GET_LIMIT], value);
+		return cli_size_value(&g->max[opt - GET_LIMIT], value);
 	}
 }
 
@@ -1383,7 +1427,7 @@ static void get_done(struct get *g)
 	free(g->dirs);
 	free(g->links);
 	free(g->stack);
-	free(g->images);
+	cli_sources_done(&g->sources);
 	free(g->chunk);
 	cli_crew_free(g->crew);
 	for (size_t i = 0; i < GET_JOBS; i++)
@@ -1413,9 +1457,9 @@ static int get_run(int argc, char **argv)
 		{ "max-file", required_argument, NULL, GET_LIMIT + GET_FILE },
 		{ 0 },
 	};
-	struct get g = { .root_fd = -1, .open_fd = -1, .pid = (long)getpid() };
+	struct get g = { .root_fd = -1, .open_fd = -1 };
+	struct get_dest dest = { .fd = -1 };
 	struct vtr_tree *t;
-	char *as = NULL;
 
 	for (int i = 0; i < GET_LIMITS; i++)
 		g.max[i] = get_limits[i].value;
@@ -1434,14 +1478,17 @@ static int get_run(int argc, char **argv)
 	g.chunk = malloc(GET_CHUNK);
 	t = g.chunk ? cli_tree(&g.c) : NULL;
 	cli_paths(&g.c, t, argv, argc - 1);
-	if (t && get_note_images(&g) && get_grow(&g, &g.dirs, 0, &g.cap_dirs, sizeof(*g.dirs))) {
+	if (t && cli_sources_note(&g.sources, &g.c, NULL) && get_grow(&g, &g.dirs, 0, &g.cap_dirs, sizeof(*g.dirs))) {
 		g.dirs[g.n_dirs++] = (struct get_dir){ .there = true, .keep = true };
-		g.root_fd = get_open_dest(&g, argv[argc - 1], argc - 1, &as);
-		if (g.root_fd >= 0)
-			get_run_paths(&g, t, argc - 1, argv, as);
+		get_open_dest(&dest, &g, argv[argc - 1], t, argc - 1, argv[0]);
+		g.root_fd = dest.fd;
+		if (dest.through)
+			get_through(&g, t, argv[0], argv[argc - 1]);
+		else if (g.root_fd >= 0)
+			get_run_paths(&g, t, argc - 1, argv, dest.as);
 		cli_flush(&g.c);
 	}
-	free(as);
+	get_dest_done(&dest);
 	get_done(&g);
 	return cli_end(&g.c);
 }
@@ -1451,7 +1498,7 @@ const struct cli_verb cli_verb_get = {
 	.summary = "Copy files and trees out of the guest",
 	.usage = "[-nfuvp] [options] IMAGE PATH… DEST",
 	.options = "  -n, --no-clobber     leave alone what is there\n"
-		   "  -f, --force          replace files that are there (the default)\n"
+		   "  -f, --force          replace files that are there (the default); write to a device or FIFO\n"
 		   "  -u, --update         leave alone files of the same size and time: go on\n"
 		   "  -v, --verbose        print each path\n"
 		   "  -p, --preserve       user attributes, too; and owners, as root\n"

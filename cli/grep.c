@@ -648,16 +648,13 @@ enum { GREP_NO_NAMES = CLI_LONG, GREP_TEXT };
 static bool grep_option(void *arg, int opt, const char *value)
 {
 	struct grep *g = arg;
-	char *end;
 
 	switch (opt) {
 	case 'e':
 		g->given = true;
 		return grep_add(g, value);
 	case 'm':
-		errno = 0;
-		g->max = strtoull(value, &end, 10);
-		return errno == 0 && end != value && *end == 0 && value[0] != '-';
+		return cli_number(&g->max, value);
 	case 'E':
 	case 'F':
 	case 'G':

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vitrine VERB [options] IMAGE [PATH…] */
-#include <signal.h>
+#include <limits.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/output.h"
 
 #define VERBS(X)                                                                                                       \
 	X(inspect)                                                                                                     \
@@ -28,10 +28,22 @@ static void main_help(FILE *f)
 	fputs("\n  vitrine VERB -h tells a verb's options; vitrine --version the version.\n", f);
 }
 
-int main(int argc, char **argv)
+/* A verb that is written almost so; NULL: none is. */
+static const char *main_near(const char *word)
 {
-	/* A closed pipe is an error to report, like any other that writing meets. */
-	signal(SIGPIPE, SIG_IGN);
+	unsigned best = UINT_MAX;
+	const char *near = NULL;
+
+	for (size_t i = 0; cli_verbs[i]; i++)
+		if (cli_is_nearer(&best, word, cli_verbs[i]->name))
+			near = cli_verbs[i]->name;
+	return near;
+}
+
+static int main_run(int argc, char **argv)
+{
+	const char *near;
+
 	if (argc < 2) {
 		main_help(stderr);
 		return CLI_USAGE;
@@ -47,8 +59,19 @@ int main(int argc, char **argv)
 	for (size_t i = 0; cli_verbs[i]; i++)
 		if (strcmp(argv[1], cli_verbs[i]->name) == 0)
 			return cli_verbs[i]->run(argc - 1, argv + 1);
+	near = main_near(argv[1]);
 	fprintf(stderr, "vitrine: no verb is named \"");
 	cli_puts(stderr, argv[1]);
-	fprintf(stderr, "\"; vitrine --help lists them\n");
+	if (near)
+		fprintf(stderr, "\"; did you mean %s?\n", near);
+	else
+		fprintf(stderr, "\"; vitrine --help lists them\n");
 	return CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	cli_output_std();
+	cli_catch_signals();
+	return cli_finish(main_run(argc, argv));
 }

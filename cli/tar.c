@@ -10,9 +10,12 @@
 
 #include "cli/crew.h"
 #include "cli/links.h"
+#include "cli/output.h"
 #include "cli/tar.h"
 
 extern const struct cli_verb cli_verb_tar;
+
+enum { TAR_FORCE = CLI_LONG };
 
 #define TAR_BLOCK 512u
 #define TAR_RECORD 10240u /* the stream is padded to this */
@@ -681,13 +684,23 @@ static void tar_path(struct tar *t, struct vtr_tree *tree, const char *path)
 	}
 	t->base = base;
 	if (vtr_tree_list(tree, &p, VTR_LIST_RECURSIVE | VTR_LIST_SORT | VTR_LIST_SELF, tar_entry, t, &err) < 0 &&
-	    err.code)
+	    err.code) {
 		cli_error(t->c, &err);
+		t->failed = t->failed || err.code == VTR_ECANCELLED;
+	}
 	tar_forget(t);
 	free(base);
 }
 
-void cli_tar_write(struct cli *c, FILE *f, struct vtr_tree *tree, char *const *paths, size_t n)
+static void tar_file_failed(struct cli *c, int error)
+{
+	struct vtr_error err = { .code = VTR_EIO };
+
+	snprintf(err.text, sizeof(err.text), "writing the stream: %s", strerror(error));
+	cli_error(c, &err);
+}
+
+bool cli_tar_write(struct cli *c, FILE *f, struct vtr_tree *tree, char *const *paths, size_t n)
 {
 	static const char end[2 * TAR_BLOCK];
 	struct tar t = { .c = c, .out = f };
@@ -713,37 +726,94 @@ void cli_tar_write(struct cli *c, FILE *f, struct vtr_tree *tree, char *const *p
 	cli_links_done(&t.links);
 	free(t.pax.p);
 	free(t.map);
-	if (t.error)
-		errno = t.error; /* for cli_flush() */
+	if (t.error && f == stdout)
+		cli_output_failed(c, t.error);
+	else if (t.error)
+		tar_file_failed(c, t.error);
+	return !t.failed;
+}
+
+struct tar_verb {
+	struct cli c;
+	const char *file;
+	bool force;
+};
+
+static bool tar_option(void *arg, int opt, const char *value)
+{
+	struct tar_verb *v = arg;
+
+	if (opt == TAR_FORCE)
+		v->force = true;
+	else
+		v->file = value;
+	return true;
+}
+
+/* The stream to a file, which gets its name when it is whole. */
+static void tar_to_file(struct tar_verb *v, struct vtr_tree *tree, char *const *paths, size_t n)
+{
+	struct cli_sources sources = { 0 };
+	struct cli_output o = { .fd = -1, .dir = -1 };
+	FILE *f = NULL;
+
+	if (cli_sources_note(&sources, &v->c, NULL) &&
+	    cli_output_open(&o, &v->c, v->file, v->force ? CLI_OUTPUT_FORCE : 0, &sources)) {
+		int fd = dup(o.fd);
+
+		f = fd >= 0 ? fdopen(fd, "w") : NULL;
+		if (!f && fd >= 0)
+			close(fd);
+	}
+	if (f) {
+		(void)setvbuf(f, NULL, _IONBF, 0);
+		if (cli_tar_write(&v->c, f, tree, paths, n))
+			cli_output_publish(&o, &v->c);
+		fclose(f);
+	} else if (v->c.status == CLI_OK) {
+		struct vtr_error err = { .code = VTR_ENOMEM, .text = "out of memory" };
+
+		cli_error(&v->c, &err);
+	}
+	cli_output_done(&o);
+	cli_sources_done(&sources);
 }
 
 static int tar_run(int argc, char **argv)
 {
-	struct cli c = { 0 };
+	static const struct option longs[] = {
+		{ "file", required_argument, NULL, 'f' },
+		{ "force", no_argument, NULL, TAR_FORCE },
+		{ 0 },
+	};
+	struct tar_verb v = { 0 };
 	struct vtr_tree *tree;
 
-	if (!cli_begin(&c, &cli_verb_tar, &argc, &argv, "", NULL, NULL, NULL))
-		return cli_end(&c);
-	if (isatty(STDOUT_FILENO)) {
-		cli_usage(&c, "a tar stream is not for a terminal");
-		return cli_end(&c);
+	if (!cli_begin(&v.c, &cli_verb_tar, &argc, &argv, "f:", longs, tar_option, &v))
+		return cli_end(&v.c);
+	if (v.file && strcmp(v.file, "-") == 0)
+		v.file = NULL;
+	if (!v.file && !cli_output_not_terminal(&v.c, "a tar stream"))
+		return cli_end(&v.c);
+	if (!v.file) {
+		cli_bulk_output();
+		(void)setvbuf(stdout, NULL, _IONBF, 0); /* what is written is large */
 	}
-	cli_bulk_output();
-	(void)setvbuf(stdout, NULL, _IONBF, 0); /* what is written is large */
-	tree = cli_tree(&c);
-	cli_paths(&c, tree, argv, argc);
-	if (tree) {
-		cli_tar_write(&c, stdout, tree, argv, (size_t)argc);
-		cli_flush(&c);
-	}
-	return cli_end(&c);
+	tree = cli_tree(&v.c);
+	cli_paths(&v.c, tree, argv, argc);
+	if (tree && v.file)
+		tar_to_file(&v, tree, argv, (size_t)argc);
+	else if (tree && cli_tar_write(&v.c, stdout, tree, argv, (size_t)argc))
+		cli_flush(&v.c);
+	return cli_end(&v.c);
 }
 
 const struct cli_verb cli_verb_tar = {
 	.name = "tar",
 	.summary = "Write a tree as a tar stream, with everything that tar can hold",
-	.usage = "[options] IMAGE [PATH…] >FILE.tar",
-	.options = "",
+	.usage = "[-f FILE] [options] IMAGE [PATH…]",
+	.options = "  -f, --file FILE      write to FILE; without this option, or with -, to standard output\n"
+		   "      --force          replace FILE; write to it, where it is a device or a FIFO\n",
 	.without = CLI_NO_JSON,
 	.run = tar_run,
 };

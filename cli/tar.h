@@ -7,8 +7,8 @@
 
 /*
  * Write what lies beneath these paths, or all of the tree when there are none, as one stream. What is lost is said, and
- * c's status tells; where f cannot be written, or the context is cancelled, the stream ends without its end.
+ * c's status tells; where f cannot be written, or the context is cancelled, the stream ends without its end: false.
  */
-void cli_tar_write(struct cli *c, FILE *f, struct vtr_tree *tree, char *const *paths, size_t n);
+bool cli_tar_write(struct cli *c, FILE *f, struct vtr_tree *tree, char *const *paths, size_t n);
 
 #endif

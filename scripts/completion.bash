@@ -69,6 +69,13 @@ _vitrine()
 		return
 		;;
 	--max-bytes | --max-allocated | --max-files | --max-file) return ;;
+	-f | --file)
+		if [ "$verb" = tar ]; then
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			compopt -o filenames
+			return
+		fi
+		;;
 	--xattrs)
 		mapfile -t COMPREPLY < <(compgen -W $'user\nall' -- "$cur")
 		return

@@ -25,6 +25,7 @@ expect() {
 	[ "$got" = "$want" ] || { cat out err >&2; die "status $got, expected $want: $*"; }
 	ok
 }
+hasnt() { ! grep -qF -- "$2" "$1" || die "$1 has \"$2\""; ok; }
 has() { grep -qF -- "$2" "$1" || { cat "$1" >&2; die "$1 has no \"$2\""; }; ok; }
 
 # --- a guest: 32 MiB disk, one ext4 partition, a small system with names of every byte
@@ -204,12 +205,86 @@ expect 1 "$V" hash disk.qcow2 ''
 expect 2 "$V" cat --json disk.qcow2 /link
 expect 2 "$V" info --format nosuch disk.qcow2
 has err "qcow2"
-if [ -e /dev/full ]; then
-	got=0
-	"$V" cat disk.qcow2 /sparse >/dev/full 2>err || got=$?
-	[ $got = 1 ] || die "a full disk is not told: $got"
+# Every verb, also where it has little to say, tells of a full disk once, and ends in silence when nobody reads.
+printf '%s\n' --version --help "ls --help" "inspect disk.qcow2" "info disk.qcow2" "layout disk.qcow2" "df disk.qcow2" \
+	"ls disk.qcow2" "ls -lR disk.qcow2 /" "stat disk.qcow2 /" "cat disk.qcow2 /sparse" "cat disk.qcow2 /link" \
+	"hash -R disk.qcow2" "find disk.qcow2" "grep a disk.qcow2 /link" "tar disk.qcow2" "export disk.qcow2 -" \
+	"map disk.qcow2" "compare disk.qcow2 disk.raw" "get -v disk.qcow2 /link verbose" >commands
+closed()
+{
+	# shellcheck disable=SC2086
+	{ got=0; "$V" $line 2>err || got=$?; echo $got >status; } | true || true
+	got=$(cat status)
+}
+while read -r line; do
+	if [ -e /dev/full ]; then
+		got=0
+		# shellcheck disable=SC2086
+		"$V" $line >/dev/full 2>err || got=$?
+		[ $got = 1 ] || die "$line: a full disk is not told: $got"
+		[ "$(grep -c 'No space left on device' err)" = 1 ] || die "$line: a full disk"
+		ok
+	fi
+	rm -rf verbose
+	closed
+	# What fits into the pipe before its end closes is no failure.
+	[ $got = 141 ] || [ $got = 0 ] || die "$line: a closed pipe: $got"
+	[ ! -s err ] || die "$line: a closed pipe is told of"
+	rm -rf verbose
+	(trap '' PIPE && closed && [ $got -le 1 ]) || die "$line: a closed pipe with SIGPIPE ignored"
+	rm -rf verbose
 	ok
-fi
+done <commands
+line="export disk.qcow2 -"
+closed
+[ $got = 141 ] || die "a pipe that is closed early: $got"
+
+# What the caller has closed is no file that is opened later.
+expect 1 bash -c '"$1" export --sha256 disk.raw closed.raw >&-' bash "$V"
+cmp closed.raw disk.raw
+
+# --- what is nearly right
+expect 2 "$V" isnpect disk.qcow2
+has err "did you mean inspect?"
+expect 2 "$V" xyzzy disk.qcow2
+hasnt err "did you mean"
+expect 2 "$V" ls --jsno disk.qcow2
+has err "unknown option --jsno; did you mean --json?"
+expect 2 "$V" ls --xyzzy disk.qcow2
+hasnt err "did you mean"
+expect 2 "$V" ls --fo disk.qcow2
+has err "--fo: which of --format, --follow?"
+expect 2 "$V" ls --json=1 disk.qcow2
+has err "no value belongs to --json=1"
+expect 2 "$V" ls --device
+has err "--device needs a value"
+expect 2 "$V" log --since yesterday disk.qcow2
+has err "--since yesterday: a value that it does not take"
+has err "--since TIME     from this time on"
+expect 2 "$V" get --max-bytes many disk.qcow2 / x
+has err "--max-bytes many: "
+expect 2 "$V" export -O vmdk disk.qcow2 x
+has err "-O vmdk: "
+expect 2 "$V" export --to vmdk disk.qcow2 x
+has err "--to vmdk: "
+has err "raw (sparse) or qcow2"
+# Sizes and times with units: the limit says which number it is.
+for unit in 64:64 1k:1024 1K:1024 1KiB:1024 2m:2097152 1kB:1000 1G:1073741824; do
+	expect 2 "$V" ls --limit "nosuch=${unit%:*}" disk.qcow2
+	expect 0 "$V" ls --limit "alloc=${unit%:*}" --limit alloc=64M disk.qcow2
+done
+expect 3 "$V" hash --limit file=1k disk.qcow2 /sparse
+has err "limit file=1024"
+for bad in 1x 1kk k -1 +1 "" " 1" 1.5k 99999999999999999999 16E; do
+	expect 2 "$V" ls --limit "alloc=$bad" disk.qcow2
+done
+for good in 0 10 10s 5m 500ms 1h 1d; do
+	expect 0 "$V" ls --timeout $good disk.qcow2
+done
+for bad in 5x s 1ss -5 ""; do
+	expect 2 "$V" ls --timeout "$bad" disk.qcow2
+	has err "--timeout $bad: "
+done
 
 # --- damage: what can be read is delivered, each loss is named, the status is 3
 cp fs.img bad.img

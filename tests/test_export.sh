@@ -91,6 +91,63 @@ expect 1 "$V" export -O qcow2 --compress zlib --level 10 a.raw x.qcow2
 has err "zlib has 1 to 9"
 [ ! -e x.qcow2 ] && [ ! -e x.raw ] || die "what failed left a file"
 
+# --- the name says which format, or --to; what is not written is refused by name
+expect 0 "$V" export -f odd.raw named.qcow2
+qemu-img check -q -f qcow2 named.qcow2
+qemu-img compare -q -f raw -F qcow2 odd.raw named.qcow2
+expect 0 "$V" export -f -O raw odd.raw named.qcow2
+cmp odd.raw named.qcow2
+for name in x.vmdk x.VHDX ./x.vdi x.raw.gz; do
+	expect 2 "$V" export odd.raw $name
+	has err "$name: this format is not written; --to raw"
+	[ ! -e $name ] || die "$name is written"
+done
+expect 0 "$V" export -O raw odd.raw x.vmdk
+cmp odd.raw x.vmdk
+rm x.vmdk named.qcow2
+mkdir dir.vmdk
+expect 0 "$V" export odd.raw dir.vmdk/plain
+if command -v script >/dev/null; then
+	expect 2 script -qec "'$V' export odd.raw -" /dev/null
+	has out "a disk is not for a terminal"
+fi
+
+# --- what FILE is: nothing but a file is replaced, and a device or a FIFO is written to
+mkfifo fifo
+ln -s target.raw link.raw
+ln -s nothing dangling.raw
+: >target.raw
+chmod 600 target.raw
+expect 1 "$V" export odd.raw fifo
+has err "fifo: a FIFO is there; --force writes to it"
+expect 1 "$V" export -f -O qcow2 odd.raw fifo
+has err "fifo: a FIFO: what is written needs a regular file"
+cat fifo >copy &
+expect 0 "$V" export -f odd.raw fifo
+wait $!
+cmp copy odd.raw
+[ -p fifo ] || die "a FIFO is replaced"
+expect 1 "$V" export odd.raw link.raw
+has err "--force replaces it"
+expect 0 "$V" export -f odd.raw link.raw
+cmp target.raw odd.raw
+[ -L link.raw ] || die "a link is replaced"
+[ "$(stat -c %a target.raw)" = 600 ] || die "others can read what they could not"
+expect 1 "$V" export -f odd.raw dangling.raw
+has err "leads nowhere"
+[ -L dangling.raw ] && [ ! -e nothing ] || die "a link that leads nowhere is written through"
+expect 1 "$V" export -f -O raw odd.raw dir.vmdk
+ln -s odd.raw self.raw
+expect 1 "$V" export -f odd.raw self.raw
+has err "it is the image itself"
+if mknod null c 1 3 2>/dev/null; then
+	expect 1 "$V" export odd.raw null
+	has err "null: a character device is there"
+	expect 0 "$V" export -f odd.raw null
+	[ -c null ] || die "a device is replaced"
+fi
+rm -rf fifo link.raw target.raw dangling.raw dir.vmdk self.raw null copy
+
 # --- chains, and their maps
 qemu-img create -q -f qcow2 base.qcow2 8M
 qemu-io -c "write -P 1 64k 200k" -c "write -z 1M 128k" -c "write -c -P 3 2M 64k" -c "write -c -P 4 2112k 64k" \

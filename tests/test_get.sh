@@ -33,7 +33,7 @@ has() { grep -qF -- "$2" "$1" || { cat "$1" >&2; die "$1 has no \"$2\""; }; }
 
 # ------------------------------------------------------------------------------------------------------------ the zoo
 python3 - <<'END'
-import ctypes, os, shutil, stat, struct, subprocess, sys, threading, time
+import ctypes, os, shutil, socket, stat, struct, subprocess, sys, threading, time
 
 V = os.environ['V']
 MARK = b'PLACEHOLDER%04d'
@@ -402,6 +402,12 @@ case('a planted hard link', lambda i: i.file('x'), lambda: os.link('case/outside
      check=there('x', 'evil'))
 
 
+def plant_socket():
+    s = socket.socket(socket.AF_UNIX)
+    s.bind('case/dest/x')
+    s.close()
+
+
 def two_names(i):
     i.file('a')
     os.link('tree/a', 'tree/b')
@@ -411,7 +417,14 @@ case('a planted hard link, and a file of two names', two_names, lambda: os.link(
      check=there('b', 'evil'))
 case('hard links and --no-clobber', two_names, lambda: open('case/dest/a', 'w').write('mine'), options=['-n'], status=(0,),
      check=lambda r: (there('a', 'mine')(r), there('b', 'evil')(r)))
-case('a planted pipe', lambda i: i.file('x'), lambda: os.mkfifo('case/dest/x'), status=(0,), check=there('x', 'evil'))
+case('a planted pipe', lambda i: i.file('x'), lambda: os.mkfifo('case/dest/x'), status=(3,),
+     check=lambda r: stat.S_ISFIFO(os.lstat('case/dest/x').st_mode) and b'a FIFO is there' in r.stderr or 1 / 0)
+case('a planted pipe and --force', lambda i: i.file('x'), lambda: os.mkfifo('case/dest/x'), options=['-f'], status=(3,),
+     check=lambda r: stat.S_ISFIFO(os.lstat('case/dest/x').st_mode) or 1 / 0)
+case('a planted socket', lambda i: i.file('x'), plant_socket, status=(3,),
+     check=lambda r: stat.S_ISSOCK(os.lstat('case/dest/x').st_mode) and b'a socket is there' in r.stderr or 1 / 0)
+case('a pipe from an earlier run', lambda i: i.commands.append('mknod x p'), lambda: os.mkfifo('case/dest/x'),
+     options=['--devices'], status=(0,), check=lambda r: stat.S_ISFIFO(os.lstat('case/dest/x').st_mode) or 1 / 0)
 case('a planted pipe for a directory', lambda i: i.file('x/y'), lambda: os.mkfifo('case/dest/x'), status=(3,))
 case('a planted directory', lambda i: i.file('x'), lambda: os.mkdir('case/dest/x'), status=(3,),
      check=lambda _: os.path.isdir('case/dest/x') or 1 / 0)
@@ -570,6 +583,75 @@ expect 2 "$V" get --xattrs some img /one into
 expect 0 "$V" get -v img /one into
 has out "/one"
 
+# As cp(1): a link that is named is followed by a file, and one that leads nowhere is not written through.
+echo old >real
+ln -s real led
+ln -s nothing dangling
+expect 0 "$V" get img /one led
+cmp real src/one
+[ "$(readlink led)" = real ] || die "a link that was named is replaced by a file"
+expect 1 "$V" get img /one dangling
+has err "dangling: a symbolic link that leads nowhere"
+[ "$(readlink dangling)" = nothing ] && [ ! -e nothing ] || die "a link that leads nowhere is written through"
+expect 0 "$V" get img /link led
+[ "$(readlink led)" = share/zoneinfo ] || die "a link does not replace a link"
+# What is neither a file nor a directory is never replaced; with -f it is written to.
+mkfifo fifo
+python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("sock")'
+expect 1 "$V" get img /one fifo
+has err "fifo: a FIFO is there; --force writes to it"
+expect 0 "$V" get -n img /one fifo
+cat fifo >read &
+expect 0 "$V" get -f img /one fifo
+wait $!
+cmp read src/one
+[ -p fifo ] || die "a FIFO is replaced"
+head -c 100 fifo >read &
+expect 141 "$V" get -f img /hole fifo
+[ ! -s err ] || die "a FIFO whose reader has gone is told of"
+wait $!
+expect 1 "$V" get -f img /share fifo
+expect 1 "$V" get -f img /sym1 fifo
+expect 1 "$V" get -f img /one sock
+has err "sock: a socket is there"
+[ -p fifo ] && [ -S sock ] || die "a FIFO or a socket is replaced"
+if mknod null c 1 3 2>/dev/null; then
+	ln -s null tonull
+	mkdir dev
+	mknod dev/one c 1 3
+	for to in null tonull; do
+		expect 1 "$V" get img /one $to
+		has err "$to: a character device is there"
+		expect 0 "$V" get -f img /one $to
+	done
+	expect 3 "$V" get -f img /one dev
+	has err "/one: a character device is there"
+	[ -c null ] && [ -L tonull ] && [ -c dev/one ] || die "a device is replaced"
+fi
+# Who can write to the destination gains nothing by exchanging what is being made: metadata is not set by name.
+if command -v strace >/dev/null && strace -qq -o /dev/null -e inject=mknodat:delay_exit=1 true 2>/dev/null; then
+	mkdir tree.p race
+	mkfifo tree.p/pipe
+	mke2fs -q -F -t ext2 -d tree.p img.p 1M
+	debugfs -w -R 'set_inode_field /pipe mode 014777' img.p >/dev/null 2>&1
+	echo victim >victim
+	chmod 600 victim
+	: >go
+	while [ -e go ]; do
+		for temp in race/.vitrine-*; do
+			[ ! -p "$temp" ] || { ln -s ../victim race/swap && mv -T race/swap "$temp"; } 2>/dev/null || true
+		done
+	done &
+	for call in mknodat openat fchmodat chmod; do
+		ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e trace=$call -e inject=$call:delay_exit=20000:delay_enter=20000 \
+			"$V" get --devices --setid img.p /pipe race >out 2>err || true
+		[ "$(stat -c %a victim)" = 600 ] || die "the mode of another file is set"
+		rm -f race/pipe race/swap
+	done
+	rm go
+	wait $!
+fi
+
 # What is there already.
 rm -f into/one
 echo mine >into/one
@@ -592,6 +674,27 @@ sha256sum self/one >sum
 expect 3 "$V" get self/one /one self
 sha256sum -c --quiet sum
 has err "image"
+
+# A signal ends it by the signal, so that a loop of the shell ends, too.
+python3 - <<'END' || die "the end is not by the signal"
+import os, signal, subprocess, sys
+for s in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+    os.mkfifo('hold')
+    p = subprocess.Popen([os.environ['V'], 'get', '-f', 'img', '/hole', 'hold'], stderr=subprocess.DEVNULL)
+    fd = os.open('hold', os.O_RDONLY)
+    os.read(fd, 10)
+    p.send_signal(s)
+    assert p.wait(60) == -s, (s, p.returncode)
+    os.close(fd)
+    os.unlink('hold')
+    # What the caller ignores stays ignored.
+    os.mkfifo('hold')
+    p = subprocess.Popen([os.environ['V'], 'get', '-f', 'img', '/share', 'hold/..'], stderr=subprocess.DEVNULL,
+                         preexec_fn=lambda: signal.signal(s, signal.SIG_IGN))
+    p.send_signal(s)
+    assert p.wait(60) == 1, (s, p.returncode)
+    os.unlink('hold')
+END
 
 # An interruption leaves no half-written file, and the next run goes on.
 mkdir cut

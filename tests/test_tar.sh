@@ -237,4 +237,24 @@ for sec, extra in ((0x80000000, 0), (0x7fffffff, 3), (0, 0xfffffffc)):
     stream(mark, ['sif /PLACEHOLDERPLACEHOLDER mtime @0x%x' % sec, 'sif /PLACEHOLDERPLACEHOLDER mtime_extra 0x%x' % extra])
 print(n, 'hostile trees')
 X
+
+# To a file, which gets its name when it is whole.
+"$V" tar img >stream
+"$V" tar -f new.tar img
+cmp new.tar stream
+! "$V" tar -f new.tar img 2>err || die "a file that is there is replaced"
+grep -q -- '--force replaces it' err || die "what would replace a file"
+echo old >new.tar
+ln -s new.tar link.tar
+"$V" tar --force --file link.tar img /etc
+[ -L link.tar ] && [ "$(tar -tf new.tar | sed 1q)" = etc/ ] || die "a link is not followed"
+! "$V" tar --force -f img img 2>err || die "the image is replaced"
+mkfifo fifo
+! "$V" tar -f fifo img 2>err || die "a FIFO is written to"
+cat fifo >copy &
+"$V" tar --force -f fifo img
+wait $!
+cmp copy stream
+[ -p fifo ] || die "a FIFO is replaced"
+"$V" tar -f - img | cmp - stream
 echo passed
