@@ -48,6 +48,28 @@ static int fuzz_yaml(struct vtr_os *os, const char *path, const char *text, size
 	return vtr_yaml_parse(text, len, fuzz_scalar, &all, err);
 }
 
+static bool fuzz_special(struct vtr_span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (memchr("*?[\\", s.p[i], 4))
+			return true;
+	return false;
+}
+
+/* The name is before the first newline. A pattern of the same bytes fits unless they are special. */
+static int fuzz_glob(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_span name, rest = { text, len };
+
+	(void)os, (void)path, (void)err;
+	if (!vtr_span_line(&name, &rest) || name.len * rest.len > 1 << 20)
+		return 0;
+	vtr_span_glob(name, rest);
+	FUZZ_CHECK(vtr_span_glob(name, vtr_span_of("*")));
+	FUZZ_CHECK(fuzz_special(name) || vtr_span_glob(name, name));
+	return 0;
+}
+
 static int fuzz_setting(void *arg, const struct vtr_setting *s, struct vtr_error *err)
 {
 	struct vtr_str *joined = arg;
@@ -100,6 +122,8 @@ static vtr_text_fn *const fuzz_parsers[] = {
 	vtr_pacman_conf_parse,
 	vtr_wtmp_parse,
 	vtr_journal_parse,
+	vtr_opkg_conf_parse,
+	fuzz_glob,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -10,6 +10,7 @@
 
 /* All the text that one system may make us read, in files of limits.text_file. */
 #define RECORDS_FILES 64u
+#define RECORDS_SKIPPED 16u /* malformed lines of one file that are reported one by one */
 
 static const char *const record_kinds[] = {
 	"users",      "groups",	       "sudoers",      "kernels",	   "services", "timers",   "cron",
@@ -273,6 +274,19 @@ void vtr_list_put_words(struct vtr_str *list, struct vtr_span words, char sep)
 	while (vtr_span_field(&field, &words, sep))
 		while (vtr_span_word(&word, &field))
 			vtr_list_put(list, word);
+}
+
+void vtr_skip(struct vtr_skipped *s, const char *what)
+{
+	if (s->n++ < RECORDS_SKIPPED)
+		vtr_os_warn(s->os, s->path, VTR_ECORRUPT, "line %zu: %s: left out", s->line, what);
+}
+
+void vtr_skip_end(const struct vtr_skipped *s)
+{
+	if (s->n > RECORDS_SKIPPED)
+		vtr_os_warn(s->os, s->path, VTR_ECORRUPT, "%zu more malformed lines are left out",
+			    s->n - RECORDS_SKIPPED);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- files */

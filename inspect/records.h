@@ -28,6 +28,12 @@ struct vtr_span vtr_span_unquote(struct vtr_span s);	     /* one pair of '…' o
 /* Where the first c is; s.len: nowhere. */
 size_t vtr_span_find(struct vtr_span s, char c);
 
+/*
+ * Whether a name fits a pattern of glob(7): *, ?, [a-c], [!a], and a backslash before what is meant itself. A slash is a
+ * character as any other. Takes at most name.len * pattern.len steps.
+ */
+bool vtr_span_glob(struct vtr_span name, struct vtr_span pattern);
+
 /* Taking from the front of *rest. False: there is nothing left. */
 bool vtr_span_line(struct vtr_span *out, struct vtr_span *rest);
 bool vtr_span_word(struct vtr_span *out, struct vtr_span *rest);	    /* between blanks */
@@ -85,6 +91,18 @@ int vtr_draft_end(struct vtr_draft *d);
 void vtr_list_put(struct vtr_str *list, struct vtr_span s);
 /* Words between blanks or sep, each put. */
 void vtr_list_put_words(struct vtr_str *list, struct vtr_span words, char sep);
+
+/*
+ * Entries of a file that its own reader would skip or refuse, because they are malformed: damage, whose first ones are
+ * reported by their lines, and the others as a number. vtr_skip_end() says how many.
+ */
+struct vtr_skipped {
+	struct vtr_os *os;
+	const char *path;
+	size_t line, n;
+};
+void vtr_skip(struct vtr_skipped *s, const char *what);
+void vtr_skip_end(const struct vtr_skipped *s);
 
 /* --- finding files -------------------------------------------------------------------------------------------------- */
 
@@ -166,7 +184,7 @@ vtr_text_fn vtr_datasource_parse, vtr_cloud_cfg_parse;
 vtr_text_fn vtr_ssh_key_parse, vtr_sshd_config_parse;
 vtr_text_fn vtr_docker_repositories_parse, vtr_storage_images_parse;
 vtr_text_fn vtr_sources_list_parse, vtr_deb822_sources_parse, vtr_yum_repo_parse, vtr_zypp_repo_parse,
-	vtr_apk_repositories_parse, vtr_pacman_conf_parse;
+	vtr_apk_repositories_parse, vtr_pacman_conf_parse, vtr_opkg_conf_parse;
 /* The last records of wtmp, or all of it; and the head of a journal's file: their times are facts. */
 vtr_text_fn vtr_wtmp_parse, vtr_journal_parse;
 

@@ -65,6 +65,62 @@ size_t vtr_span_find(struct vtr_span s, char c)
 	return at ? (size_t)(at - s.p) : s.len;
 }
 
+/* One character of a pattern, whose length is *used, against c. */
+static bool span_glob_one(struct vtr_span p, char c, size_t *used)
+{
+	bool not, found = false;
+	size_t i = 1;
+
+	*used = 1;
+	if (*p.p == '?')
+		return true;
+	if (*p.p == '\\' && p.len > 1) {
+		*used = 2;
+		return p.p[1] == c;
+	}
+	if (*p.p != '[')
+		return *p.p == c;
+	not = p.len > 1 && (p.p[1] == '!' || p.p[1] == '^');
+	i += not ;
+	for (size_t first = i; i < p.len && (p.p[i] != ']' || i == first); i++) {
+		if (i + 2 < p.len && p.p[i + 1] == '-' && p.p[i + 2] != ']') {
+			found = found || ((unsigned char)p.p[i] <= (unsigned char)c &&
+					  (unsigned char)c <= (unsigned char)p.p[i + 2]);
+			i += 2;
+		} else {
+			found = found || p.p[i] == c;
+		}
+	}
+	if (i == p.len) /* no end: a bracket is a bracket */
+		return c == '[';
+	*used = i + 1;
+	return found != not ;
+}
+
+bool vtr_span_glob(struct vtr_span name, struct vtr_span pattern)
+{
+	struct vtr_span star = { NULL, 0 }, from = name;
+
+	for (;;) {
+		size_t used = 0;
+
+		if (pattern.len > 0 && *pattern.p == '*') {
+			star = pattern = vtr_span_skip(pattern, 1);
+			from = name;
+		} else if (name.len == 0 && pattern.len == 0) {
+			return true;
+		} else if (name.len > 0 && pattern.len > 0 && span_glob_one(pattern, *name.p, &used)) {
+			pattern = vtr_span_skip(pattern, used);
+			name = vtr_span_skip(name, 1);
+		} else if (star.p && from.len > 0) { /* what the last * stands for is one more */
+			name = from = vtr_span_skip(from, 1);
+			pattern = star;
+		} else {
+			return false;
+		}
+	}
+}
+
 bool vtr_span_line(struct vtr_span *out, struct vtr_span *rest)
 {
 	struct vtr_lines lines;

@@ -16,8 +16,6 @@
 
 /* --------------------------------------------------------------------------------------------------------- shadow */
 
-#define USERS_WARNINGS 16u /* lines of one file that are reported one by one */
-
 enum { USERS_LOCKED = 1 << 0, USERS_HASH = 1 << 1, USERS_CHANGED = 1 << 2, USERS_EXPIRES = 1 << 3 };
 
 struct users_shadow {
@@ -48,26 +46,6 @@ static int users_order(const void *pa, const void *pb)
 	int c = users_compare(a, b);
 
 	return c != 0 ? c : (a->name.p > b->name.p) - (a->name.p < b->name.p);
-}
-
-/* Lines that the C library skips, too, because they are malformed: the first ones by their numbers, then how many. */
-struct users_skipped {
-	struct vtr_os *os;
-	const char *path;
-	size_t line, n;
-};
-
-static void users_skip(struct users_skipped *s, const char *what)
-{
-	if (s->n++ < USERS_WARNINGS)
-		vtr_os_warn(s->os, s->path, VTR_ECORRUPT, "line %zu: %s: skipped", s->line, what);
-}
-
-static void users_skip_end(const struct users_skipped *s)
-{
-	if (s->n > USERS_WARNINGS)
-		vtr_os_warn(s->os, s->path, VTR_ECORRUPT, "%zu more malformed lines are skipped",
-			    s->n - USERS_WARNINGS);
 }
 
 /*
@@ -227,14 +205,14 @@ static const struct users_shadow *users_shadow_find(const struct users *u, struc
 }
 
 static int users_add(const struct users *u, struct vtr_os *os, const char *path, const struct vtr_span *field,
-		     struct users_skipped *skipped, struct vtr_error *err)
+		     struct vtr_skipped *skipped, struct vtr_error *err)
 {
 	const struct users_shadow *s = users_shadow_find(u, field[0]);
 	uint64_t uid, gid;
 	struct vtr_draft d;
 
 	if (!vtr_span_u64(&uid, field[2], UINT32_MAX) || !vtr_span_u64(&gid, field[3], UINT32_MAX)) {
-		users_skip(skipped, "an ID that is no number of 32 bits");
+		vtr_skip(skipped, "an ID that is no number of 32 bits");
 		return 0;
 	}
 	vtr_draft_begin(&d, os, "users", path, err);
@@ -284,7 +262,7 @@ static size_t users_fields(struct vtr_span *field, size_t max, struct vtr_span l
 static int users_passwd_each(const struct users *u, struct vtr_os *os, const char *path, const char *text, size_t len,
 			     struct vtr_error *err)
 {
-	struct users_skipped skipped = { .os = os, .path = path };
+	struct vtr_skipped skipped = { .os = os, .path = path };
 	struct vtr_span rest = { text, len }, line;
 
 	while (vtr_span_line(&line, &rest)) {
@@ -297,11 +275,11 @@ static int users_passwd_each(const struct users *u, struct vtr_os *os, const cha
 		n = users_fields(field, VTR_COUNT(field), line);
 		/* The C library takes a line that ends behind the numbers: what is missing is empty. */
 		if (n < 4 || field[0].len == 0)
-			users_skip(&skipped, n < 4 ? "fewer than 4 fields" : "no name");
+			vtr_skip(&skipped, n < 4 ? "fewer than 4 fields" : "no name");
 		else if (users_add(u, os, path, field, &skipped, err) < 0)
 			return -1;
 	}
-	users_skip_end(&skipped);
+	vtr_skip_end(&skipped);
 	return 0;
 }
 
@@ -321,7 +299,7 @@ int vtr_passwd_parse(struct vtr_os *os, const char *path, const char *text, size
 
 int vtr_group_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
-	struct users_skipped skipped = { .os = os, .path = path };
+	struct vtr_skipped skipped = { .os = os, .path = path };
 	struct vtr_span rest = { text, len }, line;
 
 	while (vtr_span_line(&line, &rest)) {
@@ -337,9 +315,9 @@ int vtr_group_parse(struct vtr_os *os, const char *path, const char *text, size_
 			continue;
 		n = users_fields(field, VTR_COUNT(field), line);
 		if (n < 3 || field[0].len == 0 || !vtr_span_u64(&gid, field[2], UINT32_MAX)) {
-			users_skip(&skipped, n < 3		 ? "fewer than 3 fields"
-					     : field[0].len == 0 ? "no name"
-								 : "an ID that is no number of 32 bits");
+			vtr_skip(&skipped, n < 3	       ? "fewer than 3 fields"
+					   : field[0].len == 0 ? "no name"
+							       : "an ID that is no number of 32 bits");
 			continue;
 		}
 		vtr_list_put_words(&members, field[3], ',');
@@ -352,7 +330,7 @@ int vtr_group_parse(struct vtr_os *os, const char *path, const char *text, size_
 		if (rc < 0)
 			return -1;
 	}
-	users_skip_end(&skipped);
+	vtr_skip_end(&skipped);
 	return 0;
 }
 

@@ -243,7 +243,9 @@ static const struct parsed parsed[] = {
 	  "# c\nTypes: deb deb-src\nURIs: http://a.example/ http://b.example/\nSuites: noble\n noble-updates\n"
 	  "Components: main\nSigned-By: /k\n\n\nTypes: deb\nURIs: http://c/\nSuites: x\nEnabled: no\n",
 	  "repositories",
-	  { "manager=apt type=deb deb-src enabled=true uris=[http://a.example/,http://b.example/] "
+	  { "manager=apt type=deb enabled=true uris=[http://a.example/,http://b.example/] "
+	    "suites=[noble,noble-updates] components=[main]",
+	    "manager=apt type=deb-src enabled=true uris=[http://a.example/,http://b.example/] "
 	    "suites=[noble,noble-updates] components=[main]",
 	    "manager=apt type=deb enabled=false uris=[http://c/] suites=[x] components=[]" } },
 	{ vtr_yum_repo_parse,

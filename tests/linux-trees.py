@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""tests/test_linux.sh: trees of one question each, and what vitrine inspect --json says of them."""
+import json, os, shutil, subprocess, sys
+
+V = os.environ["V"]
+checks = failures = 0
+
+
+def image(files, release="ID=debian\nVERSION_ID=12\n"):
+    """An ext4 image of the files: a text, bytes, ("link", target) or None, which is a directory."""
+    shutil.rmtree("tree", ignore_errors=True)
+    base = {"/bin": None, "/etc/os-release": release, "/etc/fstab": ""}
+    for path, content in {**base, **files}.items():
+        path = "tree" + path
+        os.makedirs(os.path.dirname(path) if content is not None else path, exist_ok=True)
+        if isinstance(content, tuple):
+            os.symlink(content[1], path)
+        elif content is not None:
+            with open(path, "wb") as f:
+                f.write(content if isinstance(content, bytes) else content.encode())
+    if os.path.exists("tree.img"):
+        os.unlink("tree.img")
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-d", "tree", "tree.img", "8M"],
+                   check=True, stdout=subprocess.DEVNULL)
+    return "tree.img"
+
+
+def inspect(files, **more):
+    """The system, the exit status, and what was printed on standard error."""
+    run = subprocess.run([V, "inspect", "--json", "--no-packages", image(files, **more)], capture_output=True, text=True)
+    return json.loads(run.stdout)["operating_systems"][0], run.returncode, run.stderr
+
+
+def check(what, want, got, more=""):
+    global checks, failures
+    checks += 1
+    if want != got:
+        failures += 1
+        print("FAILED: %s\n  expected %s\n  got      %s %s" % (what, want, got, more))
+
+
+def records(what, kind, keys, files, want, status=0, words="", **more):
+    """Of each record the members, as text: what has none is left out."""
+    system, code, err = inspect(files, **more)
+    got = []
+    for r in system[kind]:
+        values = [r.get(k) for k in keys]
+        got.append(" ".join(",".join(v) if isinstance(v, list) else str(v) for v in values if v is not None))
+    check(what, want, got)
+    check(what + ": status", status, code, err)
+    if words:
+        check(what + ": " + words, True, words in err, err)
+
+
+def fact(what, key, files, want, status=0, words="", **more):
+    system, code, err = inspect(files, **more)
+    check(what, want, system.get(key), err)
+    check(what + ": status", status, code, err)
+    if words:
+        check(what + ": " + words, True, words in err, err)
+
+
+# ------------------------------------------------------------------------------------------------------- repositories
+# What apt-get indextargets --no-release-info of apt 2.6.1 lists of the same files; pacman.conf(5), dnf.conf(5).
+
+APT = "/etc/apt/sources.list"
+REPOSITORY = ["type", "enabled", "uris", "suites", "components"]
+
+
+def apt(what, files, want, status=0, words=""):
+    records("apt: " + what, "repositories", REPOSITORY, files, want, status, words)
+
+
+apt("a CD-ROM's name is one word",
+    {APT: "deb cdrom:[Debian GNU/Linux 11.4.0 _Bullseye_ - Official amd64]/ bullseye main contrib\n"},
+    ["deb True cdrom:[Debian GNU/Linux 11.4.0 _Bullseye_ - Official amd64]/ bullseye main,contrib"])
+apt("options, quotes, escapes, comments, blanks",
+    {APT: " deb\t[ arch=amd64 signed-by=/k ]  \"http://a.test/d\"\t\"s\" c1\tc2 # x\n#deb http://no.test/ s c\n"
+          "deb-src http://a.test/%64%20e s c#y\n\ndeb [arch=amd64] http://u:p@b.test/ ./\n"},
+    ["deb True http://a.test/d s c1,c2", "deb-src True http://a.test/d e s c", "deb True http://b.test/ ./ "])
+for what, line, words in (("options", "deb [arch=amd64]http://a.test/d s c", "options that do not end"),
+                          ("options at the end", "deb [arch=amd64", "options that do not end"),
+                          ("a URI", "deb", "no URI"), ("a bracket", "deb cdrom:[x s c", "no URI"),
+                          ("a suite", "deb http://a.test/d#x s c", "no suite"),
+                          ("a component", "deb http://a.test/d s", "no component"),
+                          ("no component", "deb http://a.test/d p/ c", "components of a path"),
+                          ("a type", "DEB http://a.test/d s c", "an unknown type")):
+    apt("malformed: " + what, {APT: "deb http://z.test/ s c\n" + line + "\n"}, ["deb True http://z.test/ s c"], 3,
+        "line 2: " + words)
+apt("names of files",
+    {APT + ".d/" + name: "deb http://%d.test/ s c\n" % i for i, name in enumerate((
+        "a.list", "a+b.list", "a b.list", ".h.list", "x.list.save", "y:z.list", "q_-.list", "d.list~", "b.LIST",
+        "c@d.list", "a..list"))},
+    ["deb True http://%d.test/ s c" % i for i in (10, 0, 6, 5)])
+STANZA = "Types: deb\nURIs: http://a.test/d\nSuites: s\nComponents: c\n"
+for value in ("no", "No", "false", "FALSE", "without", "off", "disable", "0", "00", "0x0", " no ", "no\n# a comment"):
+    apt("Enabled: " + repr(value), {APT + ".d/a.sources": STANZA + "Enabled: %s\n" % value},
+        ["deb False http://a.test/d s c"])
+for value in ("yes", "1", "2", "-1", "", "maybe", "n", "f", "no # x", "no\n #x", "yes\n# no"):
+    apt("Enabled: " + repr(value), {APT + ".d/a.sources": STANZA + "Enabled: %s\n" % value},
+        ["deb True http://a.test/d s c"])
+apt("stanzas",
+    {APT + ".d/a.sources": "\n# lead\ntypes: deb deb-src\nURIS: http://a.test/d\n http://b.test/e\nSuites: s\n# x\n t\n"
+                           "Components:\n c\n #d\n\n#\n\nTypes: deb\r\nURIs: http://c.test/%64\r\nSuites: ./\r\n\r\n" +
+                           STANZA + " \n" + STANZA.replace("a.test", "twice.test")},
+    ["deb True http://a.test/d,http://b.test/e s,t c,#d", "deb-src True http://a.test/d,http://b.test/e s,t c,#d",
+     "deb True http://c.test/%64 ./ ", "deb True http://twice.test/d s c"])
+for what, field, words in (("Types", "Types: deb\n", "no Types"), ("URIs", "URIs: http://a.test/d\n", "no URIs"),
+                           ("Suites", "Suites: s\n", "no Suites"), ("Components", "Components: c\n", "no Components")):
+    apt("a stanza without " + what, {APT + ".d/a.sources": STANZA.replace(field, "")}, [], 3, words)
+apt("a stanza of an unknown type", {APT + ".d/a.sources": STANZA.replace("deb", "deb foo")},
+    ["deb True http://a.test/d s c"], 3, "an unknown type")
+
+ARCH = {"release": "ID=arch\n"}
+PACMAN = "[options]\nHoldPkg = pacman\n[core]\nInclude = /etc/pacman.d/mirrorlist\n[own]\nServer = file:///r\n"
+records("pacman: Include", "repositories", ["name", "uris"],
+        {"/etc/pacman.conf": PACMAN + "Include = /etc/pacman.d/m*\nInclude=/etc/pacman.d/none\n",
+         "/etc/pacman.d/mirrorlist": "# c\nServer = https://a.test/$repo\n#Server = https://b.test/\n Server=https://c.test/\n",
+         "/etc/pacman.d/more": "[third]\nServer = https://d.test/\n"},
+        ["core https://a.test/$repo,https://c.test/", "own file:///r,https://a.test/$repo,https://c.test/",
+         "third https://d.test/"], **ARCH)
+records("pacman: a file that includes itself", "repositories", ["name", "uris"],
+        {"/etc/pacman.conf": "[a]\nInclude = /etc/pacman.conf\n"}, ["a "] * 10, 3, "Include: more than", **ARCH)
+records("pacman: a pattern of directories", "repositories", ["name", "uris"],
+        {"/etc/pacman.conf": "[a]\nInclude = /etc/*/x\n"}, ["a "], 3, "Include: a pattern of directories", **ARCH)
+
+FEDORA = {"release": "ID=fedora\nVERSION_ID=40\n"}
+records("dnf: lists, booleans, directories", "repositories", ["name", "enabled", "uris"],
+        {"/etc/dnf/dnf.conf": "[main]\nbaseurl=x\n[inline]\nbaseurl=http://i.test/\n", "/etc/yum.conf": ("link", "dnf/dnf.conf"),
+         "/etc/yum.repos.d/a.repo": "[a]\nbaseurl=http://a.test/, http://b.test/,http://c.test/\n  http://d.test/\nenabled=off\n",
+         "/etc/distro.repos.d/b.repo": "[b]\nmetalink=https://m.test/\nenabled=1\n", "/etc/yum.repos.d/no.conf": "[c]\n"},
+        ["inline True http://i.test/", "a False http://a.test/,http://b.test/,http://c.test/,http://d.test/",
+         "b True https://m.test/"], **FEDORA)
+records("apk: repositories.d", "repositories", ["name", "uris"],
+        {"/etc/apk/repositories": "https://a.test/main\n", "/etc/apk/repositories.d/x.list": "@edge https://b.test/\n",
+         "/etc/apk/repositories.d/y": "https://no.test/\n"},
+        ["https://a.test/main", "edge https://b.test/"], release="ID=alpine\nVERSION_ID=3.20.0\n")
+records("opkg", "repositories", ["manager", "name", "uris"],
+        {"/etc/opkg.conf": "dest root /\n", "/etc/opkg/distfeeds.conf": "src/gz core https://a.test/p\n# src x y\nsrc b file:///b\n"},
+        ["opkg core https://a.test/p", "opkg b file:///b"], release="ID=openwrt\nVERSION_ID=23.05.3\n")
+
+# MORE
+print("%d checks, %d failures" % (checks, failures))
+sys.exit(failures > 0)
