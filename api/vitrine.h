@@ -983,6 +983,42 @@ VTR_API ssize_t vtr_journal_find(uint64_t **out, struct vtr_journal *j, const vo
 /* The first value of a name, and its length (may be NULL); NULL: the entry has none. Borrowed as the fields are. */
 VTR_API const char *vtr_journal_value(const struct vtr_journal_entry *e, const char *name, size_t *len);
 
+/* ------------------------------------------------------------------------------------------------ classic log files */
+
+/*
+ * A file of lines as syslog daemons write them, plain or compressed by gzip, bzip2, xz or Zstandard. Each line is read for
+ * what it is: RFC 3164 (also with a year or fractions of seconds), the same with a time of RFC 3339, or RFC 5424; "<PRI>"
+ * may stand before any of them. Used by one thread at a time.
+ */
+struct vtr_syslog;
+
+/* A line. Texts are bytes without a NUL at their end, borrowed until the next call; NULL: the line has none. */
+struct vtr_syslog_line {
+	uint64_t number;      /* from 1 */
+	struct vtr_time time; /* UTC; not set: the line says none, and belongs to the one before it */
+	int priority;	      /* 0, an emergency, to 7; -1: not said */
+	int facility;	      /* 0 to 23; -1: not said */
+	const char *host, *ident, *pid, *msgid;
+	const char *data; /* RFC 5424: structured data, as it stands in the line */
+	const char *message;
+	size_t host_len, ident_len, pid_len, msgid_len, data_len, message_len;
+};
+
+/*
+ * Open any block source; name (copied) is for messages. mtime is the file's own time: where lines have no year, the last
+ * one is of that year, and each time that the months start again before it is a year back; for this the file is read
+ * once. Times without a zone are taken to be UTC. VTR_EUNSUPPORTED: compressed in another way.
+ */
+VTR_API int vtr_syslog_open(struct vtr_syslog **out, struct vtr_blk *b, const char *name, const struct vtr_time *mtime,
+			    struct vtr_error *err);
+VTR_API void vtr_syslog_close(struct vtr_syslog *s); /* NULL is fine */
+
+/*
+ * The next line: 1; 0 at the end; -1. Damage of a compressed file ends it, lines longer than limits.line are cut, zeros
+ * that a crash left are passed over: each is warned of. VTR_ELIMIT: limits.steps.
+ */
+VTR_API int vtr_syslog_next(struct vtr_syslog_line *out, struct vtr_syslog *s, struct vtr_error *err);
+
 /* ------------------------------------------------------------------------------------------------- registry hives */
 
 /*

@@ -3,9 +3,9 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/cli.h"
-#include "cli/syslog.h"
 
 extern const struct cli_verb cli_verb_log;
 
@@ -21,18 +21,21 @@ struct log_words {
 struct log_source {
 	char *path;
 	struct vtr_journal *j;
-	struct cli_syslog *s;
+	struct vtr_syslog *s;
 	uint64_t *list; /* a journal's entries that can fit; NULL: all */
 	size_t n_list, at;
 	bool listed, ended;
 	uint64_t time; /* of the next entry: microseconds since 1970 */
 	struct vtr_journal_entry e;
-	struct cli_syslog_line l;
+	struct vtr_syslog_line l;
+	uint64_t unsaid; /* lines left out since they do not say their priority */
 };
 
 struct log_boot {
 	char id[33];
-	uint64_t first, last;
+	uint64_t first, last; /* microseconds since 1970 */
+	size_t group;	      /* of the journals that count their entries together */
+	uint64_t seqnum;      /* of its first entry there */
 };
 
 /* One of the last entries, until they are printed. */
@@ -45,7 +48,7 @@ struct log {
 	struct cli c;
 	struct log_words units, idents, files;
 	uint64_t since, until, lines;
-	bool has_lines, kernel, syslog, list_boots;
+	bool has_lines, kernel, syslog, list_boots, stopped;
 	int worst, least; /* priorities: 0 is the worst */
 	const char *boot;
 	char boot_id[33]; /* "": any */
@@ -54,6 +57,8 @@ struct log {
 	size_t n_sources;
 	struct log_boot *boots;
 	size_t n_boots;
+	size_t *boot_slots; /* a hash table of them: index + 1, 0 is free */
+	size_t n_boot_slots;
 	struct log_kept *kept; /* a ring of lines */
 	uint64_t n_printed;
 	FILE *out;
@@ -63,14 +68,19 @@ enum { OPT_SINCE = CLI_LONG, OPT_UNTIL, OPT_FILE, OPT_SYSLOG, OPT_BOOTS };
 
 /* -------------------------------------------------------------------------------------------------------- options */
 
-/* "2024-05-06", "2024-05-06 07:08", "2024-05-06T07:08:09.5Z", "@1714979289": microseconds since 1970. */
+/*
+ * "2024-05-06", "2024-05-06 07:08", "2024-05-06T07:08:09.5Z", "@1714979289": microseconds since 1970. Without a Z or UTC
+ * it is a local time, as journalctl(1) takes it.
+ */
 static bool log_time(uint64_t *out, const char *text)
 {
+	struct tm tm = { .tm_isdst = -1 };
 	unsigned year, month, day, hour = 0, minute = 0;
 	double second = 0;
 	unsigned long long epoch;
 	int n = 0, m = 0;
-	int64_t us;
+	bool utc = false;
+	int64_t sec;
 
 	if (text[0] == '@' && isdigit((unsigned char)text[1])) {
 		if (sscanf(text + 1, "%llu%n", &epoch, &n) != 1 || text[1 + n] || epoch > UINT64_MAX / 2000000)
@@ -92,12 +102,20 @@ static bool log_time(uint64_t *out, const char *text)
 				return false;
 			text += 1 + m;
 		}
-		text += *text == 'Z';
 	}
-	us = (cli_days(year, month, day) * 86400 + hour * 3600 + minute * 60) * 1000000 + (int64_t)(second * 1e6 + 0.5);
-	if (*text || us < 0)
+	if (strcmp(text, "Z") == 0 || strcmp(text, " UTC") == 0)
+		utc = true;
+	else if (*text)
 		return false;
-	*out = (uint64_t)us;
+	tm.tm_year = (int)year - 1900;
+	tm.tm_mon = (int)month - 1;
+	tm.tm_mday = (int)day;
+	tm.tm_hour = (int)hour;
+	tm.tm_min = (int)minute;
+	sec = utc ? timegm(&tm) : mktime(&tm);
+	if (sec < 0)
+		return false;
+	*out = (uint64_t)sec * 1000000 + (uint64_t)(second * 1e6 + 0.5);
 	return true;
 }
 
@@ -250,18 +268,25 @@ static bool log_entry_fits(const struct log *v, const struct vtr_journal_entry *
 	return any;
 }
 
-static bool log_line_fits(const struct log *v, const struct cli_syslog_line *l, uint64_t time)
+static bool log_line_fits(const struct log *v, struct log_source *s)
 {
+	const struct vtr_syslog_line *l = &s->l;
 	bool any = v->idents.n == 0;
 
-	if (time < v->since || time > v->until)
+	if (s->time < v->since || s->time > v->until)
 		return false;
-	if (v->kernel && !(l->ident_len == 6 && memcmp(l->ident, "kernel", 6) == 0))
+	if (v->kernel && l->facility != 0 && !(l->ident_len == 6 && memcmp(l->ident, "kernel", 6) == 0))
 		return false;
 	for (size_t i = 0; i < v->idents.n && !any; i++)
 		any = l->ident_len == strlen(v->idents.list[i]) &&
 		      memcmp(l->ident, v->idents.list[i], l->ident_len) == 0;
-	return any;
+	if (!any || (v->least == 7 && v->worst == 0))
+		return any;
+	if (l->priority < 0) {
+		s->unsaid++;
+		return false;
+	}
+	return l->priority >= v->worst && l->priority <= v->least;
 }
 
 /* -------------------------------------------------------------------------------------------------------- sources */
@@ -335,6 +360,13 @@ static size_t log_candidates(const struct log_source *s)
 	return s->listed ? s->n_list : (size_t)vtr_journal_info(s->j)->entries;
 }
 
+/* Nothing more can be read: a limit, the deadline, the host. What was printed is not all. */
+static void log_stop(struct log *v, const struct vtr_error *err)
+{
+	cli_error(&v->c, err);
+	v->stopped = true;
+}
+
 /* The i-th candidate, if it is asked for: 1; 0: it is not, or is lost, which is told; -1: nothing more can be read. */
 static int log_candidate(struct log *v, struct log_source *s, size_t i, bool tell)
 {
@@ -352,10 +384,8 @@ static int log_candidate(struct log *v, struct log_source *s, size_t i, bool tel
 			cli_partial_at(&v->c, s->path, &err);
 		return 0;
 	}
-	if (tell) {
-		cli_partial_at(&v->c, s->path, &err);
-		v->c.status = CLI_FAILED;
-	}
+	if (tell)
+		log_stop(v, &err);
 	return -1;
 }
 
@@ -363,13 +393,21 @@ static int log_candidate(struct log *v, struct log_source *s, size_t i, bool tel
 static void log_advance(struct log *v, struct log_source *s)
 {
 	if (s->s) {
+		struct vtr_error err = { 0 };
+
 		do {
-			if (cli_syslog_next(s->s, &s->l) == 0) {
+			int r = vtr_syslog_next(&s->l, s->s, &err);
+
+			if (r < 0)
+				log_stop(v, &err);
+			if (r <= 0) {
 				s->ended = true;
 				return;
 			}
-			s->time = (s->l.sec > 0 ? (uint64_t)s->l.sec * 1000000 : 0) + s->l.usec;
-		} while (!log_line_fits(v, &s->l, s->time));
+			if (s->l.time.set) /* else that of the line before */
+				s->time = s->l.time.sec < 0 ? 0
+							    : (uint64_t)s->l.time.sec * 1000000 + s->l.time.nsec / 1000;
+		} while (!log_line_fits(v, s));
 		return;
 	}
 	for (; s->at < log_candidates(s); s->at++) {
@@ -402,11 +440,24 @@ static void log_skip(struct log *v, struct log_source *s)
 	}
 }
 
+static bool log_ends(const char *s, size_t len, const char *end)
+{
+	size_t n = strlen(end);
+
+	return len >= n && memcmp(s + len - n, end, n) == 0;
+}
+
+static bool log_is_journal(const char *name, size_t len)
+{
+	return log_ends(name, len, ".journal") || log_ends(name, len, ".journal~");
+}
+
 static bool log_add(struct log *v, const char *path, const struct vtr_place *p)
 {
 	struct vtr_error err = { .code = VTR_ENOMEM, .text = "no memory" };
 	struct log_source *s, *all;
 	struct vtr_blk *b = NULL;
+	struct vtr_stat st;
 	char magic[8] = "";
 
 	all = v->n_sources < LOG_MAX_SOURCES ? realloc(v->sources, (v->n_sources + 1) * sizeof(*all)) : NULL;
@@ -420,36 +471,28 @@ static bool log_add(struct log *v, const char *path, const struct vtr_place *p)
 	*s = (struct log_source){ .path = strdup(path) };
 	if (!s->path)
 		return false;
-	if (vtr_fs_read(p->fs, p->node, 0, magic, sizeof(magic), &err) < 0)
+	if (vtr_fs_read(p->fs, p->node, 0, magic, sizeof(magic), &err) < 0 ||
+	    vtr_fs_file_blk(&b, p->fs, p->node, &err) < 0 || vtr_fs_stat(&st, p->fs, p->node, &err) < 0)
 		goto bad;
-	if (memcmp(magic, "LPKSHHRH", sizeof(magic)) == 0) {
-		if (vtr_fs_file_blk(&b, p->fs, p->node, &err) < 0)
+	/* By its name it is a journal, or by its signature: what is neither has lines. */
+	if (log_is_journal(path, strlen(path)) || memcmp(magic, "LPKSHHRH", sizeof(magic)) == 0) {
+		if (vtr_journal_open(&s->j, b, &err) < 0)
 			goto bad;
-		if (vtr_journal_open(&s->j, b, &err) < 0) {
-			vtr_blk_unref(b);
-			goto bad;
-		}
-		vtr_blk_unref(b);
-	} else {
-		s->s = cli_syslog_open(&v->c, s->path, p);
-		if (!s->s) {
-			free(s->path);
-			return true;
-		}
+	} else if (vtr_syslog_open(&s->s, b, path, &st.mtime, &err) < 0) {
+		goto bad;
 	}
+	vtr_blk_unref(b);
 	v->n_sources++;
 	return true;
 bad:
-	cli_partial_at(&v->c, path, &err);
+	vtr_blk_unref(b);
 	free(s->path);
+	if (err.code != VTR_ECORRUPT && err.code != VTR_ETRUNCATED && err.code != VTR_EUNSUPPORTED) {
+		log_stop(v, &err);
+		return false;
+	}
+	cli_partial_at(&v->c, path, &err);
 	return true;
-}
-
-static bool log_ends(const char *s, size_t len, const char *end)
-{
-	size_t n = strlen(end);
-
-	return len >= n && memcmp(s + len - n, end, n) == 0;
 }
 
 struct log_walk {
@@ -470,10 +513,8 @@ static bool log_is_of(const char *name, const char *base)
 
 static int log_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 {
-	static const char *const unread[] = { ".xz", ".bz2", ".zst" };
 	struct log_walk *w = arg;
 	char *path = cli_join(w->dir, e->path);
-	struct vtr_error why = { .code = VTR_EUNSUPPORTED, .text = "compressed in a way that is not read" };
 	bool wanted = false;
 	int r = 0;
 
@@ -487,16 +528,10 @@ static int log_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err
 	else if (e->st.type != VTR_TYPE_FILE)
 		;
 	else if (!w->names)
-		wanted = log_ends(e->path, e->path_len, ".journal") || log_ends(e->path, e->path_len, ".journal~");
+		wanted = log_is_journal(e->path, e->path_len);
 	else
 		for (size_t i = 0; w->names[i] && !wanted; i++)
 			wanted = log_is_of(e->path, w->names[i]);
-	for (size_t i = 0; wanted && i < sizeof(unread) / sizeof(unread[0]); i++) {
-		if (!log_ends(e->path, e->path_len, unread[i]))
-			continue;
-		cli_partial_at(&w->v->c, path, &why);
-		wanted = false;
-	}
 	if (wanted && !log_add(w->v, path, &e->place)) {
 		err->code = VTR_ECANCELLED;
 		snprintf(err->text, sizeof(err->text), "%s: not all logs are read", w->dir);
@@ -578,45 +613,133 @@ static bool log_find(struct log *v)
 
 /* ---------------------------------------------------------------------------------------------------------- boots */
 
+static size_t *log_boot_slot(struct log *v, const char *id)
+{
+	size_t h = 0;
+
+	for (const char *p = id; *p; p++)
+		h = h * 31 + (unsigned char)*p;
+	for (h %= v->n_boot_slots; v->boot_slots[h]; h = (h + 1) % v->n_boot_slots)
+		if (strcmp(v->boots[v->boot_slots[h] - 1].id, id) == 0)
+			break;
+	return &v->boot_slots[h];
+}
+
+/* The boot with this identifier, made when it is new; NULL: there is no memory. */
 static struct log_boot *log_boot_of(struct log *v, const char *id)
 {
 	struct log_boot *all;
+	size_t *slot;
 
-	for (size_t i = v->n_boots; i > 0; i--)
-		if (strcmp(v->boots[i - 1].id, id) == 0)
-			return &v->boots[i - 1];
-	all = v->n_boots < 100000 ? realloc(v->boots, (v->n_boots + 1) * sizeof(*all)) : NULL;
-	if (!all)
-		return NULL;
-	v->boots = all;
-	all[v->n_boots] = (struct log_boot){ .first = UINT64_MAX };
-	memcpy(all[v->n_boots].id, id, sizeof(all->id));
-	return &all[v->n_boots++];
+	if (2 * (v->n_boots + 1) > v->n_boot_slots) {
+		size_t n = v->n_boot_slots ? 2 * v->n_boot_slots : 256, *slots = calloc(n, sizeof(*slots));
+
+		all = slots ? realloc(v->boots, n / 2 * sizeof(*all)) : NULL;
+		if (!all) {
+			free(slots);
+			return NULL;
+		}
+		free(v->boot_slots);
+		v->boots = all;
+		v->boot_slots = slots;
+		v->n_boot_slots = n;
+		for (size_t i = 0; i < v->n_boots; i++)
+			*log_boot_slot(v, v->boots[i].id) = i + 1;
+	}
+	slot = log_boot_slot(v, id);
+	if (*slot == 0) {
+		v->boots[v->n_boots] =
+			(struct log_boot){ .first = UINT64_MAX, .seqnum = UINT64_MAX, .group = SIZE_MAX };
+		memcpy(v->boots[v->n_boots].id, id, sizeof(v->boots->id));
+		*slot = ++v->n_boots;
+	}
+	return &v->boots[*slot - 1];
+}
+
+/* One file's entries. False: nothing more can be read. */
+static bool log_add_boots(struct log *v, struct log_source *s, size_t group)
+{
+	uint64_t n = vtr_journal_info(s->j)->entries, max = v->c.limits.records;
+
+	for (uint64_t k = 0; k < n; k++) {
+		struct vtr_error err = { .code = VTR_ENOMEM, .text = "out of memory" };
+		struct vtr_journal_entry e;
+		struct log_boot *b;
+
+		if (vtr_journal_stamp(&e, s->j, k, &err) < 0) {
+			if (err.code == VTR_ECORRUPT || err.code == VTR_ETRUNCATED) { /* this entry alone is lost */
+				cli_partial_at(&v->c, s->path, &err);
+				continue;
+			}
+			log_stop(v, &err);
+			return false;
+		}
+		b = log_boot_of(v, e.boot_id);
+		if (b && v->n_boots > max) {
+			v->n_boots--;
+			err.code = VTR_ELIMIT;
+			snprintf(err.text, sizeof(err.text), "boots of the journals: more than limit records=%llu",
+				 (unsigned long long)max);
+			b = NULL;
+		}
+		if (!b) {
+			log_stop(v, &err);
+			return false;
+		}
+		b->first = e.realtime < b->first ? e.realtime : b->first;
+		b->last = e.realtime > b->last ? e.realtime : b->last;
+		if (group < b->group || (group == b->group && e.seqnum < b->seqnum)) {
+			b->group = group;
+			b->seqnum = e.seqnum;
+		}
+	}
+	return true;
 }
 
 static int log_compare_boots(const void *a, const void *b)
 {
 	const struct log_boot *x = a, *y = b;
 
-	return x->first < y->first ? -1 : x->first > y->first;
+	if (x->group != y->group)
+		return x->group < y->group ? -1 : 1;
+	return x->seqnum < y->seqnum ? -1 : x->seqnum > y->seqnum;
 }
 
-static void log_find_boots(struct log *v)
+/* Journals by the time of their first entry. */
+static int log_compare_heads(const void *a, const void *b)
 {
-	for (size_t i = 0; i < v->n_sources; i++) {
-		struct vtr_journal_entry e;
+	const struct log_source *x = *(struct log_source *const *)a, *y = *(struct log_source *const *)b;
+	uint64_t t = vtr_journal_info(x->j)->head_realtime, u = vtr_journal_info(y->j)->head_realtime;
 
-		for (uint64_t k = 0; v->sources[i].j && k < vtr_journal_info(v->sources[i].j)->entries; k++) {
-			struct log_boot *b;
+	return t < u ? -1 : t > u;
+}
 
-			if (vtr_journal_stamp(&e, v->sources[i].j, k, NULL) < 0 || !(b = log_boot_of(v, e.boot_id)))
-				continue;
-			b->first = e.realtime < b->first ? e.realtime : b->first;
-			b->last = e.realtime > b->last ? e.realtime : b->last;
-		}
+/*
+ * The boots, in the order of their first entries. Entries that were numbered together are in the order of their numbers:
+ * a machine's clock may be wrong or set back, the numbers only grow. Only groups that were numbered apart are ordered by
+ * the clock.
+ */
+static bool log_find_boots(struct log *v)
+{
+	struct log_source *all[LOG_MAX_SOURCES];
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n_sources; i++)
+		if (v->sources[i].j)
+			all[n++] = &v->sources[i];
+	if (n > 0)
+		qsort(all, n, sizeof(*all), log_compare_heads);
+	for (size_t i = 0; i < n; i++) {
+		size_t group = 0;
+
+		while (strcmp(vtr_journal_info(all[group]->j)->seqnum_id, vtr_journal_info(all[i]->j)->seqnum_id) != 0)
+			group++;
+		if (!log_add_boots(v, all[i], group))
+			break;
 	}
 	if (v->n_boots > 0)
 		qsort(v->boots, v->n_boots, sizeof(*v->boots), log_compare_boots);
+	return !v->stopped;
 }
 
 /* -b: an identifier, or a number: 0 the last one, -1 the one before, 1 the first. */
@@ -636,7 +759,8 @@ static bool log_choose_boot(struct log *v)
 		cli_usage(&v->c, "-b %s: an identifier of 32 digits, or a number", v->boot);
 		return false;
 	}
-	log_find_boots(v);
+	if (!log_find_boots(v))
+		return false;
 	if (n <= 0 ? (unsigned long)-n >= v->n_boots : (unsigned long)n > v->n_boots) {
 		snprintf(err.text, sizeof(err.text), "-b %ld: the journals have %zu boot%s", n, v->n_boots,
 			 v->n_boots == 1 ? "" : "s");
@@ -656,19 +780,14 @@ static struct vtr_time log_vtr_time(uint64_t us)
 				  .set = true };
 }
 
-/* "2024-05-06 07:08:09" */
+/* "2024-05-06 07:08:09", in the local time zone, as journalctl(1) prints it. */
 static const char *log_short_time(char buf[48], uint64_t us)
 {
-	struct vtr_time t = log_vtr_time(us);
-	char *dot, *sep;
+	time_t sec = (time_t)(us / 1000000);
+	struct tm tm;
 
-	vtr_time_text(buf, 48, &t);
-	sep = strchr(buf, 'T');
-	dot = strchr(buf, '.');
-	if (sep && dot) {
-		*sep = ' ';
-		*dot = 0;
-	}
+	if (!localtime_r(&sec, &tm) || strftime(buf, 48, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		snprintf(buf, 48, "@%lld", (long long)sec);
 	return buf;
 }
 
@@ -776,7 +895,7 @@ static json_t *log_json(const struct log_source *s)
 	size_t len = 0;
 
 	log_tell(&t, s);
-	if (!s->s || s->l.timed)
+	if (!s->s || s->l.time.set)
 		log_set_time(o, "time", s->time);
 	cli_json_set(o, "path", s->path);
 	if (t.host)
@@ -784,6 +903,14 @@ static json_t *log_json(const struct log_source *s)
 	if (t.ident)
 		log_set_bytes(o, "ident", t.ident, t.ident_len);
 	log_set_number(o, "pid", t.pid, t.pid_len);
+	if (s->s && s->l.priority >= 0)
+		json_object_set_new(o, "priority", json_integer(s->l.priority));
+	if (s->s && s->l.facility >= 0)
+		json_object_set_new(o, "facility", json_integer(s->l.facility));
+	if (s->s && s->l.msgid)
+		log_set_bytes(o, "msgid", s->l.msgid, s->l.msgid_len);
+	if (s->s && s->l.data)
+		log_set_bytes(o, "structured_data", s->l.data, s->l.data_len);
 	if (s->j) {
 		p = vtr_journal_value(&s->e, "PRIORITY", &len);
 		log_set_number(o, "priority", p, len);
@@ -809,7 +936,7 @@ static void log_text(FILE *f, const struct log_source *s)
 	char buf[48];
 
 	log_tell(&t, s);
-	if (s->s && !s->l.timed) {
+	if (s->s && !s->l.time.set) {
 		cli_put(f, t.message, t.message_len);
 		fputc('\n', f);
 		return;
@@ -949,13 +1076,22 @@ static void log_merge(struct log *v)
 	}
 	if (v->has_lines)
 		log_put_kept(v);
+	for (size_t i = 0; i < v->n_sources; i++) {
+		struct vtr_error err = { .code = VTR_EUNSUPPORTED };
+
+		if (v->sources[i].unsaid == 0)
+			continue;
+		snprintf(err.text, sizeof(err.text), "-p: %llu lines do not say their priority: left out",
+			 (unsigned long long)v->sources[i].unsaid);
+		cli_partial_at(&v->c, v->sources[i].path, &err);
+	}
 }
 
 static void log_print_boots(struct log *v)
 {
 	char a[48], b[48];
 
-	log_find_boots(v);
+	(void)log_find_boots(v); /* what was found until it stopped is printed */
 	for (size_t i = 0; i < v->n_boots; i++) {
 		const struct log_boot *t = &v->boots[i];
 		long n = (long)i - (long)v->n_boots + 1;
@@ -977,11 +1113,7 @@ static void log_print_boots(struct log *v)
 /* Classic lines do not say what some options ask for. */
 static bool log_can_answer(struct log *v)
 {
-	const char *option = v->units.n			    ? "-u"
-			     : v->least < 7 || v->worst > 0 ? "-p"
-			     : v->boot			    ? "-b"
-			     : v->list_boots		    ? "--list-boots"
-							    : NULL;
+	const char *option = v->units.n ? "-u" : v->boot ? "-b" : v->list_boots ? "--list-boots" : NULL;
 
 	for (size_t i = 0; option && i < v->n_sources; i++) {
 		struct vtr_error err = { .code = VTR_EUSAGE };
@@ -1052,12 +1184,13 @@ static int log_run(int argc, char **argv)
 	}
 	for (size_t i = 0; i < v->n_sources; i++) {
 		vtr_journal_close(v->sources[i].j);
-		cli_syslog_close(v->sources[i].s);
+		vtr_syslog_close(v->sources[i].s);
 		free(v->sources[i].list);
 		free(v->sources[i].path);
 	}
 	free(v->sources);
 	free(v->boots);
+	free(v->boot_slots);
 	free(v->kept);
 	status = cli_end(&v->c);
 	free(v);
@@ -1070,7 +1203,7 @@ const struct cli_verb cli_verb_log = {
 	.usage = "[options] IMAGE",
 	.options =
 		"  -n, --lines N        the last N entries\n"
-		"      --since TIME     from this time on: 2024-05-06, \"2024-05-06 07:08:09\" (UTC) or @SECONDS\n"
+		"      --since TIME     from this time on: 2024-05-06, \"2024-05-06 07:08:09\" or @SECONDS\n"
 		"      --until TIME     up to this time\n"
 		"  -u, --unit UNIT      of this unit of systemd\n"
 		"  -t, --identifier ID  of this program\n"

@@ -25,7 +25,8 @@
 #define JOURNAL_BLOCK 16384u /* bytes of the file that are read at once */
 #define JOURNAL_SLOTS 64u
 #define JOURNAL_MIN_HEADER 208u /* up to tail_entry_monotonic: what every version has */
-#define JOURNAL_STEP 512u	/* bytes out of a decompressor that count as one step */
+#define JOURNAL_STEP 128u	/* bytes that are read or decompressed for one step, */
+#define JOURNAL_STEP_BAD 16u	/* or so many where they were of no use */
 
 enum {
 	JOURNAL_XZ = 1 << 0,
@@ -70,7 +71,8 @@ struct vtr_journal {
 	size_t n_fields, cap_fields;
 	char *text; /* their bytes */
 	size_t text_len, text_cap;
-	bool too_large; /* the error is of this entry's size alone */
+	uint64_t entry_read; /* bytes of the entry's fields as they lie, sound or not */
+	bool too_large;	     /* the error is of this entry's size alone */
 };
 
 /* -------------------------------------------------------------------------------------------------------- hashes */
@@ -621,14 +623,13 @@ static int journal_xz(struct vtr_journal *j, const uint8_t *in, size_t len, stru
  *   0x38  8  n_entries
  *   0x40     payload			8 bytes on in a compact file
  */
-static int journal_payload(struct vtr_journal *j, const struct journal_object *o, struct vtr_error *err)
+static int journal_decode(struct vtr_journal *j, const struct journal_object *o, uint64_t head, uint64_t len,
+			  struct vtr_error *err)
 {
-	const uint64_t head = j->info.compact ? 72 : 64;
-	const size_t start = j->text_len;
 	VTR_FREE uint8_t *packed = NULL;
+	const size_t start = j->text_len;
 	uint8_t hash[8];
-	uint64_t len = o->len - head;
-	int r = -1;
+	int r;
 
 	if (journal_pread(j, o->off + 16, hash, sizeof(hash), err) < 0)
 		return -1;
@@ -637,12 +638,8 @@ static int journal_payload(struct vtr_journal *j, const struct journal_object *o
 		    journal_pread(j, o->off + head, j->text + start, (size_t)len, err) < 0)
 			return -1;
 		j->text_len += (size_t)len;
-		r = vtr_tick(j->ctx, &j->steps, len / JOURNAL_STEP, err);
+		r = 0;
 	} else {
-		if (VTR_OVER(j->ctx, alloc, len, "bytes of a compressed field", err) < 0) {
-			j->too_large = true;
-			return -1;
-		}
 		packed = vtr_calloc(1, (size_t)len, err);
 		if (!packed || journal_pread(j, o->off + head, packed, (size_t)len, err) < 0)
 			return -1;
@@ -650,13 +647,39 @@ static int journal_payload(struct vtr_journal *j, const struct journal_object *o
 			r = journal_xz(j, packed, (size_t)len, err);
 		else if (o->flags == JOURNAL_OBJECT_LZ4)
 			r = journal_lz4(j, packed, (size_t)len, err);
-		else if (o->flags == JOURNAL_OBJECT_ZSTD)
-			r = journal_zstd(j, packed, (size_t)len, err);
 		else
-			r = vtr_fail(err, VTR_EUNSUPPORTED, "compression flags %#x", o->flags);
+			r = journal_zstd(j, packed, (size_t)len, err);
 	}
 	if (r == 0 && !vtr_sum_ok(vtr_get_le64(hash), journal_hash(j, j->text + start, j->text_len - start)))
 		r = vtr_fail(err, VTR_ECORRUPT, "its hash does not fit");
+	return r;
+}
+
+/*
+ * What the object says of itself is checked, and its length charged, before anything is allocated or read for it. An entry
+ * may name one large object again and again: all that is read for an entry together is held against limits.alloc.
+ */
+static int journal_payload(struct vtr_journal *j, const struct journal_object *o, struct vtr_error *err)
+{
+	const uint64_t head = j->info.compact ? 72 : 64, len = o->len - head;
+	const size_t start = j->text_len;
+	struct vtr_error limit = { 0 };
+	int r = 0;
+
+	if (o->flags != 0 && o->flags != JOURNAL_OBJECT_XZ && o->flags != JOURNAL_OBJECT_LZ4 &&
+	    o->flags != JOURNAL_OBJECT_ZSTD)
+		r = vtr_fail(err, VTR_EUNSUPPORTED, "compression flags %#x", o->flags);
+	if (r == 0 && (vtr_add_over(j->entry_read, len, &j->entry_read) ||
+		       VTR_OVER(j->ctx, alloc, j->entry_read, "bytes of a journal's entry", err) < 0)) {
+		j->entry_read = UINT64_MAX - 1; /* nothing more of this entry */
+		j->too_large = true;
+		r = -1;
+	}
+	if (r == 0 && vtr_tick(j->ctx, &j->steps, len / JOURNAL_STEP, err) < 0)
+		return -1;
+	if (r == 0 && (r = journal_decode(j, o, head, len, err)) < 0 &&
+	    vtr_tick(j->ctx, &j->steps, (len + j->text_len - start) / JOURNAL_STEP_BAD, &limit) < 0 && err)
+		*err = limit;
 	if (r < 0) {
 		j->text_len = start;
 		return vtr_at(err, "data at %#" PRIx64, o->off);
@@ -751,6 +774,7 @@ int vtr_journal_read(struct vtr_journal_entry *out, struct vtr_journal *j, uint6
 		return -1;
 	j->n_fields = 0;
 	j->text_len = 0;
+	j->entry_read = 0;
 	for (uint64_t at = 64; at + width <= o.len; at += width) {
 		if (journal_pread(j, o.off + at, item, VTR_MIN(width, sizeof(item)), err) < 0)
 			return vtr_at(err, "journal entry at %#" PRIx64, o.off);
@@ -867,6 +891,7 @@ static int journal_lookup(struct journal_object *out, struct vtr_journal *j, con
 			continue;
 		j->text_len = 0;
 		j->n_fields = 0;
+		j->entry_read = 0;
 		if (journal_payload(j, out, err) < 0)
 			return -1;
 		if (j->text_len == len && memcmp(j->text, field, len) == 0)

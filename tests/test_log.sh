@@ -30,15 +30,17 @@ Dec 31 23:59:58 www late: six
 X
 printf '2024-05-06T09:08:09.123456+02:00 www app[5]: seven\n\033[31mno time\377\n2024-05-06T07:08:10Z www ap\033p: eight' >classic/var/log/syslog
 printf 'May  6 07:08:09 www login: nine\n' >classic/var/log/auth.log
-cp classic/var/log/auth.log classic/var/log/syslog.9.xz
+printf 'LZIP\001xxx' >classic/var/log/syslog.9.lz
+printf '<34>1 2022-10-11T22:14:15.003Z www su 9 ID47 [a@1 b="c"] zero\n' | xz >classic/var/log/syslog.8.xz
 touch -d '2023-01-02' classic/var/log/syslog.2.gz
 touch -d '2024-01-02' classic/var/log/syslog.1
 touch -d '2024-05-06 10:00' classic/var/log/{syslog,auth.log}
 truncate -s 8M classic.img
 mke2fs -q -F -t ext4 -d classic classic.img
 expect 3 "$V" log classic.img
-has err "/var/log/syslog.9.xz: compressed in a way that is not read"
+has err "/var/log/syslog.9.lz: compressed by lzip, which is not read"
 diff -u - out <<'X' || die "classic lines"
+2022-10-11 22:14:15 www su[9]: zero
 2022-11-03 10:00:00 www cron[12]: one
 2022-12-31 23:59:59 www kernel: [  1.5] two
 2023-01-01 00:00:01 www sshd[77]: three
@@ -62,16 +64,25 @@ expect 3 "$V" log -k classic.img
 expect 0 "$V" log -t sshd --file /var/log/syslog.2.gz classic.img
 has out three
 [ "$(wc -l <out)" = 1 ] || die "-t: $(cat out)"
+expect 3 "$V" log -p crit classic.img
+[ "$(cat out)" = '2022-10-11 22:14:15 www su[9]: zero' ] || die "-p: $(cat out)"
+has err "/var/log/syslog: -p: 3 lines do not say their priority: left out"
+# The zone of the caller, in and out.
+TZ=Europe/Rome expect 3 "$V" log --since '2022-10-12 00:14:15' --until '2022-10-12 00:14:16' classic.img
+[ "$(cat out)" = '2022-10-12 00:14:15 www su[9]: zero' ] || die "TZ: $(cat out)"
 expect 3 "$V" log --since 2023-01-01T00:00:01Z --until '2023-12-31 23:59:58' classic.img
 [ "$(wc -l <out)" = 3 ] || die "--since: $(cat out)"
 expect 3 "$V" log --json classic.img
 python3 - <<'X' || die "JSON"
 import json
 lines = [json.loads(l) for l in open("out", encoding="utf-8")]
-assert len(lines) == 11, len(lines)
-assert lines[8] == {"time": "2024-05-06T07:08:09.123456000Z", "path": "/var/log/syslog", "host": "www", "ident": "app",
-                    "pid": 5, "message": "seven"}, lines[8]
-assert lines[9] == {"path": "/var/log/syslog", "message": "\x1b[31mno time\ufffd", "message_hex": b"\x1b[31mno time\xff".hex()}
+assert len(lines) == 12, len(lines)
+assert lines[0] == {"time": "2022-10-11T22:14:15.003000000Z", "path": "/var/log/syslog.8.xz", "host": "www", "ident": "su",
+                    "pid": 9, "priority": 2, "facility": 4, "msgid": "ID47", "structured_data": '[a@1 b="c"]',
+                    "message": "zero"}, lines[0]
+assert lines[9] == {"time": "2024-05-06T07:08:09.123456000Z", "path": "/var/log/syslog", "host": "www", "ident": "app",
+                    "pid": 5, "message": "seven"}, lines[9]
+assert lines[10] == {"path": "/var/log/syslog", "message": "\x1b[31mno time\ufffd", "message_hex": b"\x1b[31mno time\xff".hex()}
 X
 ok
 expect 1 "$V" log -u ssh classic.img
@@ -90,6 +101,14 @@ printf 'write noise noise\n' >>cmd
 debugfs -w -f cmd classic.img >/dev/null 2>&1
 expect 3 "$V" log --file /cut.gz classic.img
 has err "/cut.gz: gzip: "
+# What is named as a journal and is none is a damaged journal, not lines.
+printf 'write /dev/null x\nwrite zeros.journal zeros.journal\n' >cmd
+head -c 8192 /dev/zero >zeros.journal
+sed -i 1d cmd
+debugfs -w -f cmd classic.img >/dev/null 2>&1
+expect 3 "$V" log --file /zeros.journal classic.img
+has err "/zeros.journal: no journal: its signature is missing"
+[ ! -s out ] || die "zeros are lines"
 expect 0 "$V" log --file /noise classic.img
 ! grep -qP '[\x00-\x08\x0b-\x1f\x7f]' out || die "control characters"
 
