@@ -90,7 +90,8 @@ VTR_API const char *vtr_code_name(int code);
 /*
  * What an image may cost. X(name, default): all are uint64_t. Going over one is VTR_ELIMIT, whose text has the name.
  *
- *	steps		metadata nodes (blocks, records, entries) visited in one filesystem
+ *	steps		metadata nodes (blocks, records, entries) visited in one filesystem; KiB that an image decodes beyond those
+ *			that are read of it
  *	entries		directory entries listed by one walk
  *	dir_entries	entries of one directory
  *	depth		directories, or registry keys, below each other in a walk; components of a path
@@ -113,6 +114,8 @@ VTR_API const char *vtr_code_name(int code);
  *	snapshots	internal snapshots of one image
  *	spool		bytes of compressed images that one context keeps, decompressed, in a temporary file; zeros, which take no
  *			room, count a fourth
+ *	ratio		bytes that an image decodes beyond those that are read of it, for each byte that its files have; the
+ *			first 128 MiB are free
  *	file		bytes of one file that are produced one by one, holes too: to hash, to print
  *	threads		worker threads of one context; 0: as many as there are processors, at most 8
  */
@@ -138,7 +141,8 @@ VTR_API const char *vtr_code_name(int code);
 	X(records, 100000)                                                                                             \
 	X(hive, 512 << 20)                                                                                             \
 	X(snapshots, 65536)                                                                                            \
-	X(spool, 17179869184)                                                                                          \
+	X(spool, 8589934592)                                                                                           \
+	X(ratio, 1040)                                                                                                 \
 	X(file, 1099511627776)                                                                                         \
 	X(threads, 0)
 

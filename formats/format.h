@@ -16,6 +16,7 @@ struct vtr_open {
 	const struct vtr_image_options *opt; /* never NULL; its format is decided already */
 	unsigned depth;			     /* images above this one in the chain */
 	unsigned beside;		     /* images that are opened beside this one, and share its cache */
+	uint64_t stored;		     /* bytes of the files that this one is decoded from; 0: those of file */
 	const struct vtr_open *above;	     /* the image that named this one; NULL: the caller did */
 	/*
 	 * What a raw disk of these bytes would hold (a partition table, a filesystem) and how many bits say so; NULL:

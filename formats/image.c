@@ -55,10 +55,9 @@ static int image_unit_fill(void *arg, uint64_t key, uint8_t *block, size_t len, 
 	struct vtr_image *im = arg;
 	struct vtr_run run;
 
-	(void)len;
 	if (image_map(&run, im, key, 1, err) < 0)
 		return -1;
-	if (run.kind != VTR_RUN_PACKED || run.unit != key) /* somebody writes to the image */
+	if (run.kind != VTR_RUN_PACKED || run.unit != key || run.unit_len > len) /* somebody writes to the image */
 		return vtr_fail(err, VTR_ECORRUPT, "what lies at %#" PRIx64 " changed while it was read", key);
 	return image_unpack(im, &run, block, err);
 }
@@ -124,7 +123,7 @@ static int image_read_packed(struct vtr_image *im, struct image_jobs *jobs, cons
 			     uint8_t *buf, size_t len, struct vtr_error *err)
 {
 	if (off != run->unit || len != run->unit_len)
-		return vtr_cache_read(im->units, run->unit, (size_t)(off - run->unit), buf, len, err);
+		return vtr_units_read(im->units, run->unit, run->unit_len, (size_t)(off - run->unit), buf, len, err);
 	jobs->job[jobs->n].run = *run;
 	jobs->job[jobs->n++].out = buf;
 	return jobs->n == IMAGE_JOBS ? image_do_jobs(jobs, err) : 0;
@@ -377,6 +376,7 @@ int vtr_image_open_part(struct vtr_blk **out, struct vtr_image *im, struct vtr_o
 	id.allocated = vtr_image_info(b)->allocated_size;
 	im->files[im->n_files] = (struct vtr_image_file){ role, kept, b->size, id.allocated };
 	im->info.allocated_size += id.allocated;
+	im->decoded.stored += vtr_image_info(b)->file_size;
 	im->info.files = im->files;
 	im->info.n_files = im->n_files + 1;
 	*out = im->file_refs[im->n_files++] = vtr_steal(b);
@@ -479,6 +479,7 @@ int vtr_image_open_inner(struct vtr_blk **out, struct vtr_image **im, struct vtr
 		.depth = o->depth + 1,
 		.above = o,
 		.raw_content = o->raw_content,
+		.stored = outer->decoded.stored,
 	};
 	struct vtr_image *last;
 	struct vtr_blk *b = NULL;
@@ -504,7 +505,7 @@ void vtr_image_close(struct vtr_blk *b)
 
 	if (image_ops(im)->close)
 		image_ops(im)->close(im);
-	vtr_cache_free(im->units);
+	vtr_units_free(im->units);
 	vtr_pages_free(im->pages);
 	vtr_codecs_done(&im->codecs);
 	for (size_t i = 0; i < im->n_files; i++)
@@ -548,6 +549,8 @@ struct vtr_image *vtr_image_new(const struct vtr_image_ops *ops, size_t bytes, s
 	im->pages = vtr_pages_new(o->file, o->ctx->lim.cache / (o->depth + 1) / (o->beside + 1) / 4, err);
 	if (!im->pages)
 		return NULL;
+	im->decoded.ctx = o->ctx;
+	im->decoded.stored = o->stored ? o->stored : o->file->size;
 	im->info.path = im->shown;
 	im->info.file_size = o->file->size;
 	im->info.allocated_size = vtr_hostfile_id(&id, o->file) ? id.allocated : o->file->size;
@@ -561,7 +564,7 @@ int vtr_image_finish(struct vtr_blk **out, struct vtr_image **im, struct vtr_ope
 
 	m->info.virtual_size = m->blk.size;
 	if (m->unit_max > 0 &&
-	    !(m->units = vtr_cache_new(m->unit_max, (size_t)(cache / m->unit_max), image_unit_fill, m, err)))
+	    !(m->units = vtr_units_new(o->ctx, m->unit_max, cache, &m->decoded, image_unit_fill, m, err)))
 		return -1;
 	*out = &vtr_steal(*im)->blk;
 	return 0;

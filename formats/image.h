@@ -6,9 +6,9 @@
 #ifndef VTR_FORMATS_IMAGE_H
 #define VTR_FORMATS_IMAGE_H
 
-#include "base/cache.h"
 #include "base/pages.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "formats/codec.h"
 #include "formats/format.h"
 
@@ -54,8 +54,9 @@ struct vtr_image {
 	struct vtr_blk *parent;	 /* NULL: none, or not opened */
 	struct vtr_blk *outer;	 /* the image that this one lies in, for its facts; NULL: none */
 	struct vtr_pages *pages; /* of file */
-	struct vtr_cache *units; /* decoded; NULL until vtr_image_finish(), and when there are none */
-	size_t unit_max;	 /* bytes of the largest unit; 0: nothing is packed */
+	struct vtr_units *units; /* decoded; NULL until vtr_image_finish(), and when there are none */
+	struct vtr_decoded decoded;
+	size_t unit_max; /* bytes of the largest unit; 0: nothing is packed */
 	struct vtr_codecs codecs;
 	const char *other_parent_id; /* the parent may have this content_id as well as info.parent_id; NULL: may not */
 	char *shown;		     /* its name, for messages; NULL: none */

@@ -9,21 +9,18 @@
  */
 #include "formats/stream.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/checked.h"
 #include "base/pool.h"
+#include "base/spool.h"
 
 #define STREAM_SMALL (4u << 20)	  /* bytes of a unit that the cache may hold */
 #define STREAM_LOAD (64u << 10)	  /* compressed bytes loaded at once */
 #define STREAM_PIECE (256u << 10) /* bytes decoded at once */
-#define STREAM_GRAIN 4096u	  /* zeros of this size and alignment become holes */
 #define STREAM_STEP 16384u	  /* bytes decoded for one step of work */
 #define STREAM_EMPTY 16u	  /* steps of work for a unit that holds nothing */
-#define STREAM_ZEROS 4u		  /* zeros that are left out take no room, but time: so many count as one byte */
 
 enum { STREAM_TODO = 0, STREAM_BUSY, STREAM_DONE };
 
@@ -40,10 +37,9 @@ struct vtr_packed {
 	size_t n, cap;
 	uint64_t charged, size;
 	bool unknown; /* the size, until all is decoded */
-	int fd;	      /* the spool; -1: none */
+	struct vtr_spool spool;
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
-	atomic_uint_fast64_t counted; /* of the context's spool */
 	/* A single unit: */
 	atomic_uint_fast64_t front; /* decoded, and in the spool */
 	pthread_mutex_t forward;    /* whoever decodes */
@@ -259,87 +255,6 @@ static int stream_unpack(struct vtr_image *im, const struct vtr_run *run, struct
 
 /* ----------------------------------------------------------------------------------------------------------- spool */
 
-static int stream_write(struct vtr_packed *s, const uint8_t *p, size_t len, uint64_t off, struct vtr_error *err)
-{
-	char text[128];
-
-	while (len > 0) {
-		ssize_t n = pwrite(s->fd, p, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return vtr_fail(err, VTR_EIO, "writing %zu bytes to the temporary file: %s", len,
-					vtr_errno_text(errno, text));
-		p += n;
-		off += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* *counted: what was counted, in case that it is to be decoded again. */
-static int stream_count(struct vtr_packed *s, size_t len, uint64_t *counted, struct vtr_error *err)
-{
-	struct vtr_ctx *ctx = s->im.blk.ctx;
-
-	*counted += len;
-	atomic_fetch_add(&s->counted, len);
-	return VTR_OVER(ctx, spool, atomic_fetch_add(&ctx->spool, len) + len, "bytes of decompressed image", err);
-}
-
-static void stream_uncount(struct vtr_packed *s, uint64_t counted)
-{
-	atomic_fetch_sub(&s->counted, counted);
-	atomic_fetch_sub(&s->im.blk.ctx->spool, counted);
-}
-
-/* Put decoded bytes into the spool, and leave out its zero grains. */
-static int stream_store(struct vtr_packed *s, const uint8_t *p, size_t len, uint64_t off, uint64_t *counted,
-			struct vtr_error *err)
-{
-	size_t from = 0, at = 0, zeros = 0;
-
-	while (at < len) {
-		size_t n = VTR_MIN(len - at, (size_t)(STREAM_GRAIN - (off + at) % STREAM_GRAIN));
-
-		if (p[at] == 0 && memcmp(p + at, p + at + 1, n - 1) == 0) {
-			if (stream_count(s, at - from, counted, err) < 0 ||
-			    stream_write(s, p + from, at - from, off + from, err) < 0)
-				return -1;
-			from = at + n;
-			zeros += n;
-		}
-		at += n;
-	}
-	if (stream_count(s, at - from + zeros / STREAM_ZEROS, counted, err) < 0)
-		return -1;
-	return stream_write(s, p + from, at - from, off + from, err);
-}
-
-/* What is not there reads as zeros: it was left out. */
-static int stream_load(struct vtr_packed *s, uint64_t off, uint8_t *buf, size_t len, struct vtr_error *err)
-{
-	char text[128];
-
-	while (len > 0) {
-		ssize_t n = pread(s->fd, buf, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return vtr_fail(err, VTR_EIO, "reading the temporary file: %s", vtr_errno_text(errno, text));
-		if (n == 0) {
-			memset(buf, 0, len);
-			break;
-		}
-		buf += n;
-		off += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Decode a unit as a whole. */
 static int stream_unit(struct vtr_packed *s, const struct stream_unit *u, struct vtr_error *err)
 {
@@ -358,18 +273,21 @@ static int stream_unit(struct vtr_packed *s, const struct stream_unit *u, struct
 
 		r = vtr_tick(s->im.blk.ctx, &steps, STREAM_PIECE / STREAM_STEP, err);
 		if (r == 0)
+			r = vtr_decoded_add(&s->im.decoded, 0, err);
+		if (r == 0)
 			r = decoder_fill(&got, &d, s->ops, piece, n, &broken, err);
 		if (r == 0 && d.ended && got < n)
 			r = decoder_short(u, done + got, err);
 		if (r == 0)
-			r = stream_store(s, piece, got, u->out + done, &counted, err);
+			r = vtr_spool_write(&s->spool, u->out + done, piece, got, &counted, err);
+		atomic_fetch_add(&s->im.decoded.decoded, got);
 		done += got;
 	}
 	if (r == 0)
 		r = decoder_finish(&d, s->ops, u->out_len, &broken, err);
 	decoder_stop(&d, s->ops);
 	if (r < 0)
-		stream_uncount(s, counted);
+		vtr_spool_uncount(&s->spool, counted);
 	return r;
 }
 
@@ -416,10 +334,12 @@ static int stream_forward(struct vtr_packed *s, struct vtr_error *err)
 			return -1;
 		s->is_live = true;
 	}
-	if (vtr_tick(s->im.blk.ctx, &s->steps, STREAM_PIECE / STREAM_STEP, err) < 0)
+	if (vtr_tick(s->im.blk.ctx, &s->steps, STREAM_PIECE / STREAM_STEP, err) < 0 ||
+	    vtr_decoded_add(&s->im.decoded, 0, err) < 0)
 		return -1;
 	r = decoder_fill(&got, &s->live, s->ops, s->piece, (size_t)VTR_MIN(left, (uint64_t)STREAM_PIECE), &broken, err);
-	if (r == 0 && (r = stream_store(s, s->piece, got, front, &counted, err)) < 0)
+	atomic_fetch_add(&s->im.decoded.decoded, got);
+	if (r == 0 && (r = vtr_spool_write(&s->spool, front, s->piece, got, &counted, err)) < 0)
 		broken = true; /* these bytes were decoded, and are lost */
 	if (r == 0 && s->live.ended && !s->unknown && got < left) {
 		r = decoder_short(u, front + got, err);
@@ -438,7 +358,7 @@ static int stream_forward(struct vtr_packed *s, struct vtr_error *err)
 		   err->code == VTR_ELIMIT) {
 		s->failed = *err;
 	} else {
-		stream_uncount(s, atomic_load(&s->counted));
+		vtr_spool_uncount(&s->spool, atomic_load(&s->spool.counted));
 		atomic_store(&s->front, 0); /* the host fell short: again from the start, over the same bytes */
 	}
 	decoder_stop(&s->live, s->ops);
@@ -479,7 +399,8 @@ static int stream_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, 
 
 	if (stream_need(s, off, len, err) < 0)
 		return -1;
-	return stream_load(s, off, buf, len, err);
+	vtr_decoded_deliver(&s->im.decoded, len);
+	return vtr_spool_read(&s->spool, off, buf, len, err);
 }
 
 struct stream_ahead {
@@ -499,7 +420,6 @@ static int stream_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off
 {
 	struct vtr_packed *s = stream_of(vtr_image_of(b));
 	uint64_t end;
-	off_t at;
 
 	if (s->n == 1) {
 		if (stream_need_front(s, off + 1, err) < 0)
@@ -527,19 +447,11 @@ static int stream_extent(struct vtr_extent *out, struct vtr_blk *b, uint64_t off
 	}
 	out->kind = VTR_EXTENT_DATA;
 	out->compressed = true;
-	out->len = end - off;
-	at = lseek(s->fd, (off_t)off, SEEK_DATA);
-	if (at < 0 && errno == ENXIO)
-		at = (off_t)end;
-	if (at > (off_t)off) {
+	if (vtr_spool_hole(&out->len, &s->spool, off, end)) {
 		out->kind = VTR_EXTENT_ZERO;
 		out->compressed = false;
-		out->len = VTR_MIN((uint64_t)at, end) - off;
-		return 0;
+		vtr_decoded_deliver(&s->im.decoded, out->len);
 	}
-	at = lseek(s->fd, (off_t)off, SEEK_HOLE);
-	if (at > (off_t)off)
-		out->len = VTR_MIN((uint64_t)at, end) - off;
 	return 0;
 }
 
@@ -553,9 +465,7 @@ static void stream_close(struct vtr_image *im)
 		return;
 	if (s->is_live)
 		decoder_stop(&s->live, s->ops);
-	if (s->fd >= 0)
-		close(s->fd);
-	stream_uncount(s, atomic_load(&s->counted));
+	vtr_spool_done(&s->spool);
 	free(s->piece);
 	free(s->unit);
 	vtr_uncharge(im->blk.ctx, s->charged);
@@ -590,7 +500,7 @@ struct vtr_image *vtr_stream_new(const struct vtr_stream_ops *ops, struct vtr_op
 	if (!im)
 		return NULL;
 	s->ops = ops;
-	s->fd = -1;
+	vtr_spool_init(&s->spool, o->ctx);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->forward, NULL);
 	pthread_cond_init(&s->moved, NULL);
@@ -666,7 +576,7 @@ int vtr_stream_open(struct vtr_blk **out, struct vtr_image **im, struct vtr_open
 	if (whole || s->n <= 1 || m->unit_max > VTR_MIN(STREAM_SMALL, o->ctx->lim.alloc)) {
 		m->blk.ops = &stream_spool_ops.blk;
 		m->unit_max = 0;
-		if (vtr_hostfile_temp(&s->fd, err) < 0)
+		if (vtr_spool_open(&s->spool, err) < 0)
 			return -1;
 	}
 	if (whole && stream_measure(s, &local) < 0) {
@@ -677,7 +587,7 @@ int vtr_stream_open(struct vtr_blk **out, struct vtr_image **im, struct vtr_open
 	m->blk.size = s->size;
 	m->blk.forward = s->n == 1 && !whole;
 	if (vtr_image_prop_bytes(m, "content_size", "content", s->size, err) < 0 ||
-	    vtr_image_prop_bool(m, "spooled", "in a spool", s->fd >= 0, err) < 0 ||
+	    vtr_image_prop_bool(m, "spooled", "in a spool", s->spool.fd >= 0, err) < 0 ||
 	    vtr_image_finish(&b, &m, o, err) < 0)
 		return -1;
 	m = vtr_image_of(b);

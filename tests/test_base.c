@@ -3,7 +3,9 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -12,6 +14,7 @@
 #include "base/checked.h"
 #include "base/pool.h"
 #include "base/text.h"
+#include "base/units.h"
 
 /* --------------------------------------------------------------------------------------------------- bytes, numbers */
 
@@ -881,6 +884,160 @@ static void what_is_probed_is_read_once(void **state)
 	}
 }
 
+/* ------------------------------------------------------------------------------------------------------------ units */
+
+#define UNIT (1u << 20)
+
+static int unit_fill(void *arg, uint64_t key, uint8_t *unit, size_t len, struct vtr_error *err)
+{
+	struct filler *f = arg;
+
+	atomic_fetch_add(&f->fills, 1);
+	if (key == atomic_load(&f->bad))
+		return vtr_fail(err, VTR_ECORRUPT, "unit %" PRIu64, key);
+	memset(unit, 0, len);
+	memset(unit + 5000, (int)key + 1, 100);
+	return 0;
+}
+
+struct units {
+	struct vtr_ctx *ctx;
+	struct vtr_decoded account;
+	struct vtr_units *u;
+	struct filler f;
+};
+
+static void units_start(struct units *t, uint64_t cache, const char *limit, uint64_t value)
+{
+	struct vtr_limits l;
+
+	memset(t, 0, sizeof(*t));
+	vtr_limits_default(&l);
+	if (limit)
+		assert_int_equal(0, vtr_limits_set(&l, limit, value, NULL));
+	t->ctx = vtr_ctx_new(&l, NULL);
+	t->account = (struct vtr_decoded){ .ctx = t->ctx, .stored = 10 };
+	t->f.bad = UINT64_MAX;
+	t->u = vtr_units_new(t->ctx, UNIT, cache, &t->account, unit_fill, &t->f, NULL);
+	assert_non_null(t->u);
+}
+
+static void units_done(struct units *t)
+{
+	vtr_units_free(t->u);
+	assert_int_equal(0, atomic_load(&t->ctx->metadata));
+	assert_int_equal(0, atomic_load(&t->ctx->spool));
+	vtr_ctx_unref(t->ctx);
+}
+
+static int unit_read(struct units *t, uint64_t key, struct vtr_error *err)
+{
+	uint8_t buf[200];
+
+	if (vtr_units_read(t->u, key, UNIT, 4950, buf, sizeof(buf), err) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(buf); i++)
+		assert_int_equal(i >= 50 && i < 150 ? key + 1 : 0, buf[i]);
+	return 0;
+}
+
+/* Units that are larger than a share of the memory, in an order that no cache of a few units helps with. */
+static void large_units_are_decoded_once(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct units t;
+
+	(void)state;
+	units_start(&t, VTR_UNITS_SHARE * UNIT - 1, NULL, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(0, unit_read(&t, i * 7 % 10, NULL));
+	assert_int_equal(10, t.f.fills);
+	assert_int_equal(10 * UNIT, atomic_load(&t.account.decoded));
+	/* 4096 bytes are written, of each; the rest is zeros, of which four count as one. */
+	assert_int_equal(10 * (4096 + (UNIT - 4096) / 4), atomic_load(&t.ctx->spool));
+	atomic_store(&t.f.bad, 20);
+	assert_int_equal(-1, unit_read(&t, 20, &err));
+	assert_string_equal("unit 20", err.text);
+	atomic_store(&t.f.bad, UINT64_MAX);
+	assert_int_equal(0, unit_read(&t, 20, NULL));
+	units_done(&t);
+	units_start(&t, UNIT, "spool", 3 * (4096 + (UNIT - 4096) / 4));
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(0, unit_read(&t, i, &err));
+	assert_int_equal(-1, unit_read(&t, 3, &err));
+	assert_int_equal(VTR_ELIMIT, err.code);
+	assert_non_null(strstr(err.text, "limit spool="));
+	assert_int_equal(0, unit_read(&t, 2, &err));
+	units_done(&t);
+}
+
+/* Where there is no room for a temporary file, the last one is kept. */
+static void large_units_need_no_spool(void **state)
+{
+	struct rlimit was, none;
+	struct units t;
+
+	(void)state;
+	assert_int_equal(0, getrlimit(RLIMIT_FSIZE, &was));
+	none = was;
+	none.rlim_cur = 0;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &none));
+	units_start(&t, UNIT, NULL, 0);
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(0, unit_read(&t, i / 10, NULL));
+	assert_int_equal(4, t.f.fills);
+	units_done(&t);
+	assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &was));
+	signal(SIGXFSZ, SIG_DFL);
+}
+
+/* Small ones go, and come again: each time is counted, and what was read is taken off. */
+static void units_that_are_decoded_again_are_counted(void **state)
+{
+	static const struct {
+		const char *limit;
+		uint64_t value;
+		unsigned good; /* so many reads of 200 bytes, each of a unit that went meanwhile */
+	} rows[] = {
+		{ "ratio", 0, 128 },			      /* 128 MiB are free */
+		{ "ratio", UNIT / 10 + 1, 129 },	      /* and 10 bytes are stored */
+		{ "ratio", UNIT / 10 - 200 * 128 / 10, 128 }, /* the 129th needs so much less what 128 reads gave */
+		{ "ratio", UNIT / 10 - 200 * 128 / 10 + 1, 129 },
+		{ "steps", 2048, 2 },
+		{ "steps", 1023, 0 },
+		{ "steps", 1024, 1 },
+	};
+	uint8_t *whole = malloc(UNIT);
+	struct units t;
+
+	(void)state;
+	assert_non_null(whole);
+	for (size_t k = 0; k < VTR_COUNT(rows); k++) {
+		struct vtr_error err = { 0 };
+		unsigned n = 0;
+
+		units_start(&t, VTR_UNITS_SHARE * UNIT, rows[k].limit, rows[k].value);
+		while (n < 1000 && unit_read(&t, n % (2 * VTR_UNITS_SHARE), &err) == 0)
+			n++;
+		assert_int_equal(VTR_ELIMIT, err.code);
+		assert_non_null(strstr(err.text, rows[k].limit));
+		assert_int_equal(rows[k].good, n);
+		units_done(&t);
+	}
+	/* Whoever reads all of it may go on for ever. */
+	units_start(&t, VTR_UNITS_SHARE * UNIT, "ratio", 0);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(0, vtr_units_read(t.u, i % (2 * VTR_UNITS_SHARE), UNIT, 0, whole, UNIT, NULL));
+	assert_int_equal(1000, t.f.fills);
+	/* So may whoever reads what is there. */
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(0, unit_read(&t, 5, NULL));
+	assert_int_equal(1000, t.f.fills);
+	units_done(&t);
+	free(whole);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -908,6 +1065,9 @@ int main(void)
 		cmocka_unit_test(sources_are_read_within_their_size),
 		cmocka_unit_test(layers_are_counted),
 		cmocka_unit_test(what_is_probed_is_read_once),
+		cmocka_unit_test(large_units_are_decoded_once),
+		cmocka_unit_test(large_units_need_no_spool),
+		cmocka_unit_test(units_that_are_decoded_again_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -368,6 +368,39 @@ static void others_read_the_same(void **state)
 	part_temp_done(dir);
 }
 
+/* Pieces that alternate, where memory has room for none of them. */
+static void pieces_that_alternate_are_decoded_once(void **state)
+{
+	static const uint64_t at[] = { 1024, 9 * 512 };
+	struct vtr_limits l;
+	struct qcow2_opened o;
+	char *dir = part_temp(), file[300];
+	uint64_t before;
+	uint8_t buf[16];
+	struct packed_image i;
+
+	(void)state;
+	packed_dmg(&i, 0x80000005, PACKED_DMG_XML);
+	vtr_limits_default(&l);
+	l.cache = 4096;
+	snprintf(file, sizeof(file), "%s/image", dir);
+	qcow2_write_file(file, i.image.p, i.image.len);
+	qcow2_start(&o, &l, false);
+	qcow2_open(&o, file, NULL);
+	assert_int_equal(0, o.rc);
+	for (unsigned k = 0; k < 2; k++)
+		assert_int_equal(0, vtr_blk_pread(o.disk, at[k] + 1, buf, sizeof(buf), NULL));
+	before = vtr_ctx_bytes_read(o.ctx);
+	for (unsigned k = 0; k < 1000; k++) {
+		assert_int_equal(0, vtr_blk_pread(o.disk, at[k % 2] + 100, buf, sizeof(buf), NULL));
+		assert_memory_equal(i.disk.p + at[k % 2] + 100, buf, sizeof(buf));
+	}
+	assert_int_equal(before, vtr_ctx_bytes_read(o.ctx));
+	qcow2_done(&o);
+	packed_image_done(&i);
+	part_temp_done(dir);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -381,6 +414,7 @@ int main(void)
 		cmocka_unit_test(tables_that_share_their_bytes_are_work),
 		cmocka_unit_test(what_is_held_is_limited),
 		cmocka_unit_test(others_read_the_same),
+		cmocka_unit_test(pieces_that_alternate_are_decoded_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -330,6 +330,40 @@ static void what_ewfacquire_writes_is_what_ewfexport_reads(void **state)
 	part_temp_done(dir);
 }
 
+/* Pieces that alternate, where memory has room for none of them. */
+static void pieces_that_alternate_are_decoded_once(void **state)
+{
+	static const uint64_t at[] = { 0, 2048 };
+	struct vtr_limits l;
+	struct qcow2_opened o;
+	char *dir = part_temp(), file[300];
+	uint64_t before;
+	uint8_t buf[16];
+	struct packed_ewf e;
+
+	(void)state;
+	packed_ewf(&e, false, false);
+	vtr_limits_default(&l);
+	l.cache = 4096;
+	snprintf(file, sizeof(file), "%s/image", dir);
+	qcow2_write_file(file, e.first.image.p, e.first.image.len);
+	qcow2_start(&o, &l, false);
+	qcow2_open(&o, file, NULL);
+	assert_int_equal(0, o.rc);
+	for (unsigned k = 0; k < 2; k++)
+		assert_int_equal(0, vtr_blk_pread(o.disk, at[k] + 1, buf, sizeof(buf), NULL));
+	before = vtr_ctx_bytes_read(o.ctx);
+	for (unsigned k = 0; k < 1000; k++) {
+		assert_int_equal(0, vtr_blk_pread(o.disk, at[k % 2] + 100, buf, sizeof(buf), NULL));
+		assert_memory_equal(e.first.disk.p + at[k % 2] + 100, buf, sizeof(buf));
+	}
+	/* The entries of the table are looked at: 8 bytes for each read, where a page has no room to stay. */
+	assert_in_range(vtr_ctx_bytes_read(o.ctx) - before, 0, 1000 * 8);
+	qcow2_done(&o);
+	packed_ewf_done(&e);
+	part_temp_done(dir);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -341,6 +375,7 @@ int main(void)
 		cmocka_unit_test(the_first_of_each_hash_is_told),
 		cmocka_unit_test(version_2_is_refused_by_name),
 		cmocka_unit_test(what_ewfacquire_writes_is_what_ewfexport_reads),
+		cmocka_unit_test(pieces_that_alternate_are_decoded_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

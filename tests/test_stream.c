@@ -275,6 +275,35 @@ static void zeros_cost_little(void **state)
 	free(all.p);
 }
 
+/* 160 MiB that bzip2 makes very small: decoded for its size, past the 128 MiB that are free. */
+static void a_ratio_is_bounded(void **state)
+{
+	struct packed zeros = { NULL, 0 }, small = { NULL, 0 }, all = { NULL, 0 };
+	struct vtr_limits l;
+	struct qcow2_opened o;
+
+	(void)state;
+	packed_zeros(&zeros, 16 << 20);
+	packed_compress(&small, "bzip2", zeros.p, zeros.len);
+	for (unsigned k = 0; k < 10; k++)
+		packed_bytes(&all, small.p, small.len);
+	for (int good = 0; good < 2; good++) {
+		vtr_limits_default(&l);
+		/* It is looked at for each 256 KiB. */
+		l.ratio = good ? vtr_div_up(32u << 20, all.len) : ((32u << 20) - (256u << 10)) / all.len - 1;
+		qcow2_start(&o, &l, false);
+		qcow2_open_bytes(&o, all.p, all.len, NULL);
+		if (good)
+			assert_int_equal(160u << 20, vtr_blk_size(o.disk));
+		else
+			qcow2_expect_error(&o, VTR_ELIMIT, "limit ratio=");
+		qcow2_done(&o);
+	}
+	free(zeros.p);
+	free(small.p);
+	free(all.p);
+}
+
 /* Bytes, of which some reads fail. */
 struct faulty {
 	const uint8_t *p;
@@ -544,6 +573,7 @@ int main(void)
 		cmocka_unit_test(what_follows_the_end),
 		cmocka_unit_test(damage_is_named),
 		cmocka_unit_test(limits_are_named),
+		cmocka_unit_test(a_ratio_is_bounded),
 		cmocka_unit_test(images_lie_in_each_other),
 		cmocka_unit_test(zeros_cost_little),
 		cmocka_unit_test(what_is_decoded_again_counts_once),
