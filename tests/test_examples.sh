@@ -33,6 +33,15 @@ esac
 strict=(-Wall -Wextra -Wpedantic -Werror)
 link=(-I "$top/api" -L "$build" -lvitrine "-Wl,-rpath,$build")
 
+# The README's own line for the source tree works as it stands, where the libraries are in build/release.
+line=$(sed -n 's/^    \(cc docs\/examples\/inspect\.c .*\)/\1/p' "$top/README.md")
+[ -n "$line" ] || fail "README.md has no line that compiles docs/examples/inspect.c"
+if [ "${build##*/}" = release ]; then
+	[[ $line == *' -o build/inspect' ]] || fail "README.md: $line"
+	(cd "$top" && eval "${line/% -o build\/inspect/ -o \"$dir/readme\"}") || fail "README.md: $line"
+	./readme guest.qcow2 | grep -q 'Debian' || fail "README.md: what it compiles does not run"
+fi
+
 for name in inspect layers; do
 	"${CC:-cc}" -std=c11 "${strict[@]}" "${flags[@]}" -o "$name" "$top/docs/examples/$name.c" "${link[@]}"
 	lines=$(wc -l <"$top/docs/examples/$name.c")

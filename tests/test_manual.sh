@@ -319,9 +319,14 @@ verbs = re.findall(r"^  (\w+) +[A-Z][a-z]", run(["vitrine", "--help"]).stdout.de
 main = sections(read("docs/man/vitrine.1"))
 counts = collections.Counter()
 commands = 0
+lines_of = set()  # verbs whose pages say that they print JSON Lines
 for verb in verbs:
     name = "docs/man/vitrine-%s.1" % verb
     page = sections(read(name))
+    if re.search(r"one JSON object a line|JSON Lines", "\n".join(page["OPTIONS"])):
+        lines_of.add(verb)
+    if not any(line.startswith(".Xr vitrine-%s 1" % verb) for line in main["SEE ALSO"]):
+        fail("docs/man/vitrine.1", "SEE ALSO has no vitrine-%s(1)" % verb)
     if ".Xr vitrine-%s 1 ." % verb not in main["DESCRIPTION"]:
         fail("docs/man/vitrine.1", "verb %s is not listed" % verb)
     for s in ("DESCRIPTION", "OPTIONS", "OUTPUT", "EXIT STATUS", "EXAMPLES", "SEE ALSO"):
@@ -348,6 +353,16 @@ for option in sorted(page_options(main["OPTIONS"]) ^ common):
 for command, shown in examples(displays(main["EXAMPLES"])):
     check_example("docs/man/vitrine.1", command, shown)
     commands += 1
+told = re.search(r"what can be long\n\.Pq Cm ([a-z ,]+) ,\n", read("docs/man/vitrine.1"))
+told = set(re.split(" , ", told.group(1))) if told else set()
+if told != lines_of:
+    fail("docs/man/vitrine.1", "verbs that print an object a line: %s" % sorted(told ^ lines_of))
+there = set(re.search(r"--format nope: read are (.*)", run(["vitrine", "info", "--format", "nope", "x"]).stderr.decode())
+            .group(1).split(", "))
+told = re.search(r"^\.It Fl -format Ar name\n(.*?)\nGive it", read("docs/man/vitrine.1"), re.M | re.S).group(1)
+told = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^\.Cm (.*)$", told, re.M))))
+if told != there:
+    fail("docs/man/vitrine.1", "--format takes others than are listed: %s" % sorted(told ^ there))
 for page in os.listdir(os.path.join(top, "docs/man")):
     for other, section in re.findall(r"^\.Xr (vitrine\S*) (\d)", read("docs/man/" + page), re.M):
         if not os.path.exists(os.path.join(top, "docs/man", "%s.%s" % (other, section))):
