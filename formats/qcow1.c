@@ -45,7 +45,7 @@ static int qcow1_parse_header(struct qcow1_header *out, struct vtr_cur *c, struc
 
 	if (vtr_cur_be32(c) != QCOW1_MAGIC)
 		return vtr_fail(err, c->bad ? VTR_ETRUNCATED : VTR_ECORRUPT,
-				"no header: it does not start with \"QFI\\xfb\"");
+				"no header: it does not start with \"QFI\" and 0xfb");
 	version = vtr_cur_be32(c);
 	if (!c->bad && version != 1)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "header: version %" PRIu32 ", read is 1", version);

@@ -122,7 +122,7 @@ static int qcow2_parse_header(struct qcow2_header *out, struct vtr_cur *c, struc
 
 	if (vtr_cur_be32(c) != QCOW2_MAGIC)
 		return vtr_fail(err, c->bad ? VTR_ETRUNCATED : VTR_ECORRUPT,
-				"no header: it does not start with \"QFI\\xfb\"");
+				"no header: it does not start with \"QFI\" and 0xfb");
 	h.version = vtr_cur_be32(c);
 	h.backing_off = vtr_cur_be64(c);
 	h.backing_len = vtr_cur_be32(c);

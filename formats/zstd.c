@@ -178,6 +178,8 @@ static int zstd_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error 
 
 	if (!im || zstd_walk(&w, im, err) < 0)
 		return -1;
+	if (w.frames + w.skipped == 0)
+		return vtr_fail(err, VTR_ETRUNCATED, "no frame: the file has 0 bytes");
 	im->info.compression = "zstd";
 	if (vtr_image_prop_bool(im, "size_stated", "size is stated", !w.unknown, err) < 0)
 		return -1;

@@ -416,12 +416,49 @@ static void images_of_other_peoples_software_are_known(void **state)
 	fclose(f);
 }
 
+/* A file that is said to be of a format and is not: damage of that format. */
+static void what_is_of_no_kind_is_damage_of_the_named_one(void **state)
+{
+	static const size_t lengths[] = { 0, 1, 3, 4, 8, 64, 511, 512, 513, 4096, 100000 };
+	uint8_t *noise = malloc(100000), *zeros = calloc(1, 100000);
+	const char *name;
+
+	(void)state;
+	assert_true(noise && zeros);
+	for (size_t i = 0; i < 100000; i++)
+		noise[i] = (uint8_t)(i * i >> 7 ^ i * 31);
+	for (size_t f = 0; (name = vtr_format_name(f, NULL)); f++) {
+		struct vtr_image_options opt = { .format = name };
+
+		if (strcmp(name, "raw") == 0 || strcmp(name, "splitraw") == 0) /* any bytes will do */
+			continue;
+		for (size_t i = 0; i < VTR_COUNT(lengths); i++)
+			for (int fill = 0; fill < 2; fill++) {
+				struct qcow2_opened o;
+
+				qcow2_start(&o, NULL, false);
+				qcow2_open_bytes(&o, fill ? noise : zeros, lengths[i], &opt);
+				if (o.rc == 0)
+					fail_msg("%s: %zu bytes are opened", name, lengths[i]);
+				if (o.err.code != VTR_ECORRUPT && o.err.code != VTR_ETRUNCATED)
+					fail_msg("%s, %zu bytes: %s: %s", name, lengths[i], vtr_code_name(o.err.code),
+						 o.err.text);
+				if (strncmp(o.err.text, name, strlen(name)) != 0)
+					fail_msg("%s is not named: %s", name, o.err.text);
+				qcow2_done(&o);
+			}
+	}
+	free(noise);
+	free(zeros);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formats_are_listed),
 		cmocka_unit_test(what_is_not_read_is_refused_by_name),
 		cmocka_unit_test(tiny_files_are_raw),
+		cmocka_unit_test(what_is_of_no_kind_is_damage_of_the_named_one),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(a_raw_disk_that_looks_like_a_container_is_ambiguous),
 		cmocka_unit_test(what_a_container_holds_is_not_decoded_again),
