@@ -207,11 +207,12 @@ static void find_put_quoted(const char *p)
 	}
 }
 
+/* In the local zone, as find(1) has it. */
 static bool find_tm(struct tm *tm, const struct vtr_time *t)
 {
 	time_t sec = t->sec;
 
-	return gmtime_r(&sec, tm) != NULL;
+	return localtime_r(&sec, tm) != NULL;
 }
 
 /* A column that remembers how wide it has been. */
@@ -922,10 +923,10 @@ static bool find_set_regex(struct find *f, struct find_node *x, const char *text
 /* "@1700000000.5", "2024-05-06", "2024-05-06 07:08[:09[.5]]", with T for the blank, and Z or UTC at the end: all are UTC. */
 static bool find_set_date(struct find_node *x, const char *text)
 {
-	struct tm tm = { .tm_mday = 1 };
+	struct tm tm = { .tm_mday = 1, .tm_isdst = -1 };
 	const char *p = text;
+	bool epoch = *p == '@', utc;
 	char *end;
-	uint64_t v;
 
 	x->than.set = true;
 	if (*p == '@') {
@@ -943,7 +944,6 @@ static bool find_set_date(struct find_node *x, const char *text)
 		}
 		if (!p)
 			return false;
-		x->than.sec = timegm(&tm);
 	}
 	if (*p == '.') {
 		uint32_t scale = 100000000;
@@ -951,8 +951,12 @@ static bool find_set_date(struct find_node *x, const char *text)
 		for (p++; isdigit((unsigned char)*p); p++, scale /= 10)
 			x->than.nsec += (uint32_t)(*p - '0') * scale;
 	}
-	v = strlen(p);
-	return v == 0 || strcmp(p, "Z") == 0 || strcmp(p, " UTC") == 0;
+	utc = strcmp(p, "Z") == 0 || strcmp(p, " UTC") == 0;
+	if (*p && !utc)
+		return false;
+	if (!epoch)
+		x->than.sec = utc ? timegm(&tm) : mktime(&tm);
+	return true;
 }
 
 /* A file of the guest that the expression names: its place and its metadata. */

@@ -89,6 +89,8 @@ else
 	: >./more
 fi
 
+# Times are of the caller's zone, with its summer.
+export TZ=CET-1CEST,M3.5.0,M10.5.0/3
 # What people write, one expression a line; paths are "." unless the line starts with @.
 cat >expressions <<'X'
 
