@@ -12,6 +12,8 @@
 #include "partitions/partition.h"
 #include "volumes/volume.h"
 
+#define GUEST_NAME_PART 4u /* so many letters of a deployment's name will do, where no other begins with them */
+
 struct guest_device {
 	char name[64];
 	char label[256];
@@ -37,6 +39,12 @@ struct guest_choices {
 	size_t n, cap;
 };
 
+struct guest_systems {
+	size_t device;
+	struct vtr_os **v;
+	size_t n;
+};
+
 struct vtr_guest {
 	struct vtr_ctx *ctx; /* a reference */
 	unsigned sector;
@@ -49,6 +57,8 @@ struct vtr_guest {
 	size_t n, cap_pub, cap_own;
 	struct vtr_os **oses;
 	size_t n_oses;
+	struct guest_systems *few; /* of single devices, before all were inspected */
+	size_t n_few, cap_few;
 };
 
 struct vtr_guest *vtr_guest_new(struct vtr_ctx *ctx, struct vtr_error *err)
@@ -76,6 +86,12 @@ void vtr_guest_free(struct vtr_guest *g)
 	for (size_t i = 0; i < g->n_oses; i++)
 		vtr_os_free(g->oses[i]);
 	free(g->oses);
+	for (size_t i = 0; i < g->n_few; i++) {
+		for (size_t k = 0; k < g->few[i].n; k++)
+			vtr_os_free(g->few[i].v[k]);
+		free(g->few[i].v);
+	}
+	free(g->few);
 	for (size_t i = g->n; i-- > 0;)
 		guest_device_free(g->own[i]);
 	free(g->own);
@@ -615,4 +631,135 @@ int vtr_guest_inspect(struct vtr_guest *g, struct vtr_error *err)
 struct vtr_os *vtr_guest_os(struct vtr_guest *g, size_t i)
 {
 	return i < g->n_oses ? g->oses[i] : NULL;
+}
+
+/* The systems whose root is on one device, without a look at the others. */
+static const struct guest_systems *guest_systems_on(struct vtr_guest *g, size_t device, struct vtr_error *err)
+{
+	const struct vtr_inspect in = {
+		.ctx = g->ctx,
+		.fs = guest_inspect_fs,
+		.arg = g,
+		.devices = g->pub,
+		.n_devices = g->n,
+		.only = device + 1,
+	};
+	struct guest_systems *s;
+
+	for (size_t i = 0; i < g->n_few; i++)
+		if (g->few[i].device == device)
+			return &g->few[i];
+	if (!VTR_GROW(g->few, g->n_few, g->cap_few, err))
+		return NULL;
+	s = &g->few[g->n_few];
+	*s = (struct guest_systems){ .device = device };
+	if (vtr_inspect_run(&s->v, &s->n, &in, err) < 0)
+		return NULL;
+	g->n_few++;
+	return s;
+}
+
+static bool guest_number(size_t *out, const char *text)
+{
+	size_t n = 0, i;
+
+	for (i = 0; text[i] >= '0' && text[i] <= '9' && i < 9; i++)
+		n = 10 * n + (size_t)(text[i] - '0');
+	*out = n;
+	return i > 0 && text[i] == 0;
+}
+
+/* Whether what names a system. A device does, and it names all that have their root there. part: a beginning will do. */
+static bool guest_os_is(const struct vtr_os *os, const char *what, bool part)
+{
+	const char *root = vtr_os_root(os), *dir = vtr_os_root_dir(os), *last = strrchr(dir, '/');
+
+	if (strcmp(what, root) == 0 || strcmp(what, root + strlen("/dev/")) == 0 || strcmp(what, vtr_os_name(os)) == 0)
+		return true;
+	if (strcmp(what, vtr_os_name(os) + strlen("/dev/")) == 0)
+		return true;
+	if (!dir[1] || !last)
+		return false;
+	if (strcmp(what, dir) == 0 || strcmp(what, last + 1) == 0)
+		return true;
+	return part && strlen(what) >= GUEST_NAME_PART && strncmp(last + 1, what, strlen(what)) == 0;
+}
+
+/* VTR_EAMBIGUOUS or VTR_ENOTFOUND, with the names of all that could have been meant: what NULL or "": all. */
+static struct vtr_os *guest_os_choices(struct vtr_os **v, size_t n, const char *what, bool part, int code,
+				       struct vtr_error *err)
+{
+	struct vtr_str names = { 0 };
+	size_t listed = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (what && !guest_os_is(v[i], what, part))
+			continue;
+		if (listed++ >= 16) {
+			vtr_str_puts(&names, " …");
+			break;
+		}
+		vtr_str_puts(&names, " ");
+		vtr_str_puts(&names, vtr_os_name(v[i]));
+	}
+	vtr_error_set(err, code, "%s:%s", code == VTR_ENOTFOUND ? "there is" : "several operating systems",
+		      names.p ? names.p : " none");
+	vtr_str_done(&names);
+	return NULL;
+}
+
+struct vtr_os *vtr_guest_find_os(struct vtr_guest *g, const char *what, struct vtr_error *err)
+{
+	const struct guest_systems *few;
+	struct vtr_os **v, *found = NULL, *only = NULL;
+	size_t n, number, fits = 0, starts = 0;
+	bool part = true;
+	int device;
+
+	if (vtr_guest_scan(g, err) < 0)
+		return NULL;
+	device = what ? vtr_guest_find_device(g, what, NULL) : -1;
+	if (device >= 0 && !g->inspected) {
+		few = guest_systems_on(g, (size_t)device, err);
+		if (!few)
+			return NULL;
+		v = few->v;
+		n = few->n;
+	} else {
+		if (vtr_guest_inspect(g, err) < 0)
+			return NULL;
+		v = g->oses;
+		n = g->n_oses;
+	}
+	if (what && guest_number(&number, what) && number >= 1 && number <= n)
+		return v[number - 1];
+	for (size_t i = 0; i < n && what && part; i++)
+		part = !guest_os_is(v[i], what, false); /* a whole name comes before the beginning of another */
+	for (size_t i = 0; i < n; i++) {
+		if (what && !guest_os_is(v[i], what, part))
+			continue;
+		only = v[i];
+		fits++;
+		if (v[i]->alternative)
+			continue;
+		found = v[i];
+		starts++;
+	}
+	if (starts == 1)
+		return found;
+	if (fits == 1)
+		return only;
+	if (fits > 1)
+		return guest_os_choices(v, n, what, part, VTR_EAMBIGUOUS, err);
+	if (!what)
+		vtr_error_set(err, VTR_ENOTFOUND, "no operating system is found");
+	else if (device >= 0)
+		vtr_error_set(err, VTR_ENOTFOUND, "%s is the root of no operating system", g->pub[device].name);
+	else {
+		struct vtr_error choices = { 0 };
+
+		guest_os_choices(v, n, NULL, false, VTR_ENOTFOUND, &choices);
+		vtr_error_set(err, VTR_ENOTFOUND, "no operating system \"%s\": %s", what, choices.text);
+	}
+	return NULL;
 }

@@ -568,6 +568,14 @@ VTR_API void vtr_fs_unref(struct vtr_fs *fs); /* NULL is fine */
 VTR_API const struct vtr_fs_info *vtr_fs_info(struct vtr_fs *fs); /* borrowed until fs goes */
 VTR_API uint64_t vtr_fs_root(struct vtr_fs *fs);
 
+/*
+ * A directory of a filesystem as a filesystem of its own, whose root it is: mounted in a tree, it is what a bind mount
+ * shows. Nodes keep their numbers. Keeps a reference to fs. VTR_EUSAGE: no directory.
+ */
+VTR_API int vtr_fs_view(struct vtr_fs **out, struct vtr_fs *fs, uint64_t dir, struct vtr_error *err);
+/* The filesystem that a view shows a part of; of any other itself. A file has one node in all of them. Borrowed. */
+VTR_API struct vtr_fs *vtr_fs_whole(struct vtr_fs *fs);
+
 /* One node. VTR_ENOTFOUND: no such node in use; VTR_ECORRUPT. */
 VTR_API int vtr_fs_stat(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct vtr_error *err);
 
@@ -821,8 +829,20 @@ VTR_API struct vtr_fs *vtr_guest_fs(struct vtr_guest *g, size_t i, struct vtr_er
 VTR_API int vtr_guest_inspect(struct vtr_guest *g, struct vtr_error *err);
 VTR_API struct vtr_os *vtr_guest_os(struct vtr_guest *g, size_t i); /* borrowed; NULL beyond the last */
 
+/*
+ * One of the systems. what is the device of its root ("/dev/sda2", "sda2"), its number from 1, what vtr_os_name() says,
+ * its root directory, or the last part of that or four letters of its beginning; NULL: the one that starts by itself.
+ * Borrowed until the guest goes. VTR_ENOTFOUND: none; VTR_EAMBIGUOUS: several; the text names those that there are. Where
+ * what is a device, and vtr_guest_inspect() was not called yet, no other device is searched for systems.
+ */
+VTR_API struct vtr_os *vtr_guest_find_os(struct vtr_guest *g, const char *what, struct vtr_error *err);
+
 /* The device that its root filesystem is on. */
 VTR_API const char *vtr_os_root(const struct vtr_os *os);
+/* The directory of that filesystem which is the system's "/": "/ostree/deploy/…"; "/" for most. */
+VTR_API const char *vtr_os_root_dir(const struct vtr_os *os);
+/* What tells it from all others of the guest: its root device, and where that has several, ":" and a directory. UTF-8. */
+VTR_API const char *vtr_os_name(const struct vtr_os *os);
 
 /*
  * A fact by its key; NULL: unknown. Borrowed until the guest goes. Keys:
@@ -842,6 +862,7 @@ VTR_API const char *vtr_os_root(const struct vtr_os *os);
  *	timezone	"Europe/Rome"
  *	id, version_id, build_id	of os-release, as they are there
  *	osinfo		"debian12": the short id that virt-inspector prints
+ *	role		of a system that has others beside it to fall back on: "default", "alternative"
  *
  * of Windows also build, revision, display_version, service_pack, edition, system_root, control_set, computer_name, domain,
  * timezone_name, product_id, registered_owner, registered_organization, install_date, medium, boot_loader, boot_default,

@@ -16,6 +16,7 @@
 #define CLI_NO_SECTOR (1u << 2)
 #define CLI_NO_ANY_PARENT (1u << 4)
 #define CLI_NO_FS (1u << 5)
+#define CLI_NO_ROOT (1u << 6)
 #define CLI_OPTIONS_FIRST (1u << 3) /* options end at the first argument: what follows may look like one */
 
 /* Exit statuses. */
@@ -51,8 +52,9 @@ struct cli {
 	bool hush; /* do not tell what is merely odd: somebody asked for a file, not for the system */
 	unsigned sector;
 	uint64_t timeout_ms;
-	const char *device;
+	const char *device, *root; /* not both */
 	struct vtr_guest *guest;
+	struct vtr_os *os;	   /* that the paths are of, or that was asked for; NULL: none. Borrowed */
 	struct vtr_tree *own_tree; /* of a single filesystem; systems own theirs */
 	char **paths;		   /* cli_paths() made them */
 	size_t n_paths;
@@ -98,12 +100,17 @@ void cli_usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf
 
 /* Add the images to a guest and scan it. */
 bool cli_open_guest(struct cli *c);
-/* The tree that paths are resolved in: of --device, of the only system, or of the only filesystem. NULL: said why. */
+/*
+ * The tree that paths are resolved in: of the system that --root names, or whose root --device is; of that device's
+ * filesystem; of the system that starts by itself; or of the only filesystem. NULL: said why.
+ */
 struct vtr_tree *cli_tree(struct cli *c);
 /* Add to a message which devices have something that is not read; before: what stands before the first. */
 void cli_say_unread(struct cli *c, struct vtr_error *err, const char *before);
 /* The partition table that --table chose for the i-th image; NULL: none was chosen. */
 const char *cli_table(const struct cli *c, size_t image);
+/* The system of --root. NULL: said why. */
+struct vtr_os *cli_root(struct cli *c);
 /* Put the paths of the arguments as programs like them, where they are written as Windows does: see vtr_tree_path(). */
 void cli_paths(struct cli *c, const struct vtr_tree *t, char **paths, int n);
 

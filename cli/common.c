@@ -25,11 +25,13 @@ enum {
 	OPT_TIMEOUT,
 	OPT_NO_REPLAY,
 	OPT_JSON,
+	OPT_ROOT,
 };
 
 static const struct option common_longs[] = {
 	{ "add", required_argument, NULL, 'a' },
 	{ "device", required_argument, NULL, 'd' },
+	{ "root", required_argument, NULL, OPT_ROOT },
 	{ "format", required_argument, NULL, OPT_FORMAT },
 	{ "snapshot", required_argument, NULL, OPT_SNAPSHOT },
 	{ "member", required_argument, NULL, OPT_MEMBER },
@@ -53,7 +55,9 @@ static const struct {
 	unsigned without;
 } common_help[] = {
 	{ "  -a, --add IMAGE      one of several disks; then the first argument is no image\n", 0 },
-	{ "  -d, --device DEV     this device (/dev/sda1), not the guest as a whole\n", CLI_NO_DEVICE },
+	{ "  -d, --device DEV     this device (/dev/sda1): the system whose root it is, else what is on it\n",
+	  CLI_NO_DEVICE },
+	{ "      --root WHAT      of several systems this one: by its root device, number or name\n", CLI_NO_ROOT },
 	{ "      --json           facts for programs\n", CLI_NO_JSON },
 	{ "      --format NAME    the images are of this format: guess nothing\n", 0 },
 	{ "      --snapshot NAME  the disk as it was in this internal snapshot\n", 0 },
@@ -338,9 +342,13 @@ static bool common_option(struct cli *c, int opt, const char *value)
 		int opt;
 		unsigned without;
 		const char *name;
-	} refused[] = { { 'd', CLI_NO_DEVICE, "--device" },  { OPT_ANY_PARENT, CLI_NO_ANY_PARENT, "--any-parent" },
-			{ OPT_JSON, CLI_NO_JSON, "--json" }, { OPT_TABLE, CLI_NO_SECTOR, "--table" },
-			{ OPT_FS, CLI_NO_FS, "--fs" },	     { OPT_SECTOR, CLI_NO_SECTOR, "--sector-size" } };
+	} refused[] = { { OPT_ROOT, CLI_NO_ROOT, "--root" },
+			{ 'd', CLI_NO_DEVICE, "--device" },
+			{ OPT_ANY_PARENT, CLI_NO_ANY_PARENT, "--any-parent" },
+			{ OPT_JSON, CLI_NO_JSON, "--json" },
+			{ OPT_TABLE, CLI_NO_SECTOR, "--table" },
+			{ OPT_FS, CLI_NO_FS, "--fs" },
+			{ OPT_SECTOR, CLI_NO_SECTOR, "--sector-size" } };
 	struct vtr_error err = { 0 };
 	uint64_t number;
 	char name[64];
@@ -358,6 +366,9 @@ static bool common_option(struct cli *c, int opt, const char *value)
 		return common_append(&c->images, &c->n_images, value);
 	case 'd':
 		c->device = value;
+		return true;
+	case OPT_ROOT:
+		c->root = value;
 		return true;
 	case OPT_FORMAT:
 		return common_format(c, value);
@@ -646,6 +657,10 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 			return false;
 		}
 	}
+	if (c->device && c->root) {
+		cli_usage(c, "--device and --root: one of them");
+		return false;
+	}
 	*argc -= optind;
 	*argv += optind;
 	c->images_named = c->n_images > 0;
@@ -769,21 +784,52 @@ void cli_say_unread(struct cli *c, struct vtr_error *err, const char *before)
 					       vtr_guest_device(c->guest, i)->content);
 }
 
-/* Several systems or filesystems: name those that can be used, and what else there is. */
-static void common_say_choices(struct cli *c, int systems)
+/* No system: the only filesystem that can be read, else which ones there are. */
+static struct vtr_tree *common_only_fs(struct cli *c)
 {
 	struct vtr_error err = { .code = VTR_EAMBIGUOUS };
-	size_t at;
+	size_t found = 0, n = 0, unread = 0, last = 0, at;
 
-	at = (size_t)snprintf(err.text, sizeof(err.text), "%s: choose with --device:",
-			      systems > 1 ? "several operating systems"
-					  : "no operating system, and several filesystems or volumes");
+	for (size_t i = 0; i < vtr_guest_devices(c->guest); i++) {
+		if (vtr_guest_device(c->guest, i)->has_fs && vtr_guest_fs(c->guest, i, NULL))
+			found = i, n++;
+		else if (common_is_unread(c, i))
+			last = i, unread++;
+	}
+	if (n + unread == 1) /* one that is not read says more of itself */
+		return common_fs_tree(c, n ? found : last);
+	if (n == 0) {
+		err.code = unread ? VTR_EUNSUPPORTED : VTR_ENOTFOUND;
+		snprintf(err.text, sizeof(err.text), unread ? "no filesystem can be read" : "no filesystem is found");
+		cli_say_unread(c, &err, ": ");
+		cli_error(c, &err);
+		return NULL;
+	}
+	at = (size_t)snprintf(err.text, sizeof(err.text),
+			      "no operating system, and several filesystems or volumes: choose with --device:");
 	for (size_t i = 0; i < vtr_guest_devices(c->guest) && at < 600; i++)
 		if (vtr_guest_device(c->guest, i)->has_fs && vtr_guest_fs(c->guest, i, NULL))
 			at += (size_t)snprintf(err.text + at, sizeof(err.text) - at, " %s",
 					       vtr_guest_device(c->guest, i)->name);
 	cli_say_unread(c, &err, "; ");
 	cli_error(c, &err);
+	return NULL;
+}
+
+/* What cli_tree() says when there are several systems to choose from. */
+static void common_say_systems(struct cli *c, struct vtr_error *err)
+{
+	struct vtr_error e = { .code = err->code };
+
+	if (err->code == VTR_EAMBIGUOUS) {
+		const char *names = strchr(err->text, ':');
+
+		snprintf(e.text, sizeof(e.text), "several operating systems: choose with --root:%.900s",
+			 names ? names + 1 : "");
+		cli_error(c, &e);
+	} else {
+		cli_error(c, err);
+	}
 }
 
 struct vtr_blk *cli_disk(struct vtr_blk **image, struct cli *c)
@@ -816,52 +862,55 @@ bool cli_image_file(const char **path, const struct vtr_image_info *i, size_t k)
 	return true;
 }
 
+struct vtr_os *cli_root(struct cli *c)
+{
+	struct vtr_error err = { 0 };
+
+	c->os = vtr_guest_find_os(c->guest, c->root, &err);
+	if (!c->os)
+		common_say_systems(c, &err);
+	return c->os;
+}
+
+/* The tree of --device: of the system whose root it is, else of what is on it. */
+static struct vtr_tree *common_device_tree(struct cli *c)
+{
+	struct vtr_error err = { 0 };
+	int i = vtr_guest_find_device(c->guest, c->device, &err);
+
+	if (i < 0) {
+		cli_error(c, &err);
+		return NULL;
+	}
+	if (!vtr_guest_device(c->guest, (size_t)i)->has_fs || !vtr_guest_fs(c->guest, (size_t)i, NULL))
+		return common_fs_tree(c, (size_t)i);
+	c->hush = true;
+	c->os = vtr_guest_find_os(c->guest, c->device, &err);
+	c->hush = false;
+	if (c->os)
+		return vtr_os_tree(c->os);
+	if (err.code == VTR_ENOTFOUND)
+		return common_fs_tree(c, (size_t)i);
+	common_say_systems(c, &err);
+	return NULL;
+}
+
 struct vtr_tree *cli_tree(struct cli *c)
 {
 	struct vtr_error err = { 0 };
-	size_t found = 0, n = 0, unread = 0;
-	int systems;
 
 	if (!cli_open_guest(c))
 		return NULL;
-	if (c->device) {
-		int i = vtr_guest_find_device(c->guest, c->device, &err);
-
-		if (i < 0) {
-			cli_error(c, &err);
-			return NULL;
-		}
-		return common_fs_tree(c, (size_t)i);
-	}
+	if (c->device)
+		return common_device_tree(c);
 	c->hush = true;
-	systems = vtr_guest_inspect(c->guest, &err);
+	c->os = vtr_guest_find_os(c->guest, c->root, &err);
 	c->hush = false;
-	if (systems < 0) {
-		cli_error(c, &err);
-		return NULL;
-	}
-	if (systems == 1)
-		return vtr_os_tree(vtr_guest_os(c->guest, 0));
-	for (size_t i = 0; i < vtr_guest_devices(c->guest); i++) {
-		if (vtr_guest_device(c->guest, i)->has_fs && vtr_guest_fs(c->guest, i, NULL))
-			found = i, n++;
-		else if (common_is_unread(c, i))
-			unread++;
-	}
-	if (systems == 0 && n == 1 && unread == 0)
-		return common_fs_tree(c, found);
-	if (n == 0) {
-		/* A single one says more of itself. */
-		for (size_t i = 0; i < vtr_guest_devices(c->guest) && unread == 1; i++)
-			if (common_is_unread(c, i))
-				return common_fs_tree(c, i);
-		err.code = unread ? VTR_EUNSUPPORTED : VTR_ENOTFOUND;
-		snprintf(err.text, sizeof(err.text), unread ? "no filesystem can be read" : "no filesystem is found");
-		cli_say_unread(c, &err, ": ");
-		cli_error(c, &err);
-		return NULL;
-	}
-	common_say_choices(c, systems);
+	if (c->os)
+		return vtr_os_tree(c->os);
+	if (err.code == VTR_ENOTFOUND && !c->root)
+		return common_only_fs(c);
+	common_say_systems(c, &err);
 	return NULL;
 }
 

@@ -283,5 +283,6 @@ const struct cli_verb cli_verb_df = {
 	.usage = "[-ik] [options] IMAGE",
 	.options = "  -i                   inodes, not bytes\n"
 		   "  -k                   numbers of 1024 bytes, as df(1) prints them\n",
+	.without = CLI_NO_ROOT,
 	.run = df_run,
 };

@@ -677,10 +677,12 @@ static void diff_work(struct diff *v, int argc, char **argv)
 	if (!tb)
 		return;
 	if (v->packages || v->facts) {
-		a = vtr_guest_os(v->c.guest, 0);
-		b = vtr_guest_os(v->b.guest, 0);
+		a = v->c.os;
+		b = v->b.os;
 		if (!a || !b) {
-			snprintf(err.text, sizeof(err.text), "%s: no operating system is found",
+			snprintf(err.text, sizeof(err.text),
+				 v->c.device ? "%s: no operating system has its root there"
+					     : "%s: no operating system is found",
 				 a ? v->b.images[0] : v->c.images[0]);
 			cli_error(&v->c, &err);
 			return;
@@ -719,10 +721,6 @@ static bool diff_prepare(struct diff *v, int *argc, char ***argv)
 		v->b.n_images = 1;
 		(*argc)--;
 		(*argv)++;
-	}
-	if (v->c.device && (v->packages || v->facts)) {
-		cli_usage(&v->c, "--device names no system with packages and facts");
-		return false;
 	}
 	v->files = v->files || *argc > 0 || (!v->packages && !v->facts);
 	return true;

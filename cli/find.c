@@ -694,7 +694,7 @@ static bool find_test(const struct find_node *x, struct find_at *at)
 	case FIND_INUM:
 		return find_compare(x, st->node);
 	case FIND_SAMEFILE:
-		return at->place.fs == x->place.fs && at->place.node == x->place.node;
+		return at->place.node == x->place.node && vtr_fs_whole(at->place.fs) == vtr_fs_whole(x->place.fs);
 	case FIND_FSTYPE:
 		return strcmp(vtr_fs_info(at->place.fs)->type, x->text) == 0;
 	case FIND_EMPTY:

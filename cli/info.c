@@ -481,6 +481,6 @@ const struct cli_verb cli_verb_info = {
 	.summary = "Tell about the container: format, sizes, chain, snapshots",
 	.usage = "[options] IMAGE",
 	.options = "      --measure        count all extents, however many, and look at the partitions\n",
-	.without = CLI_NO_DEVICE | CLI_NO_FS | CLI_NO_ANY_PARENT,
+	.without = CLI_NO_DEVICE | CLI_NO_ROOT | CLI_NO_FS | CLI_NO_ANY_PARENT,
 	.run = info_run,
 };

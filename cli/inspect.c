@@ -119,6 +119,9 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 		{ "control_set", "control set" },
 		{ "locale", "locale" },
 		{ "keymap", "keymap" },
+		{ "deployment", "deployment" },
+		{ "origin", "origin" },
+		{ "role", "role" },
 		{ "boot_loader", "boot loader" },
 		{ "firmware", "firmware" },
 		{ "boot_default", "boot entry" },
@@ -144,7 +147,7 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 	inspect_records(in, os);
 	if (!product)
 		product = type && strcmp(type, "windows") == 0 ? "Windows" : "an unknown system";
-	printf("%s: %s\n", vtr_os_root(os), product);
+	printf("%s: %s\n", vtr_os_name(os), product);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		const char *value = inspect_value(os, lines[i].key);
 
@@ -191,6 +194,8 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 
 	inspect_records(in, os);
 	json_object_set_new(o, "root", json_string(vtr_os_root(os)));
+	if (strcmp(vtr_os_root_dir(os), "/") != 0)
+		cli_json_set(o, "root_dir", vtr_os_root_dir(os));
 	for (size_t i = 0; (f = vtr_os_fact_at(os, i)); i++) {
 		json_t *s = json_object();
 
@@ -250,6 +255,12 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 	return o;
 }
 
+/* The i-th system of those that are asked for. */
+static struct vtr_os *inspect_os(const struct inspect *in, int i)
+{
+	return in->c.os ? in->c.os : vtr_guest_os(in->c.guest, (size_t)i);
+}
+
 /* No system: what there is, and whether it could have been read. */
 static void inspect_say_none(struct cli *c)
 {
@@ -293,23 +304,27 @@ static int inspect_run(int argc, char **argv)
 	}
 	if (!cli_open_guest(&in.c))
 		return cli_end(&in.c);
-	n = vtr_guest_inspect(in.c.guest, &err);
+	if (in.c.root)
+		n = cli_root(&in.c) ? 1 : -1;
+	else
+		n = vtr_guest_inspect(in.c.guest, &err);
 	if (n < 0) {
-		cli_error(&in.c, &err);
+		if (!in.c.root)
+			cli_error(&in.c, &err);
 	} else if (in.sbom && n > 0) {
 		cli_sbom_print(&in.c, in.sbom);
 	} else if (in.c.json) {
 		root = json_object();
 		list = json_array();
 		for (int i = 0; i < n; i++)
-			json_array_append_new(list, inspect_json(&in, vtr_guest_os(in.c.guest, (size_t)i)));
+			json_array_append_new(list, inspect_json(&in, inspect_os(&in, i)));
 		json_object_set_new(root, "operating_systems", list);
 		cli_json_print(root);
 	} else {
 		for (int i = 0; i < n; i++) {
 			if (i > 0)
 				putchar('\n');
-			inspect_print(&in, vtr_guest_os(in.c.guest, (size_t)i));
+			inspect_print(&in, inspect_os(&in, i));
 		}
 	}
 	if (n == 0)

@@ -216,6 +216,6 @@ const struct cli_verb cli_verb_layout = {
 	.summary = "Show disks, partitions, and what lies in them",
 	.usage = "[options] IMAGE",
 	.options = "",
-	.without = CLI_NO_DEVICE,
+	.without = CLI_NO_DEVICE | CLI_NO_ROOT,
 	.run = layout_run,
 };

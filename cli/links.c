@@ -6,9 +6,10 @@
 
 static size_t links_slot(const struct cli_links *l, const struct vtr_place *p)
 {
-	size_t i = (size_t)((p->node ^ (uintptr_t)p->fs) * 0x9e3779b97f4a7c15u >> 20) & (l->cap - 1);
+	const struct vtr_fs *fs = vtr_fs_whole(p->fs);
+	size_t i = (size_t)((p->node ^ (uintptr_t)fs) * 0x9e3779b97f4a7c15u >> 20) & (l->cap - 1);
 
-	while (l->slots[i].fs && (l->slots[i].fs != p->fs || l->slots[i].node != p->node))
+	while (l->slots[i].fs && (l->slots[i].fs != fs || l->slots[i].node != p->node))
 		i = (i + 1) & (l->cap - 1);
 	return i;
 }
@@ -49,7 +50,7 @@ const char *cli_links_met(struct cli_links *l, const struct vtr_place *p, const 
 		*oom = true;
 		return NULL;
 	}
-	l->slots[i] = (struct cli_link){ p->fs, p->node, copy };
+	l->slots[i] = (struct cli_link){ vtr_fs_whole(p->fs), p->node, copy };
 	l->n++;
 	return NULL;
 }

@@ -27,7 +27,7 @@ struct sbom_system {
 	bool lower;		   /* names are written in small letters */
 	bool epoch_apart;	   /* the epoch is a qualifier */
 	bool programs;		   /* packages are what users start */
-	char ref[64];		   /* "os-sda1" */
+	char ref[192];		   /* "os-sda1" */
 };
 
 struct sbom {
@@ -172,7 +172,7 @@ static void sbom_system_init(struct sbom_system *s, struct vtr_os *os)
 		{ "pacman", "alpm", NULL, true, false },
 	};
 	const char *format = sbom_fact(os, "package_format"), *distro = sbom_distro(os);
-	const char *version = sbom_release(os), *root = vtr_os_root(os);
+	const char *version = sbom_release(os), *root = vtr_os_name(os);
 	size_t n = 0;
 
 	*s = (struct sbom_system){ .os = os, .type = "generic", .vendor = "" };
@@ -504,6 +504,14 @@ static json_t *sbom_spdx(struct sbom *b, const char *subject)
 	return doc;
 }
 
+/* What the machine can fall back on is not what it runs. */
+static bool sbom_is_alternative(const struct vtr_os *os)
+{
+	const char *role = sbom_fact(os, "role");
+
+	return role && strcmp(role, "alternative") == 0;
+}
+
 void cli_sbom_print(struct cli *c, const char *form)
 {
 	struct sbom b = { .c = c, .spdx = strcmp(form, "spdx") == 0 };
@@ -515,8 +523,11 @@ void cli_sbom_print(struct cli *c, const char *form)
 	b.list = json_array();
 	b.relations = json_array();
 	b.refs = json_object();
-	for (size_t i = 0; (os = vtr_guest_os(c->guest, i)); i++)
-		sbom_add_system(&b, os);
+	if (c->os)
+		sbom_add_system(&b, c->os);
+	for (size_t i = 0; !c->os && (os = vtr_guest_os(c->guest, i)); i++)
+		if (!sbom_is_alternative(os))
+			sbom_add_system(&b, os);
 	if (subject)
 		doc = b.spdx ? sbom_spdx(&b, subject) : sbom_cyclonedx(&b, subject);
 	if (doc)

@@ -488,6 +488,7 @@ int vtr_fs_file_blk(struct vtr_blk **out, struct vtr_fs *fs, uint64_t node, stru
 
 	if (fs_stat_typed(&st, fs, node, VTR_TYPE_FILE, err) < 0)
 		return -1;
+	fs = vtr_fs_whole(fs); /* its views share the one lock */
 	b = vtr_blk_new(&fs_file_ops, sizeof(struct fs_file), fs->ctx, st.size, err);
 	if (!b)
 		return -1;

@@ -50,6 +50,7 @@ struct vtr_fs {
 	char letter;	/* of the drive that the guest makes of it; '?': several systems differ; 0: not known */
 	pthread_mutex_t files_lock; /* its files as block sources may be read by several threads, it itself by one */
 	unsigned refs;
+	struct vtr_fs *of; /* vtr_fs_view(): the filesystem that this is a part of; NULL otherwise */
 };
 
 /* Carries a directory's entries from the driver to the caller. */

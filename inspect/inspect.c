@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
+#include "fs/tree.h"
 
 struct inspect_sign {
 	const char *path;
@@ -282,14 +283,17 @@ static int inspect_discover_all(struct vtr_os *os, const struct vtr_inspect *in,
 	return 0;
 }
 
-static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_fs *fs,
-			   const char *type, const char *why, struct vtr_error *err)
+static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size_t root, const char *type,
+			   const char *why, struct vtr_error *err)
 {
+	struct vtr_fs *fs = os->tree->root;
+
 	if (vtr_fstab_read(os, in, root, err) < 0 || inspect_mount_root(os, fs, err) < 0 ||
-	    inspect_mount_all(os, in, err) < 0 || inspect_discover_all(os, in, root, err) < 0)
+	    inspect_mount_all(os, in, err) < 0 || inspect_discover_all(os, in, root, err) < 0 ||
+	    (os->dir && vtr_ostree_mount(os, in, root, err) < 0))
 		return -1;
 	if (vtr_os_add_fact_on(os, "type", type, strlen(type), why, fs, err) < 0 || vtr_unix_read(os, type, err) < 0 ||
-	    vtr_linux_read(os, err) < 0)
+	    vtr_linux_read(os, err) < 0 || (os->dir && vtr_ostree_read(os, err) < 0))
 		return -1;
 	return vtr_elf_read(os, err);
 }
@@ -333,6 +337,70 @@ static int inspect_windows_find(struct inspect_systems *out, const struct vtr_in
 	return rc < 0 ? -1 : (int)n;
 }
 
+/* A damaged tree of one system is warned of; the others go on. 0, or -1. */
+static int inspect_excuse(const struct vtr_inspect *in, const char *device, struct vtr_error *e, struct vtr_error *err)
+{
+	if (vtr_inspect_is_fatal(e)) {
+		if (err)
+			*err = *e;
+		return -1;
+	}
+	vtr_error_at(e, "%s", device);
+	vtr_warn_err(in->ctx, e);
+	return 0;
+}
+
+/* The system of one deployment, if its directory has one. role NULL: it is the only one. */
+static int inspect_deployment(struct inspect_systems *out, const struct vtr_inspect *in, size_t device,
+			      struct vtr_fs *fs, const struct vtr_ostree_deployment *d, const char *role,
+			      struct vtr_error *err)
+{
+	static const char menu[] = "/boot/loader/entries";
+	const char *name = in->devices[device].name, *type = "linux", *why = NULL;
+	struct vtr_os *os = vtr_os_new_in(in->ctx, name, fs, d->dir, err);
+	int rc = os ? inspect_root_is(&type, &why, os, err) : -1;
+
+	if (rc == 0) {
+		vtr_warn(in->ctx, VTR_OK, "%s: %s: a deployment without a system in it", name, d->dir);
+		vtr_os_free(os);
+		return 0;
+	}
+	if (rc > 0)
+		rc = inspect_os_fill(os, in, device, type, why, err);
+	if (rc == 0 && role)
+		rc = vtr_os_add_fact(os, "role", role, strlen(role), menu, err);
+	if (rc < 0) {
+		vtr_os_free(os);
+		return -1;
+	}
+	os->alternative = role && strcmp(role, "default") != 0;
+	return inspect_system_add(out, os, err);
+}
+
+/* The systems that OSTree deployed on a filesystem, in the order of the boot loader's menu. */
+static int inspect_deployments(struct inspect_systems *out, const struct vtr_inspect *in, size_t device,
+			       struct vtr_fs *fs, struct vtr_os *physical, struct vtr_error *err)
+{
+	struct vtr_ostree_deployment *d = NULL;
+	struct vtr_error e = { 0 };
+	size_t n = 0;
+	int rc = vtr_ostree_find(&d, &n, physical, in, device, &e);
+
+	if (rc < 0)
+		return inspect_excuse(in, in->devices[device].name, &e, err);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		const char *role = i == 0 ? "default" : "alternative";
+
+		if (n == 1 || d[0].order == UINT64_MAX) /* nothing says which one starts */
+			role = NULL;
+		if (inspect_deployment(out, in, device, fs, &d[i], role, &e) < 0)
+			rc = inspect_excuse(in, in->devices[device].name, &e, err);
+		e = (struct vtr_error){ 0 };
+	}
+	vtr_ostree_done(d, n);
+	return rc;
+}
+
 /* The systems whose root the device holds. */
 static int inspect_os_find(struct inspect_systems *out, const struct vtr_inspect *in, size_t device,
 			   struct vtr_error *err)
@@ -357,8 +425,10 @@ static int inspect_os_find(struct inspect_systems *out, const struct vtr_inspect
 	os = vtr_os_new(in->ctx, name, fs, err);
 	if (!os)
 		return -1;
-	found = inspect_root_is(&type, &why, os, err);
-	if (found > 0 && inspect_os_fill(os, in, device, fs, type, why, err) == 0)
+	found = inspect_deployments(out, in, device, fs, os, err);
+	if (found == 0)
+		found = inspect_root_is(&type, &why, os, err);
+	if (found > 0 && inspect_os_fill(os, in, device, type, why, err) == 0)
 		return inspect_system_add(out, os, err);
 	if (found == 0)
 		found = inspect_windows_find(out, in, device, fs, os, err);
@@ -368,19 +438,42 @@ static int inspect_os_find(struct inspect_systems *out, const struct vtr_inspect
 	return found < 0 ? -1 : 0;
 }
 
+/* Several systems on one device are told apart by their directories. */
+static int inspect_name(struct vtr_os *os, const struct inspect_systems *s, struct vtr_error *err)
+{
+	const char *dir = os->dir, *escaped;
+	struct vtr_str name = { 0 };
+
+	for (size_t i = 0; i < s->n && !dir; i++)
+		if (s->v[i] != os && !s->v[i]->dir && strcmp(s->v[i]->root, os->root) == 0)
+			dir = vtr_windows_folder(os);
+	if (!dir)
+		return 0;
+	escaped = vtr_os_escape(os, dir, strlen(dir), err);
+	if (!escaped)
+		return -1;
+	vtr_str_puts(&name, os->root);
+	vtr_str_puts(&name, ":");
+	vtr_str_puts(&name, escaped);
+	os->name = vtr_str_take(&name, err);
+	return os->name ? 0 : -1;
+}
+
 int vtr_inspect_run(struct vtr_os ***out, size_t *n, const struct vtr_inspect *in, struct vtr_error *err)
 {
 	struct inspect_systems systems = { 0 };
+	int rc = 0;
 
-	for (size_t i = 0; i < in->n_devices; i++) {
-		if (!in->devices[i].has_fs)
-			continue;
-		if (vtr_ctx_check(in->ctx, err) < 0 || inspect_os_find(&systems, in, i, err) < 0) {
-			for (size_t k = 0; k < systems.n; k++)
-				vtr_os_free(systems.v[k]);
-			free(systems.v);
-			return -1;
-		}
+	for (size_t i = 0; i < in->n_devices && rc == 0; i++)
+		if (in->devices[i].has_fs && (in->only == 0 || in->only == i + 1))
+			rc = vtr_ctx_check(in->ctx, err) < 0 ? -1 : inspect_os_find(&systems, in, i, err);
+	for (size_t i = 0; i < systems.n && rc == 0; i++)
+		rc = inspect_name(systems.v[i], &systems, err);
+	if (rc < 0) {
+		for (size_t k = 0; k < systems.n; k++)
+			vtr_os_free(systems.v[k]);
+		free(systems.v);
+		return -1;
 	}
 	*out = systems.v;
 	*n = systems.n;

@@ -17,6 +17,7 @@ struct vtr_inspect {
 	/* The filesystem of a device that has one, opened once and borrowed; NULL and *err. */
 	struct vtr_fs *(*fs)(void *arg, size_t device, struct vtr_error *err);
 	void *arg;
+	size_t only; /* systems whose root is on one device alone: 1 + its index; 0: all systems */
 };
 
 /* A filesystem in a system's tree: where does a path's fact come from. */
@@ -28,6 +29,9 @@ struct vtr_os_mounted {
 struct vtr_os {
 	struct vtr_ctx *ctx; /* a reference */
 	char *root;	     /* name of the root's device */
+	char *dir;	     /* the directory of the filesystem there that is the system's "/"; NULL: its own root */
+	char *name;	     /* what tells it from all others; NULL: root does */
+	bool alternative;    /* to fall back on: another one starts by itself */
 	struct vtr_tree *tree;
 	struct vtr_os_mounted *mounted; /* what the tree is made of, the longest path first */
 	size_t n_mounted, cap_mounted;
@@ -50,12 +54,19 @@ void vtr_os_free(struct vtr_os *os); /* NULL is fine */
 
 /* A system whose root filesystem lies on this device: its tree is that alone. fs NULL: no tree, for tests. */
 struct vtr_os *vtr_os_new(struct vtr_ctx *ctx, const char *device, struct vtr_fs *fs, struct vtr_error *err);
+/* The same of a system whose "/" is a directory of the filesystem, by its path there. */
+struct vtr_os *vtr_os_new_in(struct vtr_ctx *ctx, const char *device, struct vtr_fs *fs, const char *dir,
+			     struct vtr_error *err);
 
 /*
  * Mount a filesystem in the tree. One that is in the tree already is not mounted again: that could make a tree
  * without end.
  */
 int vtr_os_mount_add(struct vtr_os *os, const char *path, const char *device, struct vtr_fs *fs, struct vtr_error *err);
+
+/* Mount a directory of a filesystem on device, by its path there, as a bind mount does. 1; 0: there is none; -1. */
+int vtr_os_bind_add(struct vtr_os *os, const char *path, const char *device, struct vtr_fs *fs, const char *dir,
+		    struct vtr_error *err);
 
 /* One more of os->mounts, not mounted yet; device NULL: it is not among the guest's. NULL sets *err. */
 struct vtr_mount *vtr_os_mount_new(struct vtr_os *os, const char *spec, const char *path, const char *type,
@@ -130,6 +141,22 @@ int vtr_windows_find(char ***out, size_t *n, struct vtr_os *os, struct vtr_error
 int vtr_windows_read(struct vtr_os *os, const struct vtr_inspect *in, size_t device, const char *folder,
 		     struct vtr_error *err);
 void vtr_windows_free(struct vtr_os *os);
+const char *vtr_windows_folder(const struct vtr_os *os); /* "/Windows"; NULL: it is no Windows. Borrowed */
+
+/*
+ * The deployments of ostree on a filesystem, whose tree os is: an array of *n, in the order in which the boot loader has
+ * them, those that it does not have behind. vtr_ostree_mount() mounts what a deployment's system sees beside itself.
+ */
+struct vtr_ostree_deployment {
+	char *dir;	/* "/ostree/deploy/OS/deploy/CHECKSUM.SERIAL" */
+	uint64_t node;	/* of that */
+	uint64_t order; /* in the boot loader's menu, from 0; UINT64_MAX: it is not there */
+};
+int vtr_ostree_find(struct vtr_ostree_deployment **out, size_t *n, struct vtr_os *os, const struct vtr_inspect *in,
+		    size_t device, struct vtr_error *err);
+void vtr_ostree_done(struct vtr_ostree_deployment *d, size_t n);
+int vtr_ostree_mount(struct vtr_os *os, const struct vtr_inspect *in, size_t device, struct vtr_error *err);
+int vtr_ostree_read(struct vtr_os *os, struct vtr_error *err); /* facts: the deployment's name and origin */
 
 /* os->mounts from /etc/fstab, with their devices and not yet escaped. root: index of the root's device. */
 int vtr_fstab_read(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_error *err);

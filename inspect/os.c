@@ -40,6 +40,55 @@ fail:
 	return NULL;
 }
 
+/* A directory of a filesystem as a filesystem. 1; 0: there is no such directory; -1: *err. */
+static int os_view(struct vtr_fs **out, struct vtr_fs *fs, const char *dir, struct vtr_error *err)
+{
+	struct vtr_tree *t = vtr_tree_new(fs, err);
+	struct vtr_error e = { 0 };
+	struct vtr_place place;
+	int rc = t ? vtr_tree_walk(&place, t, dir, 0, &e) : -1;
+
+	vtr_tree_free(t);
+	if (rc == 0)
+		rc = vtr_fs_view(out, place.fs, place.node, &e);
+	if (rc < 0 && (e.code == VTR_ENOTFOUND || e.code == VTR_EUSAGE))
+		return 0;
+	if (rc < 0 && e.code && err)
+		*err = e;
+	return rc < 0 ? -1 : 1;
+}
+
+struct vtr_os *vtr_os_new_in(struct vtr_ctx *ctx, const char *device, struct vtr_fs *fs, const char *dir,
+			     struct vtr_error *err)
+{
+	VTR_FS_UNREF struct vtr_fs *view = NULL;
+	struct vtr_os *os = NULL;
+	int rc = os_view(&view, fs, dir, err);
+
+	if (rc == 0)
+		vtr_error_set(err, VTR_ENOTFOUND, "%s: no directory %s", device, dir);
+	if (rc > 0)
+		os = vtr_os_new(ctx, device, view, err);
+	if (!os)
+		return NULL;
+	os->dir = vtr_strndup(dir, strlen(dir), err);
+	if (os->dir)
+		return os;
+	vtr_os_free(os);
+	return NULL;
+}
+
+int vtr_os_bind_add(struct vtr_os *os, const char *path, const char *device, struct vtr_fs *fs, const char *dir,
+		    struct vtr_error *err)
+{
+	VTR_FS_UNREF struct vtr_fs *view = NULL;
+	int rc = os_view(&view, fs, dir, err);
+
+	if (rc <= 0)
+		return rc;
+	return vtr_os_mount_add(os, path, device, view, err) < 0 ? -1 : 1;
+}
+
 static void os_fact_done(struct vtr_fact *f)
 {
 	free((char *)f->key);
@@ -83,6 +132,8 @@ void vtr_os_free(struct vtr_os *os)
 	free(os->package_text);
 	vtr_tree_free(os->tree);
 	free(os->root);
+	free(os->dir);
+	free(os->name);
 	vtr_ctx_unref(os->ctx);
 	free(os);
 }
@@ -357,6 +408,16 @@ int vtr_os_readlink(char **out, const struct vtr_fs **fs, struct vtr_os *os, con
 const char *vtr_os_root(const struct vtr_os *os)
 {
 	return os->root;
+}
+
+const char *vtr_os_root_dir(const struct vtr_os *os)
+{
+	return os->dir ? os->dir : "/";
+}
+
+const char *vtr_os_name(const struct vtr_os *os)
+{
+	return os->name ? os->name : os->root;
 }
 
 const struct vtr_fact *vtr_os_fact(const struct vtr_os *os, const char *key)

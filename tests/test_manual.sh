@@ -71,6 +71,17 @@ qemu-img create -q -f vmdk -b below.vmdk -F vmdk above.vmdk
 cp guest.qcow2 marked.qcow2
 qemu-img bitmap --add marked.qcow2 changes
 
+# Two deployments of OSTree, and the menu that names them.
+for n in 1 2; do
+	manual_tree "os/ostree/deploy/test/deploy/abc$n.0" '\267\0'
+	mkdir -p os/boot/loader/entries os/ostree/boot.0 "os/ostree/deploy/test/deploy/abc$n.0/sysroot"
+	ln -s "../deploy/test/deploy/abc$n.0" "os/ostree/boot.0/$n"
+	printf 'title %s\nversion %s\noptions ostree=/ostree/boot.0/%s\n' $n $n $n >os/boot/loader/entries/ostree-$n.conf
+	printf '[origin]\nrefspec=test/os\n' >"os/ostree/deploy/test/deploy/abc$n.0.origin"
+done
+truncate -s 16M ostree.fs
+mke2fs -q -F -t ext4 -d os ostree.fs
+
 # A system drive of Windows that holds its registry and no more, and hives for the members that are not in it.
 python3 "$top/tests/mk-hive.py" guest windows
 truncate -s 16M windows.img
@@ -291,7 +302,8 @@ shapes = {
     "compare": compare,
     "map": lambda: documents("map", True, ["guest.qcow2"], ["odd.raw"], ["--follow", "overlay.qcow2"]),
     "grep": greps,
-    "inspect": lambda: documents("inspect", False, ["guest.qcow2"], ["odd.raw"], ["win11.fs"], ["server2022.fs"], ["xp.fs"]),
+    "inspect": lambda: documents("inspect", False, ["guest.qcow2"], ["odd.raw"], ["win11.fs"], ["server2022.fs"], ["xp.fs"],
+                                    ["ostree.fs"]),
     "info": lambda: below_chain(documents("info", False, ["guest.qcow2"], ["--follow", "overlay.qcow2"],
                                           ["overlay.qcow2"], ["snap.qcow2"], ["odd.raw"], ["far.qcow2"],
                                           ["--follow", "far.qcow2"], ["--follow", "above.vmdk"], ["--measure", "guest.qcow2"], ["locked.qcow2"],

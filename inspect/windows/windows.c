@@ -186,6 +186,11 @@ int vtr_windows_find(char ***out, size_t *n, struct vtr_os *os, struct vtr_error
 	return 0;
 }
 
+const char *vtr_windows_folder(const struct vtr_os *os)
+{
+	return os->windows ? os->windows->root : NULL;
+}
+
 void vtr_windows_free(struct vtr_os *os)
 {
 	struct vtr_windows *w = os->windows;
