@@ -36,8 +36,6 @@ enum { JBD2_DESCRIPTOR = 1, JBD2_COMMIT, JBD2_SUPER_V1, JBD2_SUPER_V2, JBD2_REVO
 #define JBD2_TAG_SAME_UUID 0x2u
 #define JBD2_TAG_LAST 0x8u
 
-#define JBD2_FC_TAG_HEAD 9u /* little endian: tag 2, length 2, then features 4, tid 4 */
-
 /* --------------------------------------------------------------------------------------------------------- pieces */
 
 struct pieces {
@@ -523,16 +521,18 @@ static void jbd2_settle(struct jbd2 *j)
 	j->result.blocks = kept;
 }
 
-/* Fast commits belong to the transaction after the last; the area starts with a tag that names it. */
-static int jbd2_look_for_fast_commits(struct jbd2 *j, struct vtr_error *err)
+/*
+ * Fast commits belong to the transaction that follows the last. Their area begins a block after the log's end, as Linux
+ * and e2fsck have it: one of the blocks that are set aside for it is never used. A log without a start has none.
+ */
+static void jbd2_locate_fast_commits(struct jbd2 *j)
 {
-	if (j->s.fast_commit_blocks == 0)
-		return 0;
-	if (jbd2_read(j, j->s.last, j->block, err) < 0)
-		return -1;
-	j->result.fast_commits = vtr_get_le16(j->block) == JBD2_FC_TAG_HEAD && vtr_get_le16(j->block + 2) >= 8 &&
-				 vtr_get_le32(j->block + 8) == j->s.sequence + (uint32_t)j->result.transactions;
-	return 0;
+	j->result.block = j->s.block;
+	j->result.next = j->s.sequence + (uint32_t)j->result.transactions;
+	if (j->s.start == 0 || j->s.fast_commit_blocks < 2)
+		return;
+	j->result.fast_first = j->s.last + 1;
+	j->result.fast_blocks = j->s.fast_commit_blocks - 1;
 }
 
 /* ---------------------------------------------------------------------------------------------- the replayed volume */
@@ -665,10 +665,9 @@ int vtr_jbd2_replay(struct vtr_blk **out, struct vtr_jbd2_result *result, struct
 		r = jbd2_scan(&j, err);
 	if (r == 0) {
 		jbd2_settle(&j);
-		r = jbd2_look_for_fast_commits(&j, err);
-	}
-	if (r == 0)
+		jbd2_locate_fast_commits(&j);
 		r = jbd2_make_view(out, &j, err);
+	}
 	if (r == 0)
 		*result = j.result;
 	jbd2_done(&j);

@@ -26,7 +26,10 @@ int vtr_jbd2_super_read(struct vtr_jbd2_super *out, struct vtr_blk *journal, uin
 /* What replay found. */
 struct vtr_jbd2_result {
 	uint64_t transactions, blocks, revoked;
-	bool fast_commits; /* there are fast commits after the last transaction, which are not replayed */
+	uint32_t next; /* the transaction after the last complete one */
+	/* Where in the journal fast commits to that transaction lie; they are not replayed here. 0 blocks: nowhere. */
+	uint32_t fast_first, fast_blocks;
+	uint32_t block; /* bytes */
 };
 
 /*

@@ -158,7 +158,10 @@ int vtr_ext_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, stru
 	VTR_FREE uint8_t *buf = NULL;
 	uint64_t end, next = 0, left = x->fs.blk->size / x->block + 1; /* no block is there twice */
 	size_t n;
+	int listed;
 
+	if (vtr_ext_fast_list(&listed, x, dir, e, err))
+		return listed;
 	if (vtr_ext_node_load(x, &x->cur, dir, err) < 0)
 		return -1;
 	d.encrypted = x->cur.inode->i_flags & EXT4_ENCRYPT_FL;

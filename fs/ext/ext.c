@@ -23,6 +23,7 @@ static void ext_close(struct vtr_fs *fs)
 	struct ext *x = to_ext(fs);
 
 	vtr_ext_node_done(&x->cur);
+	vtr_ext_fast_free(x->fast);
 	if (x->e2)
 		ext2fs_free(x->e2);
 	vtr_uncharge(fs->ctx, x->charged);
@@ -302,42 +303,35 @@ done:
 	return r;
 }
 
-/* A view of the volume in which its journal was replayed. */
-static int ext_replay(struct vtr_blk **out, struct vtr_jbd2_result *result, struct ext *x,
-		      const struct vtr_fs_others *others, struct vtr_error *err)
-{
-	VTR_UNREF struct vtr_blk *journal = NULL;
-	uint64_t at;
-
-	if (ext_journal_open(&journal, &at, x, others, err) < 0)
-		return -1;
-	return vtr_jbd2_replay(out, result, x->fs.blk, journal, at, err);
-}
-
 /* What replay did, for those who ask. */
 static void ext_tell_replay(struct ext *x, const struct vtr_jbd2_result *r)
 {
 	vtr_ext_prop(x, "replayed_transactions", "transactions replayed", VTR_PROP_NUMBER, r->transactions, NULL);
 	vtr_ext_prop(x, "replayed_blocks", "blocks replayed", VTR_PROP_NUMBER, r->blocks, NULL);
-	if (r->fast_commits)
-		vtr_warn(
-			x->fs.ctx, VTR_EUNSUPPORTED,
-			"%s: its journal ends in fast commits, which are not replayed: the last changes before the crash are missing",
-			x->info.type);
+	if (r->fast_blocks > 0)
+		vtr_ext_prop(x, "replayed_fast_commits", "fast commits replayed", VTR_PROP_NUMBER,
+			     vtr_ext_fast_commits(x), NULL);
 }
 
-/* The volume after its journal was replayed; the journal is found in the volume as it lies. */
+/*
+ * The volume after its journal was replayed, and the fast commits that follow. The journal is found in the volume as it
+ * lies.
+ */
 static int ext_open_replayed(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs_others *others,
 			     struct vtr_error *err)
 {
-	VTR_FS_UNREF struct vtr_fs *before = NULL;
-	VTR_UNREF struct vtr_blk *view = NULL;
+	VTR_FS_UNREF struct vtr_fs *before = NULL, *after = NULL;
+	VTR_UNREF struct vtr_blk *journal = NULL, *view = NULL;
 	struct vtr_jbd2_result result = { 0 };
+	uint64_t at;
 
-	if (ext_open_plain(&before, b, true, err) < 0 || ext_replay(&view, &result, to_ext(before), others, err) < 0 ||
-	    ext_open_plain(out, view, false, err) < 0)
+	if (ext_open_plain(&before, b, true, err) < 0 ||
+	    ext_journal_open(&journal, &at, to_ext(before), others, err) < 0 ||
+	    vtr_jbd2_replay(&view, &result, b, journal, at, err) < 0 || ext_open_plain(&after, view, false, err) < 0 ||
+	    vtr_ext_fast_replay(to_ext(after), journal, &result, err) < 0)
 		return -1;
-	ext_tell_replay(to_ext(*out), &result);
+	ext_tell_replay(to_ext(after), &result);
+	*out = vtr_steal(after);
 	return 0;
 }
 

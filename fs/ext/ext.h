@@ -50,7 +50,7 @@ struct ext_extent {
 struct ext_node {
 	uint64_t ino; /* 0: none */
 	bool damaged;
-	bool given;			/* made from the superblock's copy, and not what the inode table has */
+	bool given;			/* from the superblock's copy or from fast commits, not from the inode table */
 	struct ext2_inode_large *inode; /* inode_len bytes */
 	bool mapped;
 	struct ext_extent *map;
@@ -68,8 +68,9 @@ struct ext {
 	uint64_t reads_left;	      /* of libext2fs, while it maps one node */
 	const struct ext_node *given; /* while it is being mapped */
 	struct ext_node cur;
-	uint64_t charged; /* bytes of metadata that libext2fs holds */
-	bool before;	  /* opened for its journal alone: what is wrong before replay may be right after it */
+	struct ext_fast *fast; /* what fast commits changed; NULL: nothing */
+	uint64_t charged;      /* bytes of metadata that libext2fs holds */
+	bool before;	       /* opened for its journal alone: what is wrong before replay may be right after it */
 	struct vtr_fs_info info;
 	struct vtr_prop props[EXT_MAX_PROPS];
 	char uuid[37], label[17];
@@ -106,6 +107,8 @@ bool vtr_ext_table_is_outside(const struct ext *x, dgrp_t g);
 uint64_t vtr_ext_inode_size(const struct ext2_inode_large *i);
 int vtr_ext_node_load(struct ext *x, struct ext_node *n, uint64_t ino, struct vtr_error *err);
 
+int vtr_ext_inode_raw(void *out, struct ext *x, uint64_t ino, struct vtr_error *err);
+
 /* map.c */
 int vtr_ext_node_map(struct ext *x, struct ext_node *n, struct vtr_error *err);
 int vtr_ext_read_mapped(struct ext *x, const struct ext_node *n, uint64_t off, uint8_t *buf, size_t len, bool meta,
@@ -122,5 +125,17 @@ ssize_t vtr_ext_readlink(struct vtr_fs *fs, uint64_t node, char *buf, size_t siz
 
 /* dir.c */
 int vtr_ext_readdir(struct vtr_fs *fs, uint64_t dir, struct vtr_emitter *e, struct vtr_error *err);
+
+/* fast.c */
+/* Replay the fast commits that lie in the journal where r says, over x: a volume whose journal was replayed. */
+int vtr_ext_fast_replay(struct ext *x, struct vtr_blk *journal, const struct vtr_jbd2_result *r, struct vtr_error *err);
+void vtr_ext_fast_free(struct ext_fast *f);
+uint64_t vtr_ext_fast_commits(const struct ext *x);
+/* The bytes of an inode that fast commits changed, as on disk. NULL: none did. */
+const uint8_t *vtr_ext_fast_inode(const struct ext *x, uint64_t ino);
+/* The map of a node whose blocks fast commits changed: 1, or 0: none did, or -1. */
+int vtr_ext_fast_map(struct ext *x, struct ext_node *n, struct vtr_error *err);
+/* Hand on the entries of a directory that fast commits changed, with *result of vtr_fs_emit(): 1, or 0: none did. */
+int vtr_ext_fast_list(int *result, struct ext *x, uint64_t dir, struct vtr_emitter *e, struct vtr_error *err);
 
 #endif

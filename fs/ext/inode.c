@@ -69,15 +69,29 @@ bool vtr_ext_table_is_outside(const struct ext *x, dgrp_t g)
 	return table >= x->sb.blocks || len > x->sb.blocks - table || table <= x->sb.first_block;
 }
 
-/* The library would compute the checksum in software each time, asked or not: only the place is its word. */
-static int ext_inode_read(struct ext2_inode_large *out, struct ext *x, uint64_t ino, struct vtr_error *err)
+/*
+ * An inode's bytes on disk. The library would compute the checksum in software each time, asked or not: only the place
+ * is its word.
+ */
+int vtr_ext_inode_raw(void *out, struct ext *x, uint64_t ino, struct vtr_error *err)
 {
 	dgrp_t group = (dgrp_t)((ino - 1) / x->sb.inodes_per_group);
 	uint64_t off = (ino - 1) % x->sb.inodes_per_group * x->sb.inode_len;
 
 	if (vtr_ext_table_is_outside(x, group))
 		return vtr_fail(err, VTR_ECORRUPT, "its group has no inode table");
-	if (vtr_ext_meta(x, ext2fs_inode_table_loc(x->e2, group) * x->block + off, out, x->sb.inode_len, err) < 0)
+	return vtr_ext_meta(x, ext2fs_inode_table_loc(x->e2, group) * x->block + off, out, x->sb.inode_len, err);
+}
+
+/* An inode for the host, of what fast commits made of it or of what is on disk. */
+static int ext_inode_read(struct ext2_inode_large *out, struct ext *x, uint64_t ino, bool *fast, struct vtr_error *err)
+{
+	const uint8_t *changed = vtr_ext_fast_inode(x, ino);
+
+	*fast = changed != NULL;
+	if (changed)
+		memcpy(out, changed, x->sb.inode_len);
+	else if (vtr_ext_inode_raw(out, x, ino, err) < 0)
 		return -1;
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	VTR_FREE struct ext2_inode_large *raw = vtr_calloc(1, VTR_MAX(x->sb.inode_len, (uint32_t)sizeof(*raw)), err);
@@ -105,9 +119,9 @@ int vtr_ext_node_load(struct ext *x, struct ext_node *n, uint64_t ino, struct vt
 				x->sb.inodes);
 	if (!n->inode && !(n->inode = vtr_calloc(1, VTR_MAX(x->sb.inode_len, (uint32_t)sizeof(*n->inode)), err)))
 		return -1;
-	if (ext_inode_read(n->inode, x, ino, err) < 0)
+	if (ext_inode_read(n->inode, x, ino, &n->given, err) < 0)
 		return vtr_at(err, "inode %" PRIu64, ino);
-	if (!ext_inode_sum_ok(x, ino, n->inode)) {
+	if (!n->given && !ext_inode_sum_ok(x, ino, n->inode)) {
 		n->damaged = true;
 		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "%s: inode %" PRIu64 ": its checksum is wrong", x->info.type, ino);
 	}

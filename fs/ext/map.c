@@ -127,6 +127,10 @@ int vtr_ext_node_map(struct ext *x, struct ext_node *n, struct vtr_error *err)
 
 	if (n->mapped)
 		return 0;
+	if ((r = vtr_ext_fast_map(x, n, err)) != 0) {
+		n->mapped = r > 0;
+		return r < 0 ? -1 : 0;
+	}
 	n->n = 0;
 	x->io_error.code = 0;
 	x->reads_left = x->fs.blk->size / x->block + 16;
