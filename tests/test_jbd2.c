@@ -273,11 +273,12 @@ static void fast_commits_are_located(void **state)
 
 	(void)state;
 	for (uint32_t start = 0; start < 2; start++) {
-		journal_begin(&m, 0x33, 0, start, 1);
-		m.b[0x57] = 4; /* s_num_fc_blks */
-		journal_seal(&m, 0);
+		journal_begin(&m, 0x33, 0, 1, 1);
 		journal_write(&m, (uint64_t[]){ 3 }, "a", 1, false);
 		journal_commit(&m, 1);
+		m.b[0x1f] = (uint8_t)start; /* s_start */
+		m.b[0x57] = 4;		    /* s_num_fc_blks */
+		journal_seal(&m, 0);
 		replay(&r, &m);
 		assert_int_equal(start ? JOURNAL_BLOCKS - 3 : 0, r.result.fast_first);
 		assert_int_equal(start ? 3 : 0, r.result.fast_blocks);

@@ -3,7 +3,8 @@
 # Journals of ext3 and ext4 that wait to be replayed. What is read must be what e2fsck makes of a copy, and what the
 # kernel shows of one; the image itself stays as it is. Journals are written with debugfs (each checksum format, block
 # numbers of 32 and 64 bits, revokes, escaped blocks, transactions without a commit), and by the kernel, as root: copies
-# of a mounted filesystem's file while something writes to it. VTR_SLOW=1 takes 50 such copies.
+# of a mounted filesystem's file while something writes to it. VTR_SLOW=1 takes 50 such copies, and as many of one that
+# makes fast commits.
 set -euo pipefail
 
 V=$(realpath "${VTR_COMMAND:-build/release/vitrine}")
@@ -232,6 +233,37 @@ for options in '-t ext4' '-t ext3' '-t ext4 -b 1024 -O 64bit,bigalloc'; do
 		losetup -d "$loop"
 	done
 	rm busy
+	wait $worker || true
+	umount run
+done
+
+# Fast commits: no whole transaction is written but where Linux must. It refuses a copy whose area of fast commits is
+# full to the last block (its reader goes on to the block after it); such copies do not count.
+for options in '-b 1024' '-b 1024 -I 256 -O inline_data' '-b 4096'; do
+	rm -f host/live.img
+	truncate -s 64M host/live.img
+	# shellcheck disable=SC2086 # words are wanted
+	mke2fs -q -F -t ext4 -O fast_commit $options host/live.img >/dev/null 2>&1 || break
+	mount -o loop,commit=300 host/live.img run || break
+	rm -f stop
+	python3 "$HERE/fsync-work.py" run $RANDOM stop >/dev/null 2>&1 &
+	worker=$!
+	for i in $(seq $copies); do
+		sleep 0.$((RANDOM % 8 + 1))
+		"${clone[@]}" host/live.img host/snap.img
+		"${clone[@]}" host/snap.img host/mounted.img
+		loop=$(losetup -f --show host/mounted.img)
+		if mount -o ro "$loop" copy 2>/dev/null; then
+			python3 "$HERE/compare-tree.py" "$V" host/snap.img copy --fast-commits >differences 2>&1 || {
+				cat differences >&2
+				die "fast commits, $options, copy $i is not what the kernel makes of it"
+			}
+			passed=$((passed + 1))
+			umount copy
+		fi
+		losetup -d "$loop"
+	done
+	touch stop
 	wait $worker || true
 	umount run
 done
