@@ -192,11 +192,24 @@ VTR_API void vtr_ctx_resolver(struct vtr_ctx *ctx, vtr_resolver *fn, void *arg);
 
 /*
  * Called with each warning: something was damaged or odd, and the work went on. Called from whatever thread noticed,
- * one at a time. The same text is handed on once; after 1000 texts they are only counted, as are those that come up in
- * fn itself, which does not read or open anything under the context.
+ * one at a time. The same text is handed on once. Of warnings that differ only in numbers and names the first 10 are
+ * handed on, and of at most 100 such kinds; the others are only counted, as are those that come up in fn itself, which
+ * does not read or open anything under the context.
  */
 typedef void vtr_warning(void *arg, const struct vtr_error *warning);
 VTR_API void vtr_ctx_on_warning(struct vtr_ctx *ctx, vtr_warning *fn, void *arg);
+
+/*
+ * The same bound for a program's own messages about an image's many files: true: print it, false: 10 of its kind were
+ * printed, and it is counted. Nothing is called.
+ */
+VTR_API bool vtr_ctx_message(struct vtr_ctx *ctx, const struct vtr_error *message);
+
+/*
+ * What was counted and not handed on or printed: fn gets one message for each kind, "… and 5 more like this: " and the
+ * first of them. Call it when the work is done; it starts the counts anew.
+ */
+VTR_API void vtr_ctx_left_out(struct vtr_ctx *ctx, vtr_warning *fn, void *arg);
 
 /*
  * Journals and logs that wait to be replayed are replayed in memory when a filesystem is opened, as mounting it would;

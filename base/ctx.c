@@ -10,8 +10,6 @@
 #include "base/checked.h"
 #include "base/pool.h"
 
-#define CTX_SEEN_MAX 1000u /* warnings handed on; further ones are only counted */
-
 static const struct {
 	const char *name;
 	size_t at;
@@ -75,7 +73,7 @@ void vtr_ctx_unref(struct vtr_ctx *ctx)
 		free(ctx->dirs[i].path);
 	}
 	free(ctx->dirs);
-	free(ctx->seen);
+	vtr_messages_done(&ctx->messages);
 	pthread_mutex_destroy(&ctx->warn_lock);
 	pthread_mutex_destroy(&ctx->pool_lock);
 	free(ctx);
@@ -123,32 +121,6 @@ uint64_t vtr_ctx_bytes_read(const struct vtr_ctx *ctx)
 	return atomic_load(&ctx->bytes_read);
 }
 
-/* FNV-1a, 64 bits. */
-static uint64_t ctx_hash(const char *s)
-{
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (; *s; s++)
-		h = (h ^ (uint8_t)*s) * 0x100000001b3u;
-	return h;
-}
-
-/* Whether this text is new, and room for it was found. Called under the lock. */
-static bool ctx_first_time(struct vtr_ctx *ctx, const char *text)
-{
-	uint64_t h = ctx_hash(text);
-
-	for (size_t i = 0; i < ctx->n_seen; i++)
-		if (ctx->seen[i] == h)
-			return false;
-	if (!ctx->seen)
-		ctx->seen = calloc(CTX_SEEN_MAX, sizeof(*ctx->seen));
-	if (!ctx->seen || ctx->n_seen == CTX_SEEN_MAX)
-		return false;
-	ctx->seen[ctx->n_seen++] = h;
-	return true;
-}
-
 void vtr_warn_err(struct vtr_ctx *ctx, const struct vtr_error *err)
 {
 	atomic_fetch_add(&ctx->warnings, 1);
@@ -157,8 +129,27 @@ void vtr_warn_err(struct vtr_ctx *ctx, const struct vtr_error *err)
 	/* The caller's function may do what warns again: EDEADLK. */
 	if (pthread_mutex_lock(&ctx->warn_lock) != 0)
 		return;
-	if (ctx->warn && ctx_first_time(ctx, err->text))
+	if (ctx->warn && vtr_messages_show(&ctx->messages, err, true))
 		ctx->warn(ctx->warn_arg, err);
+	pthread_mutex_unlock(&ctx->warn_lock);
+}
+
+bool vtr_ctx_message(struct vtr_ctx *ctx, const struct vtr_error *message)
+{
+	bool show;
+
+	if (pthread_mutex_lock(&ctx->warn_lock) != 0)
+		return false;
+	show = vtr_messages_show(&ctx->messages, message, false);
+	pthread_mutex_unlock(&ctx->warn_lock);
+	return show;
+}
+
+void vtr_ctx_left_out(struct vtr_ctx *ctx, vtr_warning *fn, void *arg)
+{
+	if (pthread_mutex_lock(&ctx->warn_lock) != 0)
+		return;
+	vtr_messages_left_out(&ctx->messages, fn, arg);
 	pthread_mutex_unlock(&ctx->warn_lock);
 }
 

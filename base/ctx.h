@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/error.h"
+#include "base/messages.h"
 
 struct vtr_pool;
 
@@ -28,8 +29,7 @@ struct vtr_ctx {
 	pthread_mutex_t warn_lock;
 	vtr_warning *warn;
 	void *warn_arg;
-	uint64_t *seen; /* hashes of the texts that were handed on */
-	size_t n_seen;
+	struct vtr_messages messages; /* what was handed on */
 	atomic_uint_fast64_t damage, warnings;
 
 	atomic_uint depth; /* of images that the resolver opens while it is asked; 0: it is not */

@@ -50,6 +50,7 @@ struct cli {
 	size_t n_types;
 	bool follow, json, no_replay;
 	bool hush; /* do not tell what is merely odd: somebody asked for a file, not for the system */
+	bool hushed; /* something was not told */
 	unsigned sector;
 	uint64_t timeout_ms;
 	const char *device, *root; /* not both */
@@ -91,9 +92,13 @@ int cli_end(struct cli *c);
 
 /* Say what went wrong on standard error: CLI_FAILED. */
 void cli_error(struct cli *c, const struct vtr_error *err);
-/* Say that a part is lost: CLI_PARTIAL. The second puts a guest's path in front, where err does not have it. */
+/*
+ * Say that a part is lost: CLI_PARTIAL. The second puts a guest's path in front, where err does not have it. The third
+ * does too, of what is no loss. Of messages that are alike the first ones are printed: cli_end() says how many others.
+ */
 void cli_partial(struct cli *c, const struct vtr_error *err);
 void cli_partial_at(struct cli *c, const char *path, const struct vtr_error *err);
+void cli_warn_at(struct cli *c, const char *path, const struct vtr_error *err);
 /* Whether so many bytes of a file are within limits.file; if not, that is said: CLI_PARTIAL. */
 bool cli_file_fits(struct cli *c, const char *path, uint64_t bytes);
 void cli_usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -112,21 +112,36 @@ void cli_error(struct cli *c, const struct vtr_error *err)
 
 void cli_partial(struct cli *c, const struct vtr_error *err)
 {
-	fflush(stdout);
-	if (!common_is_quiet())
-		fprintf(stderr, "vitrine: %s\n", err->text);
 	if (c->status == CLI_OK)
 		c->status = CLI_PARTIAL;
+	if (common_is_quiet() || !vtr_ctx_message(c->ctx, err))
+		return;
+	fflush(stdout);
+	fprintf(stderr, "vitrine: %s\n", err->text);
+}
+
+/* One message of many that name a guest's path each. */
+static void common_say_at(struct cli *c, const char *before, const char *path, const struct vtr_error *err)
+{
+	char at[512];
+
+	if (common_is_quiet() || !vtr_ctx_message(c->ctx, err))
+		return;
+	vtr_escape(at, sizeof(at), path, strlen(path));
+	fflush(stdout);
+	fprintf(stderr, "vitrine: %s%s: %s\n", before, at, err->text);
 }
 
 void cli_partial_at(struct cli *c, const char *path, const struct vtr_error *err)
 {
-	struct vtr_error at = { .code = err->code };
-	size_t n = vtr_escape(at.text, sizeof(at.text) / 2, path, strlen(path));
+	if (c->status == CLI_OK)
+		c->status = CLI_PARTIAL;
+	common_say_at(c, "", path, err);
+}
 
-	n = n < sizeof(at.text) / 2 ? n : strlen(at.text);
-	snprintf(at.text + n, sizeof(at.text) - n, ": %.500s", err->text);
-	cli_partial(c, &at);
+void cli_warn_at(struct cli *c, const char *path, const struct vtr_error *err)
+{
+	common_say_at(c, "warning: ", path, err);
 }
 
 bool cli_file_fits(struct cli *c, const char *path, uint64_t bytes)
@@ -162,12 +177,25 @@ void cli_usage(struct cli *c, const char *fmt, ...)
 
 static void common_warning(void *arg, const struct vtr_error *w)
 {
-	const struct cli *c = arg;
+	struct cli *c = arg;
 
-	if ((c->hush && w->code == VTR_OK) || common_is_quiet())
+	if (c->hush && w->code == VTR_OK) {
+		c->hushed = true;
+		return;
+	}
+	if (common_is_quiet())
 		return;
 	fflush(stdout);
 	fprintf(stderr, "vitrine: warning: %s\n", w->text);
+}
+
+/* What was counted of messages that are alike. */
+static void common_left_out(void *arg, const struct vtr_error *w)
+{
+	const struct cli *c = arg;
+
+	if (!common_is_quiet() && (!c->hushed || w->code != VTR_OK))
+		fprintf(stderr, "vitrine: %s\n", w->text);
 }
 
 bool cli_number(uint64_t *out, const char *text)
@@ -679,6 +707,10 @@ bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***ar
 
 int cli_end(struct cli *c)
 {
+	if (c->ctx) {
+		fflush(stdout);
+		vtr_ctx_left_out(c->ctx, common_left_out, c);
+	}
 	if (c->ctx && c->status == CLI_OK && vtr_ctx_damage(c->ctx) > 0)
 		c->status = CLI_PARTIAL;
 	common_running = NULL;

@@ -176,14 +176,6 @@ static void get_oom(struct get *g)
 	g->stop = true;
 }
 
-static void get_warn(struct get *g, const char *path, const char *text)
-{
-	cli_progress_clear(&g->progress);
-	fputs("vitrine: warning: ", stderr);
-	cli_puts(stderr, path);
-	fprintf(stderr, ": %s\n", text);
-}
-
 static void get_verbose(struct get *g, const char *path)
 {
 	if (g->verbose) {
@@ -1046,10 +1038,12 @@ static int get_one(struct get *g, const struct vtr_entry *e, const char *name, c
 		if (g->devices) {
 			get_write_entry(g, parent, name, e, path);
 		} else {
-			char text[80];
+			struct vtr_error odd = { 0 };
 
-			snprintf(text, sizeof(text), "a %s: left out without --devices", vtr_type_noun(e->st.type));
-			get_warn(g, path, text);
+			snprintf(odd.text, sizeof(odd.text), "a %s: left out without --devices",
+				 vtr_type_noun(e->st.type));
+			cli_progress_clear(&g->progress);
+			cli_warn_at(&g->c, path, &odd);
 		}
 		break;
 	default:

@@ -270,9 +270,16 @@ static void tar_acl(struct tar_buf *b, const char *key, const struct vtr_xattr *
 	free(text.p);
 }
 
+struct tar_xattrs {
+	struct tar *t;
+	const char *path;
+};
+
 static int tar_xattr(void *arg, const struct vtr_xattr *x)
 {
-	struct tar_buf *b = arg;
+	const struct vtr_error odd = { .text = "an attribute's name holds '=': left out" };
+	struct tar_xattrs *to = arg;
+	struct tar_buf *b = &to->t->pax;
 	char key[400];
 
 	if (strcmp(x->name, "system.posix_acl_access") == 0 || strcmp(x->name, "system.posix_acl_default") == 0) {
@@ -284,7 +291,7 @@ static int tar_xattr(void *arg, const struct vtr_xattr *x)
 			x->len > 0 && ((const char *)x->value)[x->len - 1] == 0 ? x->len - 1 : x->len);
 	/* A '=' would end the key. */
 	if (strchr(x->name, '=')) {
-		fputs("vitrine: warning: tar: an attribute's name holds '=': left out\n", stderr);
+		cli_warn_at(to->t->c, to->path, &odd);
 		return 0;
 	}
 	snprintf(key, sizeof(key), "SCHILY.xattr.%s", x->name);
@@ -432,6 +439,7 @@ static void tar_collect(struct tar *t, const struct vtr_entry *e, const char *pa
 {
 	const struct vtr_stat *st = &e->st;
 	struct vtr_error err = { 0 };
+	struct tar_xattrs xattrs = { t, path };
 	struct tar_buf *b = &t->pax;
 
 	b->len = 0;
@@ -448,7 +456,7 @@ static void tar_collect(struct tar *t, const struct vtr_entry *e, const char *pa
 		tar_pax_time(b, "atime", &st->atime);
 	if (st->ctime.set)
 		tar_pax_time(b, "ctime", &st->ctime);
-	if (first && vtr_fs_xattrs(e->place.fs, e->place.node, tar_xattr, b, &err) < 0)
+	if (first && vtr_fs_xattrs(e->place.fs, e->place.node, tar_xattr, &xattrs, &err) < 0)
 		cli_partial_at(t->c, path, &err);
 }
 
@@ -531,9 +539,7 @@ static void tar_member(struct tar *t, const struct vtr_entry *e, const char *pat
 	if (!h.type) {
 		err.code = VTR_EUNSUPPORTED;
 		snprintf(err.text, sizeof(err.text), "a %s: tar has none: left out", vtr_type_name(st->type));
-		fprintf(stderr, "vitrine: warning: ");
-		cli_puts(stderr, path);
-		fprintf(stderr, ": %s\n", err.text);
+		cli_warn_at(t->c, path, &err);
 		return;
 	}
 	if (st->type == VTR_TYPE_FILE && st->size > INT64_MAX) {

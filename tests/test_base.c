@@ -344,10 +344,34 @@ static void a_warning_is_handed_on_once_and_counted_always(void **state)
 	assert_int_equal(2, said.n);
 	assert_int_equal(3, vtr_ctx_damage(ctx));
 	assert_int_equal(4, vtr_ctx_warnings(ctx));
+	/* Of one kind, whatever number or name is in it, ten are handed on; "block 7" is one of them. */
 	for (int i = 0; i < 2000; i++)
 		vtr_warn(ctx, VTR_OK, "block %d", i);
-	assert_int_equal(1000, said.n);
+	assert_int_equal(11, said.n);
 	assert_int_equal(2004, vtr_ctx_warnings(ctx));
+	/* A program's own messages are of the same account, and may be equal. */
+	for (int i = 0; i < 12; i++)
+		assert_int_equal(i < 10, vtr_ctx_message(ctx, &(struct vtr_error){ .text = "/a/B c2/d: is lost" }));
+	assert_false(vtr_ctx_message(ctx, &(struct vtr_error){ .text = "/another: is lost" }));
+	assert_int_equal(11, said.n);
+	vtr_ctx_left_out(ctx, say, &said);
+	assert_int_equal(13, said.n);
+	assert_string_equal("\xe2\x80\xa6 and 3 more like this: /a/B c2/d: is lost", said.last.text);
+	vtr_ctx_left_out(ctx, say, &said);
+	assert_int_equal(13, said.n);
+	vtr_ctx_unref(ctx);
+
+	/* Of more kinds than there is room for, the last one has all others. */
+	ctx = vtr_ctx_new(NULL, NULL);
+	said.n = 0;
+	vtr_ctx_on_warning(ctx, say, &said);
+	for (int i = 0; i < 10000; i++)
+		vtr_warn(ctx, VTR_ECORRUPT, "word %c%c%c is lost", 'a' + i % 26, 'a' + i / 26 % 26, 'a' + i / 676);
+	assert_int_equal(99 + 10, said.n);
+	assert_int_equal(10000, vtr_ctx_damage(ctx));
+	vtr_ctx_left_out(ctx, say, &said);
+	assert_int_equal(99 + 10 + 1, said.n);
+	assert_non_null(strstr(said.last.text, " and 9891 more like this: word "));
 	vtr_ctx_unref(ctx);
 
 	ctx = vtr_ctx_new(NULL, NULL);
