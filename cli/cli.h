@@ -49,7 +49,7 @@ struct cli {
 	const char **types;
 	size_t n_types;
 	bool follow, json, no_replay;
-	bool hush; /* do not tell what is merely odd: somebody asked for a file, not for the system */
+	bool hush;   /* do not tell what is merely odd: somebody asked for a file, not for the system */
 	bool hushed; /* something was not told */
 	unsigned sector;
 	uint64_t timeout_ms;
