@@ -733,6 +733,35 @@ typedef int vtr_list_fn(void *arg, const struct vtr_entry *e, struct vtr_error *
 VTR_API int vtr_tree_list(struct vtr_tree *t, const struct vtr_place *from, unsigned flags, vtr_list_fn *fn, void *arg,
 			  struct vtr_error *err);
 
+/* What lies at a path on one of two sides. */
+struct vtr_pair_side {
+	bool there;
+	struct vtr_place place;
+	struct vtr_stat st; /* type alone is sure when failed */
+	bool failed;	    /* it could not be read: error says why */
+	struct vtr_error *error;
+};
+
+/* The same path in two trees: it is there in one of them at least. */
+struct vtr_pair {
+	const char *path; /* from the start of the walk, as in struct vtr_entry. Borrowed */
+	size_t path_len;
+	unsigned depth; /* 0: the start */
+	struct vtr_pair_side side[2];
+};
+
+/*
+ * Walk two places, of two trees or of one, in lock step, each directory sorted by bytes: what both have at a path comes
+ * together. A side that starts at NULL has nothing. A directory of either side is walked; one that cannot be read is given
+ * to fn as failed on this side, after its own pair, and what the other side has below it is given only where names of both
+ * are known: what is lost is not missing. flags: VTR_LIST_ONE_FS. Both contexts are asked for cancellation, the limits of
+ * the walk are those of the first. fn and errors are as those of vtr_tree_list().
+ */
+typedef int vtr_pair_fn(void *arg, const struct vtr_pair *p, struct vtr_error *err);
+VTR_API int vtr_tree_pairs(struct vtr_tree *a, const struct vtr_place *from_a, struct vtr_tree *b,
+			   const struct vtr_place *from_b, unsigned flags, vtr_pair_fn *fn, void *arg,
+			   struct vtr_error *err);
+
 /* The whole of a regular file, at most max bytes (VTR_ELIMIT): *out is the caller's, with a NUL after its bytes. */
 VTR_API int vtr_tree_slurp(char **out, size_t *len, struct vtr_tree *t, const char *path, uint64_t max,
 			   struct vtr_error *err);

@@ -134,6 +134,12 @@ int vtr_callback_failed(struct vtr_error *err, struct vtr_error *own, const char
 	return vtr_fail(err, own->code, "%s", own->text);
 }
 
+bool vtr_error_ends(const struct vtr_error *err)
+{
+	return err->code == VTR_ELIMIT || err->code == VTR_ECANCELLED || err->code == VTR_EIO ||
+	       err->code == VTR_ENOMEM;
+}
+
 const char *vtr_errno_text(int e, char *buf)
 {
 	return _Generic(strerror_r(e, buf, 128), char *: error_text_gnu, int: error_text_posix)(

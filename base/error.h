@@ -26,6 +26,12 @@ void vtr_error_at(struct vtr_error *err, const char *fmt, ...) __attribute__((fo
  */
 int vtr_callback_failed(struct vtr_error *err, struct vtr_error *own, const char *who);
 
+/*
+ * Whether a failure ends the work that meets it: a limit, cancellation, the host's files or memory. Any other is of the
+ * one thing that was read: it is warned of, and its siblings follow. Who goes on after an error asks this.
+ */
+bool vtr_error_ends(const struct vtr_error *err);
+
 /* What errno says, for the text of a VTR_EIO; buf has 128 bytes. */
 const char *vtr_errno_text(int e, char *buf);
 

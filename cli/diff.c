@@ -7,8 +7,9 @@
 
 extern const struct cli_verb cli_verb_diff;
 
-#define DIFF_BATCH 256u	 /* pairs of files that are hashed together */
-#define DIFF_QUEUE 4096u /* lines that wait for them */
+#define DIFF_BATCH 256u	      /* pairs of files that are hashed together */
+#define DIFF_QUEUE 4096u      /* lines that wait for them, */
+#define DIFF_BYTES (4u << 20) /* and how much of paths */
 
 /* What differs. */
 enum {
@@ -24,26 +25,6 @@ enum {
 };
 static const char *const diff_words[] = { "type",   "mode",   "owner",	"size", "content",
 					  "target", "device", "xattrs", "mtime" };
-
-/* A file on one of the sides. */
-struct diff_file {
-	char *name;
-	struct vtr_place place;
-	struct vtr_stat st;
-	bool failed;
-};
-
-struct diff_list {
-	struct diff_file *files; /* sorted by name */
-	size_t n, cap, at;
-	bool failed; /* it may not be all of the directory */
-};
-
-/* A directory on both sides, or on one. */
-struct diff_dir {
-	char *path;
-	struct diff_list a, b;
-};
 
 /* A line to come: files of both sides, or of one. */
 struct diff_line {
@@ -61,10 +42,9 @@ struct diff {
 	size_t n_with;
 	bool files, packages, facts, times, quick;
 	bool differ;
-	struct diff_dir *dirs; /* those being compared, each below the one before */
-	size_t n_dirs, cap_dirs;
+	const char *base; /* the path that is compared, as the user wrote it */
 	struct diff_line *queue;
-	size_t n_queue, n_hash;
+	size_t n_queue, n_hash, n_bytes;
 };
 
 enum { OPT_WITH = CLI_LONG, OPT_FILES, OPT_PACKAGES, OPT_FACTS, OPT_TIMES, OPT_QUICK };
@@ -171,6 +151,13 @@ static void diff_print(struct diff *v, const struct diff_line *l, const struct v
 	cli_json_line(o);
 }
 
+static void diff_line_done(struct diff_line *l)
+{
+	free(l->path);
+	free(l->target_a);
+	free(l->target_b);
+}
+
 /* Hash what waits for it, and print. Files of which one side cannot be read are told as lost, not as different. */
 static void diff_flush(struct diff *v)
 {
@@ -206,11 +193,9 @@ static void diff_flush(struct diff *v)
 		}
 		if (!l->in_a || !l->in_b || l->what)
 			diff_print(v, l, h);
-		free(l->path);
-		free(l->target_a);
-		free(l->target_b);
+		diff_line_done(l);
 	}
-	v->n_queue = v->n_hash = 0;
+	v->n_queue = v->n_hash = v->n_bytes = 0;
 	free(places);
 	free(hashes);
 }
@@ -253,7 +238,7 @@ static int diff_xattr(void *arg, const struct vtr_xattr *x)
 }
 
 /* Whether the extended attributes differ; those that cannot be read are told. */
-static bool diff_xattrs(struct diff *v, const char *path, const struct diff_file *a, const struct diff_file *b)
+static bool diff_xattrs(struct diff *v, const char *path, const struct vtr_pair_side *a, const struct vtr_pair_side *b)
 {
 	struct diff_bytes x = { 0 }, y = { 0 };
 	struct vtr_error err = { 0 };
@@ -276,7 +261,7 @@ static bool diff_time_is(const struct vtr_time *a, const struct vtr_time *b)
 	return a->set == b->set && a->sec == b->sec && a->nsec == b->nsec;
 }
 
-static char *diff_target(struct diff *v, const char *path, const struct diff_file *f)
+static char *diff_target(struct diff *v, const char *path, const struct vtr_pair_side *f)
 {
 	struct vtr_error err = { 0 };
 	char *out = NULL;
@@ -287,7 +272,8 @@ static char *diff_target(struct diff *v, const char *path, const struct diff_fil
 }
 
 /* What is seen without reading contents. */
-static void diff_metadata(struct diff *v, struct diff_line *l, const struct diff_file *a, const struct diff_file *b)
+static void diff_metadata(struct diff *v, struct diff_line *l, const struct vtr_pair_side *a,
+			  const struct vtr_pair_side *b)
 {
 	const struct vtr_stat *x = &a->st, *y = &b->st;
 
@@ -317,193 +303,64 @@ static void diff_metadata(struct diff *v, struct diff_line *l, const struct diff
 			  !diff_time_is(&x->mtime, &y->mtime) || !diff_time_is(&x->ctime, &y->ctime);
 }
 
-/* A file of both sides, or of one (the other is NULL). */
-static void diff_pair(struct diff *v, const char *path, const struct diff_file *a, const struct diff_file *b)
+/* A file of both sides, or of one. */
+static void diff_pair(struct diff *v, char *path, const struct vtr_pair_side *a, const struct vtr_pair_side *b)
 {
-	struct diff_line l = { .in_a = a, .in_b = b };
+	struct diff_line l = { .path = path, .in_a = a->there, .in_b = b->there };
 
-	if ((a && a->failed) || (b && b->failed)) /* was told */
-		return;
-	l.path = strdup(path);
-	if (!l.path) {
-		diff_no_memory(v);
-		return;
-	}
-	if (a) {
+	if (l.in_a) {
 		l.a = a->st;
 		l.place_a = a->place;
 		l.target_a = diff_target(v, path, a);
 	}
-	if (b) {
+	if (l.in_b) {
 		l.b = b->st;
 		l.place_b = b->place;
 		l.target_b = diff_target(v, path, b);
 	}
-	if (a && b)
+	if (l.in_a && l.in_b)
 		diff_metadata(v, &l, a, b);
-	if (a && b && !l.what && !l.hash) {
-		free(l.path);
-		free(l.target_a);
-		free(l.target_b);
+	if (l.in_a && l.in_b && !l.what && !l.hash) {
+		diff_line_done(&l);
 		return;
 	}
 	v->queue[v->n_queue++] = l;
 	v->n_hash += l.hash;
-	if (v->n_queue == DIFF_QUEUE || v->n_hash == DIFF_BATCH)
+	v->n_bytes += strlen(path) + (l.target_a ? strlen(l.target_a) : 0) + (l.target_b ? strlen(l.target_b) : 0);
+	if (v->n_queue == DIFF_QUEUE || v->n_hash == DIFF_BATCH || v->n_bytes > DIFF_BYTES)
 		diff_flush(v);
 }
 
-struct diff_reading {
-	struct diff *v;
-	const char *path;
-	struct diff_list *list;
-};
-
-static int diff_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
+static int diff_met(void *arg, const struct vtr_pair *p, struct vtr_error *err)
 {
-	struct diff_reading *r = arg;
-	struct diff_list *l = r->list;
-	struct diff_file f = { .place = e->place, .st = e->st, .failed = e->failed };
+	struct diff *v = arg;
+	char *path = cli_join(v->base, p->path);
 
-	if (e->failed) {
-		char *path = cli_join(r->path, e->path);
-
-		if (path)
-			cli_partial_at(&r->v->c, path, e->error);
-		free(path);
-		if (e->path_len == 0) {
-			l->failed = true;
-			return 0;
-		}
-	}
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 16;
-		struct diff_file *p = realloc(l->files, cap * sizeof(*p));
-
-		if (p) {
-			l->files = p;
-			l->cap = cap;
-		}
-	}
-	f.name = l->n < l->cap ? strdup(e->path) : NULL;
-	if (!f.name) {
+	if (!path) {
 		err->code = VTR_ENOMEM;
 		snprintf(err->text, sizeof(err->text), "no memory");
 		return -1;
 	}
-	/* A directory that cannot be read comes twice: as an entry, and as failed. */
-	if (l->n > 0 && strcmp(l->files[l->n - 1].name, f.name) == 0) {
-		free(f.name);
+	if (p->side[0].failed || p->side[1].failed) {
+		for (size_t i = 0; i < 2; i++)
+			if (p->side[i].failed)
+				cli_partial_at(&v->c, path, p->side[i].error);
+		free(path);
+	} else {
+		diff_pair(v, path, &p->side[0], &p->side[1]);
+	}
+	if (!ferror(stdout))
 		return 0;
-	}
-	l->files[l->n++] = f;
-	return 0;
+	err->code = VTR_OK; /* cli_flush() tells */
+	return -1;
 }
 
-static bool diff_read(struct diff *v, struct diff_list *l, const char *path, const struct vtr_place *p,
-		      struct vtr_tree *t)
-{
-	struct diff_reading r = { .v = v, .path = path, .list = l };
-	uint64_t damage = vtr_ctx_damage(v->c.ctx);
-	struct vtr_error err = { 0 };
-
-	if (p && vtr_tree_list(t, p, VTR_LIST_SORT, diff_entry, &r, &err) < 0) {
-		cli_error(&v->c, &err);
-		return false;
-	}
-	l->failed = l->failed || vtr_ctx_damage(v->c.ctx) != damage;
-	return true;
-}
-
-static void diff_list_done(struct diff_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->files[i].name);
-	free(l->files);
-}
-
-/* Go into a directory of both sides, or of one. */
-static bool diff_enter(struct diff *v, struct vtr_tree *ta, struct vtr_tree *tb, const char *path,
-		       const struct vtr_place *a, const struct vtr_place *b)
-{
-	struct vtr_error err = { .code = VTR_ELIMIT };
-	struct diff_dir *d;
-
-	if (v->n_dirs >= vtr_ctx_limits(v->c.ctx)->depth) {
-		snprintf(err.text, sizeof(err.text), "directories too deep below each other, limit depth=%" PRIu64,
-			 vtr_ctx_limits(v->c.ctx)->depth);
-		cli_partial_at(&v->c, path, &err);
-		return true;
-	}
-	if (v->n_dirs == v->cap_dirs) {
-		size_t cap = v->cap_dirs ? 2 * v->cap_dirs : 32;
-
-		d = realloc(v->dirs, cap * sizeof(*d));
-		if (!d) {
-			diff_no_memory(v);
-			return false;
-		}
-		v->dirs = d;
-		v->cap_dirs = cap;
-	}
-	d = &v->dirs[v->n_dirs];
-	*d = (struct diff_dir){ .path = strdup(path) };
-	if (!d->path) {
-		diff_no_memory(v);
-		return false;
-	}
-	v->n_dirs++;
-	if (!diff_read(v, &d->a, path, a, ta) || !diff_read(v, &d->b, path, b, tb))
-		return false;
-	return true;
-}
-
-/* The next name of the innermost directory, and what is below it. */
-static bool diff_step(struct diff *v, struct vtr_tree *ta, struct vtr_tree *tb)
-{
-	struct diff_dir *d = &v->dirs[v->n_dirs - 1];
-	const struct diff_file *a = d->a.at < d->a.n ? &d->a.files[d->a.at] : NULL;
-	const struct diff_file *b = d->b.at < d->b.n ? &d->b.files[d->b.at] : NULL;
-	bool dir_a, dir_b, good = true;
-	char *path;
-	int order;
-
-	if (!a && !b) {
-		diff_list_done(&d->a);
-		diff_list_done(&d->b);
-		free(d->path);
-		v->n_dirs--;
-		return true;
-	}
-	order = !a ? 1 : !b ? -1 : strcmp(a->name, b->name);
-	if (order < 0)
-		b = NULL;
-	else if (order > 0)
-		a = NULL;
-	d->a.at += a != NULL;
-	d->b.at += b != NULL;
-	if ((!a && d->a.failed) || (!b && d->b.failed)) /* who knows */
-		return true;
-	path = cli_join(d->path, a ? a->name : b->name);
-	if (!path) {
-		diff_no_memory(v);
-		return false;
-	}
-	diff_pair(v, path, a, b);
-	dir_a = a && !a->failed && a->st.type == VTR_TYPE_DIR;
-	dir_b = b && !b->failed && b->st.type == VTR_TYPE_DIR;
-	if (!(a && a->failed) && !(b && b->failed) && (dir_a || dir_b))
-		good = diff_enter(v, ta, tb, path, dir_a ? &a->place : NULL, dir_b ? &b->place : NULL);
-	free(path);
-	return good;
-}
-
-static bool diff_start(struct diff *v, struct diff_file *f, struct vtr_tree *t, const char *path, bool *there)
+/* Where the walk starts on one side: it may not be there. */
+static bool diff_start(struct diff *v, struct vtr_place *out, bool *there, struct vtr_tree *t, const char *path)
 {
 	struct vtr_error err = { 0 };
 
-	*there = vtr_tree_walk(&f->place, t, path, 0, &err) == 0 &&
-		 vtr_fs_stat(&f->st, f->place.fs, f->place.node, &err) == 0;
+	*there = vtr_tree_walk(out, t, path, 0, &err) == 0;
 	if (*there || err.code == VTR_ENOTFOUND)
 		return true;
 	cli_error(&v->c, &err);
@@ -512,11 +369,11 @@ static bool diff_start(struct diff *v, struct diff_file *f, struct vtr_tree *t, 
 
 static void diff_path(struct diff *v, struct vtr_tree *ta, struct vtr_tree *tb, const char *path)
 {
-	struct diff_file a = { 0 }, b = { 0 };
 	struct vtr_error err = { .code = VTR_ENOTFOUND };
-	bool in_a, in_b, dir_a, dir_b;
+	struct vtr_place a, b;
+	bool in_a, in_b;
 
-	if (!diff_start(v, &a, ta, path, &in_a) || !diff_start(v, &b, tb, path, &in_b))
+	if (!diff_start(v, &a, &in_a, ta, path) || !diff_start(v, &b, &in_b, tb, path))
 		return;
 	if (!in_a && !in_b) {
 		snprintf(err.text, sizeof(err.text), "neither image has it");
@@ -524,19 +381,10 @@ static void diff_path(struct diff *v, struct vtr_tree *ta, struct vtr_tree *tb, 
 		v->c.status = CLI_FAILED;
 		return;
 	}
-	diff_pair(v, path, in_a ? &a : NULL, in_b ? &b : NULL);
-	dir_a = in_a && a.st.type == VTR_TYPE_DIR;
-	dir_b = in_b && b.st.type == VTR_TYPE_DIR;
-	if ((dir_a || dir_b) && diff_enter(v, ta, tb, path, dir_a ? &a.place : NULL, dir_b ? &b.place : NULL))
-		while (v->n_dirs > 0 && !ferror(stdout) && diff_step(v, ta, tb))
-			;
-	while (v->n_dirs > 0) {
-		struct diff_dir *d = &v->dirs[--v->n_dirs];
-
-		diff_list_done(&d->a);
-		diff_list_done(&d->b);
-		free(d->path);
-	}
+	v->base = path;
+	err.code = VTR_OK;
+	if (vtr_tree_pairs(ta, in_a ? &a : NULL, tb, in_b ? &b : NULL, 0, diff_met, v, &err) < 0 && err.code != VTR_OK)
+		cli_error(&v->c, &err);
 	diff_flush(v);
 }
 
@@ -757,7 +605,6 @@ static int diff_run(int argc, char **argv)
 		status = CLI_USAGE;
 	else if (status == CLI_OK && v->differ)
 		status = 1;
-	free(v->dirs);
 	free(v->queue);
 	free(v);
 	return status;

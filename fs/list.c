@@ -3,32 +3,141 @@
  * Recursive listings: a stack of directories whose names are held, never recursion. A directory that was met before
  * (a hard link or a damaged entry that leads back) is told and not entered again.
  */
+#include "fs/list.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
-#include "fs/tree.h"
+#include "base/held.h"
 
-struct list_name {
-	uint64_t node;
-	size_t at; /* of the name in text */
-	size_t len;
-	int type;
+/* --------------------------------------------------------------------------------------------- what walks share */
+
+struct list_reading {
+	struct vtr_list_dir *d;
+	struct vtr_ctx *ctx;
+	struct vtr_error *err;
 };
+
+static int list_keep(void *arg, const struct vtr_dirent *e)
+{
+	struct list_reading *r = arg;
+	struct vtr_list_dir *d = r->d;
+	size_t need = d->text_len + e->name_len + 1;
+
+	if (need > d->text_cap) {
+		size_t cap = VTR_MAX(need, d->text_cap ? d->text_cap * 2 : (size_t)1024);
+		void *p = d->text;
+
+		if (vtr_hold_resize(&p, r->ctx, cap, 1, "names of one directory", r->err) < 0)
+			return -1;
+		d->text = p;
+		d->text_cap = cap;
+	}
+	if (VTR_HOLD_GROW(r->ctx, d->names, d->n, d->cap, "names of one directory", r->err) < 0)
+		return -1;
+	memcpy(d->text + d->text_len, e->name, e->name_len);
+	d->text[d->text_len + e->name_len] = 0;
+	d->names[d->n++] = (struct vtr_list_name){ e->node, d->text_len, e->name_len, e->type };
+	d->text_len = need;
+	return 0;
+}
+
+static int list_cmp(const void *a, const void *b, void *text)
+{
+	const char *t = text;
+
+	return strcmp(t + ((const struct vtr_list_name *)a)->at, t + ((const struct vtr_list_name *)b)->at);
+}
+
+int vtr_list_dir_read(struct vtr_list_dir *out, struct vtr_ctx *ctx, struct vtr_place at, bool sort,
+		      struct vtr_error *err)
+{
+	struct list_reading reading = { out, ctx, err };
+	int r;
+
+	out->fs = at.fs;
+	r = vtr_fs_readdir(at.fs, at.node, list_keep, &reading, err);
+	if (sort && out->n > 1)
+		qsort_r(out->names, out->n, sizeof(*out->names), list_cmp, out->text);
+	return r < 0 ? -1 : 0;
+}
+
+void vtr_list_dir_done(struct vtr_list_dir *d)
+{
+	vtr_let_go(d->text);
+	vtr_let_go(d->names);
+}
+
+static size_t list_slot(const struct vtr_list_seen *s, struct vtr_place at)
+{
+	size_t i = (size_t)((at.node ^ (uintptr_t)at.fs) * 0x9e3779b97f4a7c15u >> 20) & (s->cap - 1);
+
+	while (s->places[i].fs && (s->places[i].fs != at.fs || s->places[i].node != at.node))
+		i = (i + 1) & (s->cap - 1);
+	return i;
+}
+
+int vtr_list_enter(struct vtr_list_seen *s, struct vtr_ctx *ctx, struct vtr_place at, struct vtr_error *err)
+{
+	size_t i;
+
+	if (s->n * 2 >= s->cap) {
+		struct vtr_list_seen more = { .n = s->n, .cap = s->cap ? s->cap * 2 : 256 };
+
+		more.places = vtr_hold(ctx, more.cap, sizeof(*more.places), "directories of a walk", err);
+		if (!more.places)
+			return -1;
+		for (i = 0; i < s->cap; i++)
+			if (s->places[i].fs)
+				more.places[list_slot(&more, s->places[i])] = s->places[i];
+		vtr_let_go(s->places);
+		*s = more;
+	}
+	i = list_slot(s, at);
+	if (s->places[i].fs)
+		return vtr_fail(err, VTR_ECORRUPT,
+				"directory inode %" PRIu64 " is met a second time: not entered again", at.node);
+	s->places[i] = at;
+	s->n++;
+	return 0;
+}
+
+void vtr_list_seen_done(struct vtr_list_seen *s)
+{
+	vtr_let_go(s->places);
+}
+
+int vtr_list_path_put(struct vtr_list_path *p, size_t *out, struct vtr_ctx *ctx, size_t len, const char *name,
+		      size_t name_len, struct vtr_error *err)
+{
+	size_t all = len + (len > 0) + name_len;
+
+	if (VTR_OVER(ctx, path_len, all, "bytes of path", err) < 0)
+		return -1;
+	if (all + 1 > p->cap) {
+		size_t cap = 2 * (all + 1);
+		char *text = realloc(p->text, cap);
+
+		if (!text)
+			return vtr_fail(err, VTR_ENOMEM, "out of memory: a path");
+		p->text = text;
+		p->cap = cap;
+	}
+	if (len > 0)
+		p->text[len++] = '/';
+	memcpy(p->text + len, name, name_len);
+	p->text[all] = 0;
+	*out = all;
+	return 0;
+}
+
+/* -------------------------------------------------------------------------------------------------------- listing */
 
 /* A directory that is being listed. */
 struct list_dir {
-	struct vtr_fs *fs;
-	char *text;
-	size_t text_len, text_cap;
-	struct list_name *names;
-	size_t n, cap, next;
+	struct vtr_list_dir d;
 	size_t path_len; /* of the path before its names */
-};
-
-struct list_key {
-	const struct vtr_fs *fs; /* NULL: free */
-	uint64_t node;
 };
 
 struct list {
@@ -38,135 +147,17 @@ struct list {
 	void *arg;
 	struct list_dir *dirs;
 	size_t n, cap;
-	char *path;
-	size_t path_cap;
-	struct list_key *seen; /* open addressing, a power of two */
-	size_t n_seen, seen_cap;
+	struct vtr_list_path path;
+	struct vtr_list_seen seen;
 	uint64_t entries;
-	struct vtr_error *err; /* for the emitter */
 };
-
-static void list_dir_done(struct list_dir *d)
-{
-	free(d->text);
-	free(d->names);
-}
-
-static size_t list_slot(const struct list *l, const struct vtr_fs *fs, uint64_t node)
-{
-	size_t i = (size_t)((node ^ (uintptr_t)fs) * 0x9e3779b97f4a7c15u >> 20) & (l->seen_cap - 1);
-
-	while (l->seen[i].fs && (l->seen[i].fs != fs || l->seen[i].node != node))
-		i = (i + 1) & (l->seen_cap - 1);
-	return i;
-}
-
-/* 1: this directory is new, 0: it was met before, -1. */
-static int list_first_time(struct list *l, const struct vtr_fs *fs, uint64_t node, struct vtr_error *err)
-{
-	size_t i;
-
-	if (l->n_seen * 2 >= l->seen_cap) {
-		size_t old_cap = l->seen_cap, cap = old_cap ? old_cap * 2 : 256;
-		struct list_key *old = l->seen, *fresh = vtr_calloc(cap, sizeof(*fresh), err);
-
-		if (!fresh)
-			return -1;
-		l->seen = fresh;
-		l->seen_cap = cap;
-		for (i = 0; i < old_cap; i++)
-			if (old[i].fs)
-				fresh[list_slot(l, old[i].fs, old[i].node)] = old[i];
-		free(old);
-	}
-	i = list_slot(l, fs, node);
-	if (l->seen[i].fs)
-		return 0;
-	l->seen[i] = (struct list_key){ fs, node };
-	l->n_seen++;
-	return 1;
-}
-
-static int list_keep(void *arg, const struct vtr_dirent *d)
-{
-	struct list *l = arg;
-	struct list_dir *dir = &l->dirs[l->n - 1];
-	size_t need = dir->text_len + d->name_len + 1;
-
-	if (need > dir->text_cap) {
-		size_t cap = VTR_MAX(need, dir->text_cap ? dir->text_cap * 2 : (size_t)1024);
-		char *p;
-
-		if (VTR_OVER(l->t->ctx, alloc, cap, "names of one directory", l->err) < 0)
-			return -1;
-		p = realloc(dir->text, cap);
-		if (!p)
-			return vtr_fail(l->err, VTR_ENOMEM, "out of memory: names of a directory");
-		dir->text = p;
-		dir->text_cap = cap;
-	}
-	if (!VTR_GROW(dir->names, dir->n, dir->cap, l->err))
-		return -1;
-	memcpy(dir->text + dir->text_len, d->name, d->name_len);
-	dir->text[dir->text_len + d->name_len] = 0;
-	dir->names[dir->n++] = (struct list_name){ d->node, dir->text_len, d->name_len, d->type };
-	dir->text_len = need;
-	return 0;
-}
-
-static int list_cmp(const void *a, const void *b, void *text)
-{
-	const char *t = text;
-
-	return strcmp(t + ((const struct list_name *)a)->at, t + ((const struct list_name *)b)->at);
-}
-
-/* Read a directory's names onto the stack. */
-static int list_push(struct list *l, struct vtr_place at, size_t path_len, struct vtr_error *err)
-{
-	struct list_dir *d;
-
-	if (VTR_OVER(l->t->ctx, depth, l->n, "directories below each other", err) < 0 ||
-	    !VTR_GROW(l->dirs, l->n, l->cap, err))
-		return -1;
-	d = &l->dirs[l->n++];
-	*d = (struct list_dir){ .fs = at.fs, .path_len = path_len };
-	l->err = err;
-	if (vtr_fs_readdir(at.fs, at.node, list_keep, l, err) < 0)
-		return -1; /* what was read before stays */
-	return 0;
-}
-
-/* The path of the entry: the directory's, and its name. */
-static int list_path(struct list *l, const struct list_dir *d, const struct list_name *name, size_t *len,
-		     struct vtr_error *err)
-{
-	size_t at = d->path_len, need;
-
-	*len = at + (at > 0) + name->len;
-	need = *len + 1;
-	if (VTR_OVER(l->t->ctx, path_len, *len, "bytes of path", err) < 0)
-		return -1;
-	if (need > l->path_cap) {
-		char *p = realloc(l->path, need * 2);
-
-		if (!p)
-			return vtr_fail(err, VTR_ENOMEM, "out of memory: a path");
-		l->path = p;
-		l->path_cap = need * 2;
-	}
-	if (at > 0)
-		l->path[at++] = '/';
-	memcpy(l->path + at, d->text + name->at, name->len + 1);
-	return 0;
-}
 
 /* Hand one entry on. Returns fn's answer; -1 has *err set. */
 static int list_emit(struct list *l, size_t path_len, unsigned depth, struct vtr_place at, const struct vtr_stat *st,
 		     struct vtr_error *failed, struct vtr_error *err)
 {
 	struct vtr_entry e = {
-		.path = path_len ? l->path : "",
+		.path = path_len ? l->path.text : "",
 		.path_len = path_len,
 		.depth = depth,
 		.place = at,
@@ -180,10 +171,15 @@ static int list_emit(struct list *l, size_t path_len, unsigned depth, struct vtr
 	return l->fn(l->arg, &e, err);
 }
 
-/* Whether an error ends the whole listing, or belongs to one entry. */
-static bool list_fatal(const struct vtr_error *e)
+/* Read a directory's names onto the stack; what was read before it failed is there, too. */
+static int list_push(struct list *l, struct vtr_place at, size_t path_len, struct vtr_error *err)
 {
-	return e->code == VTR_ELIMIT || e->code == VTR_ENOMEM || e->code == VTR_ECANCELLED;
+	if (vtr_list_enter(&l->seen, l->t->ctx, at, err) < 0 ||
+	    VTR_OVER(l->t->ctx, depth, l->n, "directories below each other", err) < 0 ||
+	    !VTR_GROW(l->dirs, l->n, l->cap, err))
+		return -1;
+	l->dirs[l->n] = (struct list_dir){ .path_len = path_len };
+	return vtr_list_dir_read(&l->dirs[l->n++].d, l->t->ctx, at, l->flags & VTR_LIST_SORT, err);
 }
 
 /* Go into a directory whose entry was handed on; what is wrong with it is handed on too. */
@@ -191,51 +187,33 @@ static int list_enter(struct list *l, struct vtr_place at, const struct vtr_stat
 		      struct vtr_error *err)
 {
 	struct vtr_error local = { 0 };
-	int first = list_first_time(l, at.fs, at.node, err), r;
-	size_t before = l->n;
 
-	if (first < 0)
-		return -1;
-	if (first == 0) {
-		vtr_error_set(&local, VTR_ECORRUPT,
-			      "directory inode %" PRIu64 " is met a second time: not entered again", at.node);
-	} else if (list_push(l, at, path_len, &local) == 0) {
-		struct list_dir *d = &l->dirs[l->n - 1];
-
-		if ((l->flags & VTR_LIST_SORT) && d->n > 1)
-			qsort_r(d->names, d->n, sizeof(*d->names), list_cmp, d->text);
+	if (list_push(l, at, path_len, &local) == 0)
 		return 0;
-	}
-	if (list_fatal(&local)) {
+	if (vtr_error_ends(&local)) {
 		*err = local;
 		return -1;
 	}
-	r = list_emit(l, path_len, depth, at, st, &local, err);
-	if (r < 0)
-		return -1;
-	if (l->n > before && (l->flags & VTR_LIST_SORT) && l->dirs[l->n - 1].n > 1)
-		qsort_r(l->dirs[l->n - 1].names, l->dirs[l->n - 1].n, sizeof(struct list_name), list_cmp,
-			l->dirs[l->n - 1].text);
-	return 0;
+	return list_emit(l, path_len, depth, at, st, &local, err) < 0 ? -1 : 0;
 }
 
 static int list_next(struct list *l, struct vtr_error *err)
 {
 	struct list_dir *d = &l->dirs[l->n - 1];
-	const struct list_name name = d->names[d->next++];
+	const struct vtr_list_name name = d->d.names[d->d.next++];
 	unsigned depth = (unsigned)l->n;
 	struct vtr_error local = { 0 };
-	struct vtr_place at = { d->fs, name.node };
+	struct vtr_place at = { d->d.fs, name.node };
 	struct vtr_stat st = { .node = name.node, .type = name.type };
 	size_t path_len;
 	int r;
 
-	if (list_path(l, d, &name, &path_len, err) < 0)
+	if (vtr_list_path_put(&l->path, &path_len, l->t->ctx, d->path_len, d->d.text + name.at, name.len, err) < 0)
 		return -1;
 	if (!(l->flags & VTR_LIST_ONE_FS))
 		at = vtr_tree_cross(l->t, at);
 	if (vtr_fs_stat(&st, at.fs, at.node, &local) < 0) {
-		if (list_fatal(&local)) {
+		if (vtr_error_ends(&local)) {
 			*err = local;
 			return -1;
 		}
@@ -265,15 +243,19 @@ int vtr_tree_list(struct vtr_tree *t, const struct vtr_place *from, unsigned fla
 	if (r == 0 && st.type == VTR_TYPE_DIR)
 		r = list_enter(&l, *from, &st, 0, 0, err);
 	while (r == 0 && l.n > 0) {
-		if (l.dirs[l.n - 1].next < l.dirs[l.n - 1].n)
+		struct vtr_list_dir *d = &l.dirs[l.n - 1].d;
+
+		if (d->next < d->n) {
 			r = list_next(&l, err);
-		else
-			list_dir_done(&l.dirs[--l.n]);
+		} else {
+			vtr_list_dir_done(d);
+			l.n--;
+		}
 	}
 	while (l.n > 0)
-		list_dir_done(&l.dirs[--l.n]);
+		vtr_list_dir_done(&l.dirs[--l.n].d);
 	free(l.dirs);
-	free(l.path);
-	free(l.seen);
+	free(l.path.text);
+	vtr_list_seen_done(&l.seen);
 	return r < 0 ? -1 : 0;
 }

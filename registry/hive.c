@@ -38,12 +38,6 @@ static int hive_at(struct vtr_hive *h, struct vtr_error *err)
 	return -1;
 }
 
-/* Whether the work cannot go on, whatever else there is to read. */
-static bool hive_fatal(const struct vtr_error *err)
-{
-	return err->code == VTR_ECANCELLED || err->code == VTR_ENOMEM || err->code == VTR_ELIMIT;
-}
-
 /* ------------------------------------------------------------------------------------------------------ pages, cells */
 
 static bool hive_has(const struct vtr_hive *h, uint64_t page)
@@ -67,7 +61,8 @@ static int hive_fill_pages(struct vtr_hive *h, uint64_t page, uint64_t end, uint
 		if (vtr_blk_pread(h->b, HIVE_AT(off), h->bins + off, (size_t)len, err) < 0) {
 			n = 1;
 			len = VTR_MIN((uint64_t)HIVE_PAGE, h->size - off);
-			if (hive_fatal(err) || vtr_blk_pread(h->b, HIVE_AT(off), h->bins + off, (size_t)len, err) < 0)
+			if (vtr_error_ends(err) ||
+			    vtr_blk_pread(h->b, HIVE_AT(off), h->bins + off, (size_t)len, err) < 0)
 				return -1;
 		}
 		for (uint64_t i = 0; i < n; i++)
@@ -97,7 +92,7 @@ int vtr_hive_fill_all(struct vtr_hive *h, struct vtr_error *err)
 			return -1;
 		/* Pages that cannot be read are told of by those that ask for them. */
 		if (hive_fill_pages(h, page, VTR_MIN(page + HIVE_BIG_RUN, pages), HIVE_BIG_RUN, &why) < 0) {
-			if (hive_fatal(&why)) {
+			if (vtr_error_ends(&why)) {
 				if (err)
 					*err = why;
 				return -1;
@@ -205,7 +200,7 @@ int vtr_hive_key_read(struct hive_key *out, struct vtr_hive *h, uint32_t off, st
 static int hive_list_lost(struct vtr_hive *h, const struct hive_key *k, const char *what, struct vtr_error *why,
 			  struct vtr_error *err)
 {
-	if (hive_fatal(why)) {
+	if (vtr_error_ends(why)) {
 		if (err)
 			*err = *why;
 		return -1;
@@ -757,7 +752,7 @@ static int hive_find_root(struct vtr_hive *h, struct vtr_error *err)
 	if (vtr_hive_key_read(&k, h, h->base.root, &why) == 0)
 		return 0;
 	vtr_error_at(&why, "root");
-	off = hive_fatal(&why) || vtr_hive_fill_all(h, NULL) < 0 ? HIVE_NONE : hive_scan_root(h, &k, &none);
+	off = vtr_error_ends(&why) || vtr_hive_fill_all(h, NULL) < 0 ? HIVE_NONE : hive_scan_root(h, &k, &none);
 	if (off == HIVE_NONE) {
 		if (err)
 			*err = why;
@@ -1021,7 +1016,7 @@ static int hive_match(void *arg, uint32_t off, bool has_hash, uint32_t hash, str
 		return 0;
 	}
 	if (vtr_hive_key_read(&k, l->h, off, &why) < 0) {
-		if (!hive_fatal(&why) && why.code != VTR_EIO)
+		if (!vtr_error_ends(&why))
 			return 0;
 		if (err)
 			*err = why;

@@ -46,11 +46,6 @@ static bool walk_mark(uint8_t *seen, uint32_t off)
 	return was;
 }
 
-static bool walk_fatal(const struct vtr_error *err)
-{
-	return err->code == VTR_ECANCELLED || err->code == VTR_ENOMEM || err->code == VTR_ELIMIT;
-}
-
 static int walk_child(void *arg, uint32_t off, bool has_hash, uint32_t hash, struct vtr_error *err)
 {
 	struct walk *w = arg;
@@ -59,7 +54,7 @@ static int walk_child(void *arg, uint32_t off, bool has_hash, uint32_t hash, str
 
 	(void)has_hash, (void)hash;
 	if (vtr_hive_key_read(&k, w->h, off, &why) < 0) {
-		if (walk_fatal(&why)) {
+		if (vtr_error_ends(&why)) {
 			if (err)
 				*err = why;
 			return -1;
@@ -385,7 +380,7 @@ static int search_values(struct walk_search *s, const struct hive_key *k, const 
 		int r;
 
 		if (vtr_hive_value_read(&v, s->h, vtr_get_le32(list + 4 * (size_t)i), &why) < 0) {
-			if (walk_fatal(&why)) {
+			if (vtr_error_ends(&why)) {
 				if (err)
 					*err = why;
 				return -1;

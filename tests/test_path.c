@@ -366,6 +366,167 @@ static void path_list_goes_past_damage(void **state)
 	ext_done(&o);
 }
 
+/* ------------------------------------------------------------------------------------------------ in lock step */
+
+/* "-" what the first has alone, "+" the second, "=" both, "!" one of them failed. */
+static int path_paired(void *arg, const struct vtr_pair *p, struct vtr_error *err)
+{
+	const struct vtr_pair_side *a = &p->side[0], *b = &p->side[1];
+	struct listed *l = arg;
+	size_t n = strlen(l->text);
+
+	assert_int_equal(p->path_len, strlen(p->path));
+	assert_true(a->there || b->there);
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(p->side[i].there || !p->side[i].failed);
+		assert_int_equal(p->side[i].failed, p->side[i].error != NULL);
+	}
+	snprintf(l->text + n, sizeof(l->text) - n, "%c %s%s%s\n",
+		 a->failed || b->failed ? '!'
+		 : !b->there		? '-'
+		 : !a->there		? '+'
+					: '=',
+		 p->path, a->failed || b->failed ? ": " : "",
+		 a->failed   ? a->error->text
+		 : b->failed ? b->error->text
+			     : "");
+	if (++l->n == l->stop_at)
+		return vtr_fail(err, VTR_ECANCELLED, "enough");
+	return l->prune && strcmp(l->prune, p->path) == 0;
+}
+
+static int path_pairs(struct listed *l, struct ext_opened *a, const char *from_a, struct ext_opened *b,
+		      const char *from_b, struct vtr_error *err)
+{
+	struct vtr_place p, q;
+
+	l->text[0] = 0;
+	l->n = 0;
+	assert_int_equal(0, from_a ? vtr_tree_walk(&p, a->t, from_a, VTR_WALK_NOFOLLOW, err) : 0);
+	assert_int_equal(0, from_b ? vtr_tree_walk(&q, b->t, from_b, VTR_WALK_NOFOLLOW, err) : 0);
+	return vtr_tree_pairs(a->t, from_a ? &p : NULL, b->t, from_b ? &q : NULL, 0, path_paired, l, err);
+}
+
+static void path_pairs_come_together(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct listed l = { 0 };
+	struct ext_opened o, m;
+
+	(void)state;
+	NEED_TOOLS();
+	ext_open_file(&o, image, NULL);
+	ext_open_file(&m, other, NULL);
+	assert_int_equal(0, path_pairs(&l, &o, "/a", &m, "/inner", &err));
+	assert_string_equal("= \n- b\n- b/above\n- b/abs\n- b/c\n- b/file\n- b/out\n- b/tofile\n- b/up\n+ back\n"
+			    "+ deep\n+ file\n+ home\n",
+			    l.text);
+	assert_int_equal(0, path_pairs(&l, &m, "/inner", &o, "/a/b", &err));
+	assert_string_equal("= \n+ above\n+ abs\n- back\n+ c\n- deep\n= file\n- home\n+ out\n+ tofile\n+ up\n", l.text);
+	/* A directory and a file; nothing on one side; a file alone. */
+	assert_int_equal(0, path_pairs(&l, &m, "/inner/file", &o, "/a", &err));
+	assert_non_null(strstr(l.text, "= \n+ b\n+ b/above\n"));
+	assert_int_equal(0, path_pairs(&l, &m, NULL, &o, "/a", &err));
+	assert_non_null(strstr(l.text, "+ \n+ b\n+ b/above\n"));
+	assert_int_equal(0, path_pairs(&l, &m, "/inner/file", &o, NULL, &err));
+	assert_string_equal("- \n", l.text);
+	l.prune = "b";
+	assert_int_equal(0, path_pairs(&l, &o, "/a", &o, "/a", &err));
+	assert_string_equal("= \n= b\n", l.text);
+	l.prune = NULL;
+	l.stop_at = 3;
+	assert_int_equal(-1, path_pairs(&l, &o, "/a", &o, "/a", &err));
+	assert_int_equal(VTR_ECANCELLED, err.code);
+	ext_done(&o);
+	ext_done(&m);
+}
+
+/* Each directory twice in the one before: 2^12 paths, and the root at their end. Work is counted, not time. */
+static void path_pairs_enter_a_directory_once(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct vtr_limits limits;
+	struct listed l = { 0 };
+	struct ext_opened a, b;
+	char cyclic[600], script[2048];
+	int n = 0;
+
+	(void)state;
+	NEED_TOOLS();
+	snprintf(cyclic, sizeof(cyclic), "%s/twice", dir);
+	part_run("mke2fs -q -F -t ext2 -b 1024 '%s' 1M >/dev/null 2>&1", cyclic);
+	for (int i = 0; i < 13; i++)
+		n += snprintf(script + n, sizeof(script) - (size_t)n, "mkdir d%d\n", i);
+	for (int i = 0; i < 12; i++)
+		n += snprintf(script + n, sizeof(script) - (size_t)n, "link d%d d%d/a\nlink d%d d%d/b\n", i + 1, i,
+			      i + 1, i);
+	snprintf(script + n, sizeof(script) - (size_t)n, "link / d12/root\n");
+	ext_debugfs(cyclic, script);
+	vtr_limits_default(&limits);
+	limits.entries = 100;
+	ext_open_file(&a, cyclic, &limits);
+	ext_open_file(&b, cyclic, &limits);
+	assert_int_equal(0, path_pairs(&l, &a, "/", &b, "/", &err));
+	assert_true(l.n < 100);
+	assert_non_null(strstr(l.text, "/root: directory inode 2 is met a second time: not entered again\n"));
+	assert_null(strstr(l.text, "\n- "));
+	assert_null(strstr(l.text, "\n+ "));
+	/* What one side does not enter again is lost, not missing. */
+	ext_done(&b);
+	ext_open_file(&b, image, NULL);
+	assert_int_equal(0, path_pairs(&l, &a, "/d12", &b, "/a", &err));
+	assert_non_null(strstr(l.text, "- root/d0/"));
+	limits.entries = 5;
+	ext_done(&a);
+	ext_open_file(&a, cyclic, &limits);
+	assert_int_equal(-1, path_pairs(&l, &a, "/", &a, "/", &err));
+	assert_int_equal(VTR_ELIMIT, err.code);
+	assert_non_null(strstr(err.text, "limit entries=5"));
+	limits.entries = 1000;
+	limits.depth = 3;
+	ext_done(&a);
+	ext_open_file(&a, cyclic, &limits);
+	assert_int_equal(-1, path_pairs(&l, &a, "/", &a, "/", &err));
+	assert_non_null(strstr(err.text, "limit depth=3"));
+	/* The names of directories and the table of those that were entered are held. */
+	limits.depth = 100;
+	limits.metadata = 20000;
+	ext_done(&a);
+	ext_done(&b);
+	ext_open_file(&a, cyclic, NULL);
+	a.ctx->lim.metadata = a.ctx->metadata + 9000;
+	assert_int_equal(-1, path_pairs(&l, &a, "/", &a, "/", &err));
+	assert_non_null(strstr(err.text, "limit metadata="));
+	a.ctx->lim.metadata = 128 << 20;
+	n = (int)a.ctx->metadata;
+	assert_int_equal(0, path_pairs(&l, &a, "/", &a, "/", &err));
+	assert_int_equal(n, a.ctx->metadata);
+	ext_done(&a);
+}
+
+static void path_pairs_leave_out_what_is_lost(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct listed l = { 0 };
+	struct ext_opened o, m;
+	char bad[600];
+
+	(void)state;
+	NEED_TOOLS();
+	snprintf(bad, sizeof(bad), "%s/lost", dir);
+	part_run("cp '%s' '%s'", image, bad);
+	ext_debugfs(bad, "set_inode_field a/b block[0] 0x12345\nset_inode_field case mode 0");
+	ext_open_file(&o, bad, NULL);
+	ext_open_file(&m, image, NULL);
+	assert_int_equal(0, path_pairs(&l, &o, "/", &m, "/", &err));
+	assert_non_null(strstr(l.text, "\n= a/b\n! a/b: inode "));
+	assert_null(strstr(l.text, "a/b/"));
+	assert_null(strstr(l.text, "\n+ "));
+	assert_null(strstr(l.text, "\n- "));
+	ext_done(&o);
+	ext_done(&m);
+}
+
 static int path_setup(void **state)
 {
 	(void)state;
@@ -395,6 +556,9 @@ int main(void)
 		cmocka_unit_test(path_list_limits),
 		cmocka_unit_test(path_list_meets_cycles),
 		cmocka_unit_test(path_list_goes_past_damage),
+		cmocka_unit_test(path_pairs_come_together),
+		cmocka_unit_test(path_pairs_enter_a_directory_once),
+		cmocka_unit_test(path_pairs_leave_out_what_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, path_setup, path_teardown);

@@ -224,11 +224,6 @@ static int index_emit(struct index *ix, const uint8_t *header, size_t room, stru
 	return 0;
 }
 
-static bool index_fatal(const struct vtr_error *e)
-{
-	return e->code == VTR_ELIMIT || e->code == VTR_ENOMEM || e->code == VTR_ECANCELLED || e->code == VTR_EIO;
-}
-
 /* All blocks that are in use. */
 static int index_emit_blocks(struct index *ix, struct vtr_emitter *e, struct vtr_error *err)
 {
@@ -241,7 +236,7 @@ static int index_emit_blocks(struct index *ix, struct vtr_emitter *e, struct vtr
 	if (!a)
 		vtr_error_set(&local, VTR_ECORRUPT, "it has no bitmap of its index");
 	else if (vtr_ntfs_slurp(&used, &len, ix->x, ix->n, a, (size_t)ix->x->fs.ctx->lim.alloc, &local) < 0 &&
-		 index_fatal(&local)) {
+		 vtr_error_ends(&local)) {
 		if (err)
 			*err = local;
 		return -1;
@@ -260,7 +255,7 @@ static int index_emit_blocks(struct index *ix, struct vtr_emitter *e, struct vtr
 			continue;
 		local.code = VTR_OK;
 		if (index_block(&block, ix, i * ix->block_len, &local) < 0) {
-			if (index_fatal(&local)) {
+			if (vtr_error_ends(&local)) {
 				if (err)
 					*err = local;
 				return -1;
