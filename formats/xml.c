@@ -6,8 +6,10 @@
 
 #include <expat.h>
 
-#include "base/ctx.h"
-#include "base/text.h"
+#include "base/checked.h"
+#include "base/held.h"
+
+#define XML_PIECE 65536u /* bytes of the document that expat gets at once: it keeps a copy of what is not parsed yet */
 
 struct xml {
 	const struct vtr_xml *x;
@@ -17,10 +19,34 @@ struct xml {
 	uint64_t steps;
 	unsigned depth;
 	bool wanted, too_long; /* the text of the element that was opened last */
-	struct vtr_str text;
+	char *text; /* held memory */
+	size_t text_len, text_cap;
 	bool stopped;
 	struct vtr_error err; /* why */
 };
+
+/*
+ * What expat allocates is held: names that are unlike each other, a tag that does not end. Its functions for memory have
+ * no argument, so the account is the thread's for as long as one document is parsed.
+ */
+static _Thread_local struct xml_account {
+	struct vtr_ctx *ctx;
+	struct vtr_error err; /* why memory was refused */
+} *xml_account;
+
+static void *xml_malloc(size_t size)
+{
+	return vtr_hold(xml_account->ctx, size, 1, "an XML document", &xml_account->err);
+}
+
+static void *xml_realloc(void *p, size_t size)
+{
+	if (vtr_hold_resize(&p, xml_account->ctx, size, 1, "an XML document", &xml_account->err) < 0)
+		return NULL;
+	return p;
+}
+
+static const XML_Memory_Handling_Suite xml_memory = { xml_malloc, xml_realloc, vtr_let_go };
 
 /* Some events may come yet after this. */
 static void xml_stop(struct xml *p)
@@ -49,7 +75,7 @@ static void xml_begin_text(struct xml *p, bool wanted)
 {
 	p->wanted = wanted;
 	p->too_long = false;
-	p->text.len = 0;
+	p->text_len = 0;
 }
 
 static void XMLCALL xml_on_start(void *arg, const XML_Char *name, const XML_Char **attrs)
@@ -70,6 +96,27 @@ static void XMLCALL xml_on_start(void *arg, const XML_Char *name, const XML_Char
 	xml_begin_text(p, r > 0);
 }
 
+/* The text, with a NUL behind it, in held memory that grows by doubling. */
+static int xml_text_put(struct xml *p, const char *bytes, size_t len)
+{
+	uint64_t need = (uint64_t)p->text_len + len + 1, most = VTR_MAX(p->ctx->lim.alloc, need);
+	void *text = p->text;
+
+	if (need > p->text_cap) {
+		uint64_t cap = VTR_MIN(2 * need, most);
+
+		if (vtr_hold_resize(&text, p->ctx, cap, 1, "text of an element", &p->err) < 0)
+			return -1;
+		p->text = text;
+		p->text_cap = (size_t)cap;
+	}
+	if (len > 0)
+		memcpy(p->text + p->text_len, bytes, len);
+	p->text_len += len;
+	p->text[p->text_len] = 0;
+	return 0;
+}
+
 static void XMLCALL xml_on_text(void *arg, const XML_Char *text, int len)
 {
 	struct xml *p = arg;
@@ -77,13 +124,10 @@ static void XMLCALL xml_on_text(void *arg, const XML_Char *text, int len)
 
 	if (p->stopped || !p->wanted)
 		return;
-	if (max && (size_t)len > max - p->text.len)
+	if (max && (size_t)len > max - p->text_len)
 		p->too_long = true;
-	else if (vtr_tick(p->ctx, &p->steps, 1, &p->err) < 0 ||
-		 VTR_OVER(p->ctx, alloc, p->text.len + (size_t)len, "text of an element", &p->err) < 0)
+	else if (vtr_tick(p->ctx, &p->steps, 1, &p->err) < 0 || xml_text_put(p, text, (size_t)len) < 0)
 		xml_stop(p);
-	else
-		vtr_str_put(&p->text, text, (size_t)len);
 }
 
 static void XMLCALL xml_on_end(void *arg, const XML_Char *name)
@@ -93,13 +137,12 @@ static void XMLCALL xml_on_end(void *arg, const XML_Char *name)
 
 	if (p->stopped)
 		return;
-	vtr_str_puts(&p->text, "");
-	if (p->text.oom)
-		r = vtr_fail(&p->err, VTR_ENOMEM, "out of memory for text");
+	if (xml_text_put(p, "", 0) < 0)
+		r = -1;
 	else if (p->too_long)
 		r = vtr_fail(&p->err, VTR_ECORRUPT, "%s: more than %zu bytes", xml_local(name), p->x->text_max);
 	else if (p->x->end)
-		r = p->x->end(p->arg, p->depth, xml_local(name), p->text.p, p->text.len, &p->err);
+		r = p->x->end(p->arg, p->depth, xml_local(name), p->text, p->text_len, &p->err);
 	if (r < 0)
 		xml_stop(p);
 	p->depth--;
@@ -131,8 +174,13 @@ static int xml_fail(const struct xml *p, struct vtr_error *err)
 			*err = p->err;
 		return p->err.code == VTR_ENOMEM ? -1 : vtr_at(err, "line %lu", line);
 	}
-	if (why == XML_ERROR_NO_MEMORY)
-		return vtr_fail(err, VTR_ENOMEM, "out of memory");
+	if (why == XML_ERROR_NO_MEMORY) {
+		if (xml_account->err.code != VTR_ELIMIT)
+			return vtr_fail(err, VTR_ENOMEM, "out of memory");
+		if (err)
+			*err = xml_account->err;
+		return vtr_at(err, "line %lu", line);
+	}
 	if (p->x->no_xml)
 		return vtr_fail(err, VTR_ECORRUPT, "%s: line %lu: %s", p->x->no_xml, line, XML_ErrorString(why));
 	return vtr_fail(err, cut ? VTR_ETRUNCATED : VTR_ECORRUPT, "line %lu: %s%s", line,
@@ -142,22 +190,34 @@ static int xml_fail(const struct xml *p, struct vtr_error *err)
 int vtr_xml_parse(const struct vtr_xml *x, void *arg, struct vtr_ctx *ctx, const void *document, size_t len,
 		  struct vtr_error *err)
 {
+	struct xml_account account = { ctx, { 0 } }, *outer = xml_account;
 	struct xml p = { .x = x, .arg = arg, .ctx = ctx };
 	int r = 0;
 
-	/* expat counts in int, and holds a copy of up to the next power of two. */
+	/* expat counts lines and bytes in long. */
 	if (len > INT32_MAX / 2)
 		return vtr_fail(err, VTR_ELIMIT, "a document of %zu bytes, at most %d", len, INT32_MAX / 2);
-	p.parser = XML_ParserCreate(NULL);
-	if (!p.parser)
-		return vtr_fail(err, VTR_ENOMEM, "out of memory");
+	xml_account = &account;
+	p.parser = XML_ParserCreate_MM(NULL, &xml_memory, NULL);
+	if (!p.parser) {
+		xml_account = outer;
+		if (err)
+			*err = account.err;
+		return -1;
+	}
 	XML_SetUserData(p.parser, &p);
 	XML_SetElementHandler(p.parser, xml_on_start, xml_on_end);
 	XML_SetCharacterDataHandler(p.parser, xml_on_text);
 	XML_SetStartDoctypeDeclHandler(p.parser, xml_on_doctype);
-	if (XML_Parse(p.parser, document, (int)len, XML_TRUE) != XML_STATUS_OK)
-		r = xml_fail(&p, err);
+	for (size_t at = 0, n; r == 0 && (at < len || len == 0); at += n) {
+		n = VTR_MIN(len - at, (size_t)XML_PIECE);
+		if (XML_Parse(p.parser, (const char *)document + at, (int)n, at + n == len) != XML_STATUS_OK)
+			r = xml_fail(&p, err);
+		if (len == 0)
+			break;
+	}
 	XML_ParserFree(p.parser);
-	vtr_str_done(&p.text);
+	xml_account = outer;
+	vtr_let_go(p.text);
 	return r;
 }

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/checked.h"
+#include "base/held.h"
 #include "base/text.h"
 #include "fs/tree.h"
 
@@ -330,25 +331,31 @@ int vtr_tree_mount(struct vtr_tree *t, const char *path, struct vtr_fs *fs, stru
 	return 0;
 }
 
-int vtr_tree_slurp(char **out, size_t *len, struct vtr_tree *t, const char *path, uint64_t max, struct vtr_error *err)
+/* A regular file of at most max bytes. */
+static int path_find_file(struct vtr_place *out, uint64_t *size, struct vtr_tree *t, const char *path, uint64_t max,
+			  struct vtr_error *err)
 {
-	VTR_FREE char *buf = NULL;
-	struct vtr_place p;
 	struct vtr_stat st;
-	size_t have = 0;
 
-	if (vtr_tree_walk(&p, t, path, 0, err) < 0 || vtr_fs_stat(&st, p.fs, p.node, err) < 0)
+	if (vtr_tree_walk(out, t, path, 0, err) < 0 || vtr_fs_stat(&st, out->fs, out->node, err) < 0)
 		return -1;
 	if (st.type != VTR_TYPE_FILE)
 		return vtr_fail(err, VTR_EUSAGE, "%s: a %s, not a file", path, vtr_type_noun(st.type));
 	if (st.size > max)
 		return vtr_fail(err, VTR_ELIMIT, "%s: %" PRIu64 " bytes, at most %" PRIu64 " are read", path, st.size,
 				max);
-	buf = malloc((size_t)st.size + 1);
-	if (!buf)
-		return vtr_fail(err, VTR_ENOMEM, "%s: out of memory: %" PRIu64 " bytes", path, st.size);
-	while (have < st.size) {
-		ssize_t n = vtr_fs_read(p.fs, p.node, have, buf + have, (size_t)st.size - have, err);
+	*size = st.size;
+	return 0;
+}
+
+/* Fill buf, and put a NUL behind what there is. */
+static int path_read_file(char *buf, size_t *len, const struct vtr_place *p, uint64_t size, const char *path,
+			  struct vtr_error *err)
+{
+	size_t have = 0;
+
+	while (have < size) {
+		ssize_t n = vtr_fs_read(p->fs, p->node, have, buf + have, (size_t)size - have, err);
 
 		if (n < 0)
 			return vtr_at(err, "%s", path);
@@ -357,7 +364,39 @@ int vtr_tree_slurp(char **out, size_t *len, struct vtr_tree *t, const char *path
 		have += (size_t)n;
 	}
 	buf[have] = 0;
-	*out = vtr_steal(buf);
 	*len = have;
+	return 0;
+}
+
+int vtr_tree_slurp(char **out, size_t *len, struct vtr_tree *t, const char *path, uint64_t max, struct vtr_error *err)
+{
+	VTR_FREE char *buf = NULL;
+	struct vtr_place p;
+	uint64_t size;
+
+	if (path_find_file(&p, &size, t, path, max, err) < 0)
+		return -1;
+	buf = malloc((size_t)size + 1);
+	if (!buf)
+		return vtr_fail(err, VTR_ENOMEM, "%s: out of memory: %" PRIu64 " bytes", path, size);
+	if (path_read_file(buf, len, &p, size, path, err) < 0)
+		return -1;
+	*out = vtr_steal(buf);
+	return 0;
+}
+
+int vtr_tree_slurp_held(char **out, size_t *len, struct vtr_tree *t, const char *path, uint64_t max,
+			struct vtr_error *err)
+{
+	VTR_HELD char *buf = NULL;
+	struct vtr_place p;
+	uint64_t size;
+
+	if (path_find_file(&p, &size, t, path, max, err) < 0)
+		return -1;
+	buf = vtr_hold(t->ctx, size + 1, 1, path, err);
+	if (!buf || path_read_file(buf, len, &p, size, path, err) < 0)
+		return -1;
+	*out = vtr_steal(buf);
 	return 0;
 }

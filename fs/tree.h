@@ -36,6 +36,9 @@ struct vtr_place vtr_tree_cross(const struct vtr_tree *t, struct vtr_place at);
  */
 int vtr_tree_enter(char **rest, struct vtr_fs **from, const struct vtr_tree *t, const char *path, struct vtr_fs *link,
 		   struct vtr_error *err);
+/* As vtr_tree_slurp(), into memory that is held: for what may be large. */
+int vtr_tree_slurp_held(char **out, size_t *len, struct vtr_tree *t, const char *path, uint64_t max,
+			struct vtr_error *err);
 void vtr_tree_drives_done(struct vtr_tree *t);
 
 #endif

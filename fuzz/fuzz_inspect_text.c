@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/held.h"
 #include "inspect/inspect.h"
 
 #define CHECK(condition)                                                                                               \
@@ -78,19 +79,20 @@ static void fuzz_dpkg(const char *text, size_t len)
 	struct vtr_ctx *ctx;
 	const struct vtr_package *p, *before = NULL;
 	struct vtr_os *os;
-	char *copy = malloc(len + 1);
+	char *copy;
 
 	vtr_limits_default(&lim);
 	lim.packages = 300;
 	lim.line = 200;
 	ctx = vtr_ctx_new(&lim, NULL);
 	os = vtr_os_new(ctx, "/dev/sda1", NULL, NULL);
+	copy = vtr_hold(ctx, len + 1, 1, "text", NULL);
 	if (len > 0)
 		memcpy(copy, text, len);
 	copy[len] = 0;
 	if (vtr_dpkg_parse(os, copy, len, &err) < 0) {
 		CHECK(err.code == VTR_ELIMIT);
-		free(copy);
+		vtr_let_go(copy);
 	}
 	for (size_t i = 0; (p = vtr_os_package(os, i)); i++) {
 		const char *strings[] = { p->name,   p->version,	p->arch,   p->status,

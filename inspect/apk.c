@@ -5,6 +5,7 @@
  * T description, o origin. What comes after the first F (a directory) are the package's files. When a package was
  * installed is not kept: t is when it was built.
  */
+#include "base/held.h"
 #include "inspect/packages.h"
 
 #include <string.h>
@@ -96,7 +97,7 @@ int vtr_apk_read(struct vtr_packages *l, struct vtr_error *err)
 	static const char *const paths[] = { "/lib/apk/db/installed", "/usr/lib/apk/db/installed" };
 
 	for (size_t i = 0; i < VTR_COUNT(paths); i++) {
-		VTR_FREE char *text = NULL;
+		VTR_HELD char *text = NULL;
 		size_t len;
 		int there = vtr_packages_slurp(&text, &len, l, paths[i], err);
 

@@ -12,7 +12,8 @@
 #include <strings.h>
 
 #include "base/checked.h"
-#include "fs/fs.h"
+#include "base/held.h"
+#include "fs/tree.h"
 #include "inspect/packages.h"
 
 #define DPKG_DIR "/var/lib/dpkg/"
@@ -205,7 +206,7 @@ static int dpkg_record_add(struct dpkg *d, const char *at, struct dpkg_value *f,
 	pkg.installed_size = dpkg_size_parse(f[DPKG_INSTALLED_SIZE]);
 	pkg.install_time = dpkg_time_parse(f[DPKG_INSTALLED_TIME]);
 	if (VTR_OVER(d->os->ctx, packages, d->n + 1, "dpkg's status: packages", err) < 0 ||
-	    !VTR_GROW(d->records, d->n, d->cap, err))
+	    VTR_HOLD_GROW(d->os->ctx, d->records, d->n, d->cap, "packages", err) < 0)
 		return -1;
 	d->records[d->n] = (struct dpkg_record){ pkg, d->n };
 	d->n++;
@@ -316,7 +317,7 @@ static int dpkg_finish(struct dpkg *d, struct vtr_error *err)
 		sorted = dpkg_compare(&d->records[i - 1], &d->records[i]) < 0;
 	if (!sorted)
 		qsort(d->records, d->n, sizeof(*d->records), dpkg_compare);
-	os->packages = vtr_calloc(d->n, sizeof(*os->packages), err);
+	os->packages = vtr_hold(os->ctx, d->n, sizeof(*os->packages), "packages", err);
 	if (!os->packages)
 		return -1;
 	for (size_t i = 0; i < d->n; i++) {
@@ -347,7 +348,7 @@ static int dpkg_parse(struct vtr_os *os, char *text, size_t len, size_t bare, st
 	}
 	if (rc == 0)
 		rc = dpkg_finish(&d, err);
-	free(d.records);
+	vtr_let_go(d.records);
 	if (rc < 0)
 		return vtr_at(err, DPKG_DIR "status");
 	os->package_text = text;
@@ -372,20 +373,26 @@ struct dpkg_names {
 static void dpkg_names_done(struct dpkg_names *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		free(l->names[i]);
-	free(l->names);
+		vtr_let_go(l->names[i]);
+	vtr_let_go(l->names);
 }
 
 static int dpkg_name_add(void *arg, const struct vtr_dirent *e)
 {
 	struct dpkg_names *l = arg;
+	char *name;
 
 	if (!l->wanted(e->name, e->name_len))
 		return 0;
-	if (VTR_OVER(l->os->ctx, packages, l->n + 1, "files", l->err) < 0 || !VTR_GROW(l->names, l->n, l->cap, l->err))
+	if (VTR_OVER(l->os->ctx, packages, l->n + 1, "files", l->err) < 0 ||
+	    VTR_HOLD_GROW(l->os->ctx, l->names, l->n, l->cap, "names of files", l->err) < 0)
 		return -1;
-	l->names[l->n] = vtr_strndup(e->name, e->name_len, l->err);
-	return l->names[l->n] ? (l->n++, 0) : -1;
+	name = vtr_hold(l->os->ctx, e->name_len + 1, 1, "names of files", l->err);
+	if (!name)
+		return -1;
+	memcpy(name, e->name, e->name_len);
+	l->names[l->n++] = name;
+	return 0;
 }
 
 static int dpkg_name_compare(const void *a, const void *b)
@@ -405,8 +412,35 @@ static bool dpkg_part_is(const char *name, size_t len)
 	return len < 8 || strcmp(name + len - 8, ".md5sums") != 0;
 }
 
+/* A text that is put together. */
+struct dpkg_text {
+	char *p; /* held memory */
+	size_t len, cap;
+};
+
+static int dpkg_text_put(struct dpkg_text *t, struct vtr_os *os, const char *bytes, size_t len, struct vtr_error *err)
+{
+	void *p = t->p;
+
+	if (len >= t->cap - t->len || !p) {
+		size_t cap = VTR_MAX(2 * t->cap, t->len + len + 1);
+
+		if (VTR_OVER(os->ctx, package_db, t->len + len, "dpkg's status", err) < 0 ||
+		    vtr_hold_resize(&p, os->ctx, VTR_MIN((uint64_t)cap, VTR_MAX(os->ctx->lim.alloc, t->len + len + 1)),
+				    1, "dpkg's status", err) < 0)
+			return -1;
+		t->p = p;
+		t->cap = (size_t)VTR_MIN((uint64_t)cap, VTR_MAX(os->ctx->lim.alloc, t->len + len + 1));
+	}
+	if (len > 0)
+		memcpy(t->p + t->len, bytes, len);
+	t->len += len;
+	t->p[t->len] = 0;
+	return 0;
+}
+
 /* Append the files of a directory, in the order of their names. 1: it is there, 0, -1. */
-static int dpkg_dir_read(struct vtr_str *text, struct vtr_os *os, const char *dir,
+static int dpkg_dir_read(struct dpkg_text *text, struct vtr_os *os, const char *dir,
 			 bool (*wanted)(const char *name, size_t len), struct vtr_error *err)
 {
 	struct vtr_error e = { 0 };
@@ -439,9 +473,7 @@ static int dpkg_dir_read(struct vtr_str *text, struct vtr_os *os, const char *di
 			goto out;
 		if (there == 0)
 			continue;
-		vtr_str_put(text, "\n\n", 2);
-		vtr_str_put(text, part, len);
-		if (vtr_limit_check("package_db", os->ctx->lim.package_db, text->len, dir, &e) < 0)
+		if (dpkg_text_put(text, os, "\n\n", 2, &e) < 0 || dpkg_text_put(text, os, part, len, &e) < 0)
 			goto out;
 	}
 	rc = 1;
@@ -457,7 +489,7 @@ static int dpkg_status_read(char **out, size_t *len, struct vtr_os *os, struct v
 {
 	struct vtr_error e = { 0 };
 
-	if (vtr_tree_slurp(out, len, os->tree, DPKG_DIR "status", os->ctx->lim.package_db, &e) == 0)
+	if (vtr_tree_slurp_held(out, len, os->tree, DPKG_DIR "status", os->ctx->lim.package_db, &e) == 0)
 		return 1;
 	if (e.code == VTR_ENOTFOUND || e.code == VTR_EUSAGE)
 		return 0;
@@ -466,40 +498,36 @@ static int dpkg_status_read(char **out, size_t *len, struct vtr_os *os, struct v
 	return -1;
 }
 
+/* The status file, and behind it what the two directories have; *bare: where those of status.d begin. 1, 0, -1. */
+static int dpkg_collect(struct dpkg_text *all, size_t *bare, struct vtr_os *os, struct vtr_error *err)
+{
+	int status = dpkg_status_read(&all->p, &all->len, os, err), parts = status;
+	size_t len = all->len;
+
+	all->cap = status > 0 ? len + 1 : 0;
+	if (parts >= 0)
+		parts = dpkg_dir_read(all, os, DPKG_DIR "updates", dpkg_update_is, err);
+	*bare = all->len;
+	if (parts >= 0)
+		parts = dpkg_dir_read(all, os, DPKG_DIR "status.d", dpkg_part_is, err);
+	if (parts < 0)
+		return -1;
+	if (*bare < all->len)
+		++*bare; /* the newline after the last value before it becomes that one's NUL */
+	return status > 0 || parts > 0;
+}
+
 int vtr_dpkg_read(struct vtr_os *os, struct vtr_error *err)
 {
-	VTR_FREE char *text = NULL, *all = NULL;
-	struct vtr_str more = { 0 }, s = { 0 };
-	size_t len = 0, all_len, bare;
-	int status = dpkg_status_read(&text, &len, os, err), parts = status;
+	struct dpkg_text all = { 0 };
+	size_t bare;
+	int there = dpkg_collect(&all, &bare, os, err);
 
-	if (parts > 0)
-		parts = dpkg_dir_read(&more, os, DPKG_DIR "updates", dpkg_update_is, err);
-	bare = len + more.len;
-	if (parts >= 0)
-		parts = dpkg_dir_read(&more, os, DPKG_DIR "status.d", dpkg_part_is, err);
-	if (parts < 0) {
-		vtr_str_done(&more);
-		return -1;
-	}
-	if (status == 0 && parts == 0)
-		return 0;
-	if (more.len == 0 && !more.oom) {
-		if (text && dpkg_parse(os, text, len, len, err) < 0)
-			return -1;
-		vtr_steal(text);
-		return 1;
-	}
-	if (bare < len + more.len)
-		bare++; /* the newline after the last value before it becomes that one's NUL */
-	vtr_str_put(&s, text ? text : "", len);
-	vtr_str_put(&s, more.p ? more.p : "", more.len);
-	s.oom = s.oom || more.oom;
-	vtr_str_done(&more);
-	all_len = s.len;
-	all = vtr_str_take(&s, err);
-	if (!all || dpkg_parse(os, all, all_len, bare, err) < 0)
-		return -1;
-	vtr_steal(all);
-	return 1;
+	if (there > 0 && !all.p && dpkg_text_put(&all, os, "", 0, err) < 0)
+		there = -1;
+	if (there > 0 && dpkg_parse(os, all.p, all.len, bare, err) < 0)
+		there = -1;
+	if (there <= 0) /* else os owns it */
+		vtr_let_go(all.p);
+	return there;
 }

@@ -200,7 +200,7 @@ const char *vtr_elf_arch(const uint8_t *p, size_t len);
 
 /*
  * dpkg's status file: the packages of os, which has none yet. The text, which ends with a NUL after len bytes, is
- * taken apart where it lies and stays with os: on success os owns it.
+ * taken apart where it lies and stays with os: it is held memory, which os owns on success.
  */
 int vtr_dpkg_parse(struct vtr_os *os, char *text, size_t len, struct vtr_error *err);
 

@@ -3,6 +3,7 @@
  * Packages from opkg's database, which has dpkg's syntax. Its sizes are bytes, as opkg-build writes them, and it keeps
  * when a package was installed.
  */
+#include "base/held.h"
 #include "inspect/packages.h"
 
 #include "base/checked.h"
@@ -13,7 +14,7 @@ int vtr_opkg_read(struct vtr_packages *l, struct vtr_error *err)
 	struct vtr_os *os = l->os;
 
 	for (size_t i = 0; i < VTR_COUNT(paths); i++) {
-		VTR_FREE char *text = NULL;
+		VTR_HELD char *text = NULL;
 		size_t len;
 		int there = vtr_packages_slurp(&text, &len, l, paths[i], err);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/held.h"
 #include "fs/fs.h"
 #include "inspect/packages.h"
 
@@ -128,8 +129,8 @@ void vtr_os_free(struct vtr_os *os)
 	free(os->facts);
 	free(os->mounts);
 	free(os->mounted);
-	free(os->packages);
-	free(os->package_text);
+	vtr_let_go(os->packages);
+	vtr_let_go(os->package_text);
 	vtr_tree_free(os->tree);
 	free(os->root);
 	free(os->dir);

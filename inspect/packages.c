@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "fs/fs.h"
+#include "base/held.h"
+#include "fs/tree.h"
 
 #define PACKAGES_WARNINGS 16u /* damaged places that are told one by one */
 
@@ -42,10 +43,10 @@ int vtr_packages_room(uint8_t **out, struct vtr_packages *l, uint64_t len, const
 		return -1;
 	if (len > l->room_len || !l->room) {
 		uint64_t want = VTR_MAX(len, 16384u);
-		uint8_t *room = realloc(l->room, (size_t)want);
+		void *room = l->room;
 
-		if (!room)
-			return vtr_fail(err, VTR_ENOMEM, "%s: out of memory: %" PRIu64 " bytes", what, want);
+		if (vtr_hold_resize(&room, l->os->ctx, want, 1, what, err) < 0)
+			return -1;
 		l->room = room;
 		l->room_len = (size_t)want;
 	}
@@ -83,7 +84,7 @@ int vtr_packages_add(struct vtr_packages *l, const struct vtr_package_bytes *p, 
 		return 0;
 	}
 	if (VTR_OVER(os->ctx, packages, os->n_packages + 1, "packages", err) < 0 ||
-	    !VTR_GROW(os->packages, os->n_packages, os->cap_packages, err))
+	    VTR_HOLD_GROW(os->ctx, os->packages, os->n_packages, os->cap_packages, "packages", err) < 0)
 		return -1;
 	pkg.name = packages_string(l, p->name, "name", &rc, err);
 	if (!pkg.name)
@@ -136,7 +137,7 @@ int vtr_packages_finish(struct vtr_packages *l, int rc)
 		vtr_warn(os->ctx, VTR_ECORRUPT, "%s: %s: %zu more damaged places", os->root, l->path,
 			 l->damaged - PACKAGES_WARNINGS);
 	l->damaged = 0;
-	free(l->room);
+	vtr_let_go(l->room);
 	l->room = NULL;
 	return rc;
 }
@@ -162,7 +163,7 @@ int vtr_packages_slurp(char **out, size_t *len, struct vtr_packages *l, const ch
 {
 	struct vtr_error e = { 0 };
 
-	if (vtr_tree_slurp(out, len, l->os->tree, path, l->os->ctx->lim.package_db, &e) == 0)
+	if (vtr_tree_slurp_held(out, len, l->os->tree, path, l->os->ctx->lim.package_db, &e) == 0)
 		return 1;
 	if (e.code == VTR_ENOTFOUND || e.code == VTR_EUSAGE)
 		return 0;
@@ -181,14 +182,19 @@ static int names_add(void *arg, const struct vtr_dirent *e)
 {
 	struct names_reading *r = arg;
 	struct vtr_names *out = r->out;
+	char *name;
 
 	if (e->name_len == 0 || e->name[0] == '.')
 		return 0;
 	if (VTR_OVER(r->l->os->ctx, packages, out->n + 1, "packages", r->err) < 0 ||
-	    !VTR_GROW(out->names, out->n, out->cap, r->err))
+	    VTR_HOLD_GROW(r->l->os->ctx, out->names, out->n, out->cap, "names of packages", r->err) < 0)
 		return -1;
-	out->names[out->n] = vtr_strndup(e->name, e->name_len, r->err);
-	return out->names[out->n] ? (out->n++, 0) : -1;
+	name = vtr_hold(r->l->os->ctx, e->name_len + 1, 1, "names of packages", r->err);
+	if (!name)
+		return -1;
+	memcpy(name, e->name, e->name_len);
+	out->names[out->n++] = name;
+	return 0;
 }
 
 static int names_compare(const void *a, const void *b)
@@ -226,8 +232,8 @@ int vtr_names_read(struct vtr_names *out, struct vtr_packages *l, const char *di
 void vtr_names_done(struct vtr_names *names)
 {
 	for (size_t i = 0; i < names->n; i++)
-		free(names->names[i]);
-	free(names->names);
+		vtr_let_go(names->names[i]);
+	vtr_let_go(names->names);
 	*names = (struct vtr_names){ 0 };
 }
 

@@ -47,12 +47,12 @@ int vtr_packages_finish(struct vtr_packages *l, int rc);
 /* Decimal digits; 0 when it is no number or none that fits. */
 uint64_t vtr_packages_number(const char *p, size_t len);
 
-/* The database itself, a text: 1, 0: there is none, -1: it is there and cannot be read. */
+/* The database itself, a text in held memory: 1, 0: there is none, -1: it is there and cannot be read. */
 int vtr_packages_slurp(char **out, size_t *len, struct vtr_packages *l, const char *path, struct vtr_error *err);
 
 /* The names in a directory but hidden ones, sorted. 1, 0: it is no directory, -1. */
 struct vtr_names {
-	char **names; /* NUL terminated */
+	char **names; /* NUL terminated; held memory */
 	size_t n, cap;
 };
 int vtr_names_read(struct vtr_names *out, struct vtr_packages *l, const char *dir, struct vtr_error *err);

@@ -45,6 +45,18 @@ static bool hive_has(const struct vtr_hive *h, uint64_t page)
 	return h->have[page / 64] >> page % 64 & 1;
 }
 
+int vtr_hive_charge(struct vtr_hive *h, uint64_t page, uint64_t n, struct vtr_error *err)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		if (hive_has(h, page + i))
+			continue;
+		if (vtr_charge(h->ctx, HIVE_PAGE, "pages of a registry hive", err) < 0)
+			return -1;
+		h->charged += HIVE_PAGE;
+	}
+	return 0;
+}
+
 static int hive_fill_pages(struct vtr_hive *h, uint64_t page, uint64_t end, uint64_t ahead, struct vtr_error *err)
 {
 	uint64_t pages = vtr_div_up(h->size, HIVE_PAGE);
@@ -57,6 +69,8 @@ static int hive_fill_pages(struct vtr_hive *h, uint64_t page, uint64_t end, uint
 		if (n == 0)
 			continue;
 		len = VTR_MIN(n * HIVE_PAGE, h->size - off);
+		if (vtr_hive_charge(h, page, n, err) < 0)
+			return -1;
 		/* Where a long read fails, what was asked for may still be there. */
 		if (vtr_blk_pread(h->b, HIVE_AT(off), h->bins + off, (size_t)len, err) < 0) {
 			n = 1;
@@ -811,6 +825,8 @@ void vtr_hive_close(struct vtr_hive *h)
 	if (!h)
 		return;
 	free(h->name);
+	if (h->charged > 0)
+		vtr_uncharge(h->ctx, h->charged);
 	free(h->bins);
 	free(h->have);
 	free(h->joined);

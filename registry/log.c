@@ -362,6 +362,8 @@ static int log_put(struct vtr_hive *h, uint64_t off, const uint8_t *p, size_t le
 		return -1;
 	if (to % HIVE_PAGE != 0 && to != h->size && vtr_hive_fill(h, to, 1, err) < 0 && HIVE_AT(to) < h->b->size)
 		return -1;
+	if (len > 0 && vtr_hive_charge(h, off / HIVE_PAGE, (to - 1) / HIVE_PAGE - off / HIVE_PAGE + 1, err) < 0)
+		return -1;
 	memcpy(h->bins + off, p, len);
 	for (uint64_t page = off / HIVE_PAGE; page <= (to - 1) / HIVE_PAGE && len > 0; page++)
 		h->have[page / 64] |= (uint64_t)1 << page % 64;

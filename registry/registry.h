@@ -73,6 +73,7 @@ struct vtr_hive {
 	uint8_t *bins;	/* size bytes, read when they are asked for */
 	uint64_t size;	/* what there is of them */
 	uint64_t *have; /* a bit for each page that was read */
+	uint64_t charged;
 	bool whole;	/* all were */
 	unsigned head;	/* bytes before a cell's contents */
 	uint64_t steps;
@@ -122,6 +123,9 @@ int vtr_hive_logs_read(struct hive_log *logs, struct vtr_hive *h, struct vtr_blk
 		       struct vtr_error *err);
 int vtr_hive_log_apply(struct vtr_hive *h, const struct hive_log *log, struct vtr_error *err);
 void vtr_hive_logs_free(struct hive_log *logs, size_t n);
+
+/* Charge n pages from this one that were not read yet: done before they are, and released with the hive. */
+int vtr_hive_charge(struct vtr_hive *h, uint64_t page, uint64_t n, struct vtr_error *err);
 
 /* hive.c */
 void vtr_hive_warn(struct vtr_hive *h, const struct vtr_error *err);

@@ -306,12 +306,18 @@ static void what_is_held_is_limited(void **state)
 	struct vtr_limits l;
 
 	(void)state;
-	packed_dmg(&i, 0x80000005, PACKED_DMG_XML);
+	packed_dmg(&i, 0x80000005, PACKED_DMG_FORK);
 	vtr_limits_default(&l);
 	l.metadata = 100;
 	qcow2_start(&o, &l, false);
 	qcow2_open_bytes(&o, i.image.p, i.image.len, NULL);
 	qcow2_expect_error(&o, VTR_ELIMIT, "blkx tables");
+	qcow2_done(&o);
+	packed_image_done(&i);
+	packed_dmg(&i, 0x80000005, PACKED_DMG_XML);
+	qcow2_start(&o, &l, false);
+	qcow2_open_bytes(&o, i.image.p, i.image.len, NULL);
+	qcow2_expect_error(&o, VTR_ELIMIT, "an XML document");
 	qcow2_done(&o);
 	vtr_limits_default(&l);
 	l.alloc = 1000;

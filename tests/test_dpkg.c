@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/checked.h"
+#include "base/held.h"
 #include "inspect/inspect.h"
 
 #define QUERY                                                                                                          \
@@ -29,7 +30,7 @@ struct parsed {
 static struct parsed parse(const char *text, size_t len, const struct vtr_limits *lim)
 {
 	struct parsed p = { .ctx = vtr_ctx_new(lim, NULL) };
-	char *copy = malloc(len + 1);
+	char *copy = vtr_hold(p.ctx, len + 1, 1, "text", NULL);
 
 	assert_non_null(p.ctx);
 	assert_non_null(copy);
@@ -40,7 +41,7 @@ static struct parsed parse(const char *text, size_t len, const struct vtr_limits
 	copy[len] = 0;
 	p.rc = vtr_dpkg_parse(p.os, copy, len, &p.err);
 	if (p.rc < 0)
-		free(copy);
+		vtr_let_go(copy);
 	return p;
 }
 
@@ -442,7 +443,7 @@ static void damage_is_named_and_the_rest_is_read(void **state)
 		size_t len = cases[i].len ? cases[i].len : strlen(cases[i].text);
 		struct last_warning last = { 0 };
 		struct parsed p = { .ctx = vtr_ctx_new(NULL, NULL) };
-		char *copy = malloc(len + 1), *got;
+		char *copy = vtr_hold(p.ctx, len + 1, 1, "text", NULL), *got;
 
 		assert_non_null(copy);
 		vtr_ctx_on_warning(p.ctx, warning_keep, &last);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/checked.h"
+#include "base/held.h"
 #include "inspect/inspect.h"
 
 /* A copy of exactly len bytes, so that a sanitizer sees one byte too many. */
@@ -397,7 +398,7 @@ static void parse_everything(const char *text, size_t len, struct vtr_ctx *ctx)
 	struct collected c = { 0 };
 	struct vtr_lines l;
 	const char *line;
-	char *copy = exact(text, len), *db = malloc(len + 1);
+	char *copy = exact(text, len), *db = vtr_hold(ctx, len + 1, 1, "text", NULL);
 	struct vtr_os *os = vtr_os_new(ctx, "/dev/sda", NULL, &err);
 	size_t line_len;
 
@@ -413,7 +414,7 @@ static void parse_everything(const char *text, size_t len, struct vtr_ctx *ctx)
 		memcpy(db, text, len);
 	db[len] = 0;
 	if (vtr_dpkg_parse(os, db, len, &err) < 0)
-		free(db);
+		vtr_let_go(db);
 	vtr_os_free(os);
 	free(copy);
 }

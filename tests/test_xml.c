@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -108,14 +109,17 @@ static void expect_limit(const struct vtr_limits *l, const char *text, int code,
 	assert_int_equal(code, err.code);
 	if (code && !strstr(err.text, words))
 		fail_msg("\"%s\" is not in \"%s\"", words, err.text);
+	assert_int_equal(0, ctx->metadata);
 	vtr_str_done(&got);
 	vtr_ctx_unref(ctx);
 }
 
 static void depth_text_and_steps_are_limited(void **state)
 {
+	static char text[700000];
 	char deep[3 * VTR_XML_DEPTH + 32] = "";
 	struct vtr_limits l;
+	int n;
 
 	(void)state;
 	for (unsigned i = 0; i < VTR_XML_DEPTH; i++)
@@ -124,9 +128,25 @@ static void depth_text_and_steps_are_limited(void **state)
 	strcat(deep, "<a>");
 	expect_limit(NULL, deep, VTR_ECORRUPT, "line 1: more than 32 elements within each other");
 	vtr_limits_default(&l);
-	l.alloc = 8;
-	expect_limit(&l, "<a>12345678</a>", VTR_OK, NULL);
-	expect_limit(&l, "<a>12345678<![CDATA[9]]></a>", VTR_ELIMIT, "text of an element: 9 needed, limit alloc=8");
+	/* More than expat itself takes at once. */
+	l.alloc = 600001;
+	snprintf(text, sizeof(text), "<a>%0600000d</a>", 0);
+	expect_limit(&l, text, VTR_OK, NULL);
+	snprintf(text, sizeof(text), "<a>%0600000d<![CDATA[9]]></a>", 0);
+	expect_limit(&l, text, VTR_ELIMIT, "text of an element: 600002 needed, limit alloc=600001");
+	/* A tag that does not end, and names that are unlike each other, are in the account of the context. */
+	vtr_limits_default(&l);
+	l.metadata = 300000;
+	n = snprintf(text, sizeof(text), "<a ");
+	memset(text + n, 'b', 200000);
+	strcpy(text + n + 200000, "='1'/>");
+	expect_limit(&l, text, VTR_ELIMIT, "an XML document: ");
+	n = snprintf(text, sizeof(text), "<a>");
+	for (int i = 0; i < 20000; i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "<b%05d/>", i);
+	strcpy(text + n, "</a>");
+	expect_limit(&l, text, VTR_ELIMIT, "limit metadata=300000");
+	expect_limit(NULL, text, VTR_OK, NULL);
 	vtr_limits_default(&l);
 	l.steps = 3;
 	expect_limit(&l, "<a><b/><b/></a>", VTR_OK, NULL);
