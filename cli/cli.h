@@ -161,6 +161,20 @@ json_t *cli_json_u64(uint64_t v);
 /* A file's members as the manual has them. target may be NULL. */
 json_t *cli_json_file(const char *path, const struct vtr_stat *st, const char *target);
 void cli_json_props(json_t *o, const struct vtr_prop *props, size_t n);
+/*
+ * A document that is printed as it is made, since an image says how long it is; its form is that of cli_json_print(). key
+ * is NULL within a list. kind: '{' or '['. The values are released.
+ */
+#define CLI_JSON_DEPTH 8u
+struct cli_stream {
+	unsigned depth;
+	bool any[CLI_JSON_DEPTH]; /* something was put */
+	char kinds[CLI_JSON_DEPTH];
+};
+void cli_stream_begin(struct cli_stream *s, const char *key, char kind);
+void cli_stream_put(struct cli_stream *s, const char *key, json_t *value);
+void cli_stream_put_all(struct cli_stream *s, json_t *members); /* the members of an object, one by one */
+void cli_stream_end(struct cli_stream *s);
 /* Print and release a document, or one line. */
 void cli_json_print(json_t *o);
 void cli_json_line(json_t *o);

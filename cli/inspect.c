@@ -187,26 +187,19 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 	}
 }
 
-static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
+static void inspect_facts_json(struct cli_stream *s, const struct vtr_os *os)
 {
-	json_t *o = json_object(), *sources = json_object(), *list;
+	json_t *o = json_object();
 	const struct vtr_fact *f;
 
-	inspect_records(in, os);
-	json_object_set_new(o, "root", json_string(vtr_os_root(os)));
-	if (strcmp(vtr_os_root_dir(os), "/") != 0)
-		cli_json_set(o, "root_dir", vtr_os_root_dir(os));
-	for (size_t i = 0; (f = vtr_os_fact_at(os, i)); i++) {
-		json_t *s = json_object();
-
+	for (size_t i = 0; (f = vtr_os_fact_at(os, i)); i++)
 		cli_json_set(o, f->key, f->value);
-		cli_json_set(s, "device", f->device);
-		cli_json_set(s, "path", f->path);
-		cli_json_set(s, "key", f->reg_key);
-		cli_json_set(s, "value", f->reg_value);
-		json_object_set_new(sources, f->key, s);
-	}
-	list = json_array();
+	cli_stream_put_all(s, o);
+}
+
+static void inspect_mounts_json(struct cli_stream *s, const struct vtr_os *os)
+{
+	cli_stream_begin(s, "mounts", '[');
 	for (size_t i = 0; i < vtr_os_mounts(os); i++) {
 		const struct vtr_mount *m = vtr_os_mount(os, i);
 		json_t *e = json_object();
@@ -217,42 +210,86 @@ static json_t *inspect_json(struct inspect *in, struct vtr_os *os)
 		cli_json_set(e, "type", m->type);
 		cli_json_set(e, "options", m->options);
 		json_object_set_new(e, "mounted", json_boolean(m->mounted));
-		json_array_append_new(list, e);
+		cli_stream_put(s, NULL, e);
 	}
-	json_object_set_new(o, "mounts", list);
+	cli_stream_end(s);
+}
+
+static json_t *inspect_package_json(const struct vtr_package *p)
+{
+	json_t *e = json_object();
+
+	cli_json_set(e, "name", p->name);
+	cli_json_set(e, "version", p->version);
+	cli_json_set(e, "arch", p->arch);
+	cli_json_set(e, "source", p->source);
+	cli_json_set(e, "source_version", p->source_version);
+	cli_json_set(e, "status", p->status);
+	if (p->installed_size)
+		json_object_set_new(e, "installed_size", cli_json_u64(p->installed_size));
+	if (p->install_time) {
+		const struct vtr_time t = { .sec = p->install_time, .set = true };
+		char buf[64];
+
+		cli_json_set(e, "install_time", cli_time(buf, &t, true));
+	}
+	cli_json_set(e, "summary", p->summary);
+	cli_json_set(e, "vendor", p->vendor);
+	cli_json_set(e, "id", p->id);
+	cli_json_set(e, "user", p->user);
+	cli_json_set(e, "location", p->location);
+	return e;
+}
+
+static void inspect_packages_json(struct cli_stream *s, struct inspect *in, struct vtr_os *os)
+{
+	const struct vtr_package *p;
+
+	if (inspect_packages(in, os) < 0) {
+		cli_stream_put(s, "packages", json_null());
+		return;
+	}
+	cli_stream_begin(s, "packages", '[');
+	for (size_t i = 0; (p = vtr_os_package(os, i)); i++)
+		cli_stream_put(s, NULL, inspect_package_json(p));
+	cli_stream_end(s);
+}
+
+static void inspect_sources_json(struct cli_stream *s, const struct vtr_os *os)
+{
+	const struct vtr_fact *f;
+
+	cli_stream_begin(s, "sources", '{');
+	for (size_t i = 0; (f = vtr_os_fact_at(os, i)); i++) {
+		json_t *e = json_object();
+
+		cli_json_set(e, "device", f->device);
+		cli_json_set(e, "path", f->path);
+		cli_json_set(e, "key", f->reg_key);
+		cli_json_set(e, "value", f->reg_value);
+		cli_stream_put(s, f->key, e);
+	}
+	cli_stream_end(s);
+}
+
+static void inspect_json(struct cli_stream *s, struct inspect *in, struct vtr_os *os)
+{
+	json_t *root = json_object();
+
+	inspect_records(in, os);
+	cli_stream_begin(s, NULL, '{');
+	json_object_set_new(root, "root", json_string(vtr_os_root(os)));
+	if (strcmp(vtr_os_root_dir(os), "/") != 0)
+		cli_json_set(root, "root_dir", vtr_os_root_dir(os));
+	cli_stream_put_all(s, root);
+	inspect_facts_json(s, os);
+	inspect_mounts_json(s, os);
 	if (!in->brief)
-		cli_records_json(o, os);
-	if (!in->no_packages) {
-		list = inspect_packages(in, os) < 0 ? json_null() : json_array();
-		for (size_t i = 0; vtr_os_package(os, i); i++) {
-			const struct vtr_package *p = vtr_os_package(os, i);
-			json_t *e = json_object();
-
-			cli_json_set(e, "name", p->name);
-			cli_json_set(e, "version", p->version);
-			cli_json_set(e, "arch", p->arch);
-			cli_json_set(e, "source", p->source);
-			cli_json_set(e, "source_version", p->source_version);
-			cli_json_set(e, "status", p->status);
-			if (p->installed_size)
-				json_object_set_new(e, "installed_size", cli_json_u64(p->installed_size));
-			if (p->install_time) {
-				const struct vtr_time t = { .sec = p->install_time, .set = true };
-				char buf[64];
-
-				cli_json_set(e, "install_time", cli_time(buf, &t, true));
-			}
-			cli_json_set(e, "summary", p->summary);
-			cli_json_set(e, "vendor", p->vendor);
-			cli_json_set(e, "id", p->id);
-			cli_json_set(e, "user", p->user);
-			cli_json_set(e, "location", p->location);
-			json_array_append_new(list, e);
-		}
-		json_object_set_new(o, "packages", list);
-	}
-	json_object_set_new(o, "sources", sources);
-	return o;
+		cli_records_json(s, os);
+	if (!in->no_packages)
+		inspect_packages_json(s, in, os);
+	inspect_sources_json(s, os);
+	cli_stream_end(s);
 }
 
 /* The i-th system of those that are asked for. */
@@ -289,7 +326,7 @@ static int inspect_run(int argc, char **argv)
 	};
 	struct inspect in = { 0 };
 	struct vtr_error err = { 0 };
-	json_t *root, *list;
+	struct cli_stream json = { 0 };
 	int n;
 
 	if (!cli_begin(&in.c, &cli_verb_inspect, &argc, &argv, "", longs, inspect_option, &in))
@@ -314,12 +351,12 @@ static int inspect_run(int argc, char **argv)
 	} else if (in.sbom && n > 0) {
 		cli_sbom_print(&in.c, in.sbom);
 	} else if (in.c.json) {
-		root = json_object();
-		list = json_array();
+		cli_stream_begin(&json, NULL, '{');
+		cli_stream_begin(&json, "operating_systems", '[');
 		for (int i = 0; i < n; i++)
-			json_array_append_new(list, inspect_json(&in, inspect_os(&in, i)));
-		json_object_set_new(root, "operating_systems", list);
-		cli_json_print(root);
+			inspect_json(&json, &in, inspect_os(&in, i));
+		cli_stream_end(&json);
+		cli_stream_end(&json);
 	} else {
 		for (int i = 0; i < n; i++) {
 			if (i > 0)

@@ -133,10 +133,16 @@ void cli_json_props(json_t *o, const struct vtr_prop *props, size_t n)
 	}
 }
 
+struct json_out {
+	FILE *f;
+	unsigned indent; /* put after each newline */
+};
+
 /* jansson escapes below 0x20 and gives whole characters; what a terminal would act on is escaped here. */
 static int json_put(const char *buf, size_t len, void *arg)
 {
-	FILE *f = arg;
+	const struct json_out *out = arg;
+	FILE *f = out->f;
 	size_t from = 0;
 
 	for (size_t i = 0; i < len;) {
@@ -159,6 +165,10 @@ static int json_put(const char *buf, size_t len, void *arg)
 				fprintf(f, "\\u%04x", cp);
 			}
 			from = i + k;
+		} else if (b == '\n' && out->indent > 0) { /* between members: those in texts are escaped */
+			fwrite(buf + from, 1, i + 1 - from, f);
+			fprintf(f, "%*s", (int)out->indent, "");
+			from = i + 1;
 		}
 		i += k;
 	}
@@ -168,14 +178,68 @@ static int json_put(const char *buf, size_t len, void *arg)
 
 void cli_json_print(json_t *o)
 {
-	json_dump_callback(o, json_put, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+	struct json_out out = { stdout, 0 };
+
+	json_dump_callback(o, json_put, &out, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	fputc('\n', stdout);
 	json_decref(o);
 }
 
 void cli_json_line(json_t *o)
 {
-	json_dump_callback(o, json_put, stdout, JSON_COMPACT);
+	struct json_out out = { stdout, 0 };
+
+	json_dump_callback(o, json_put, &out, JSON_COMPACT);
 	fputc('\n', stdout);
 	json_decref(o);
+}
+
+/* -------------------------------------------------------------------------------------------- as it is made */
+
+/* What comes before a value: a comma, its line, its key. */
+static void stream_next(struct cli_stream *s, const char *key)
+{
+	if (s->depth == 0)
+		return;
+	fputs(s->any[s->depth - 1] ? ",\n" : "\n", stdout);
+	printf("%*s", (int)(2 * s->depth), "");
+	s->any[s->depth - 1] = true;
+	if (key)
+		printf("\"%s\": ", key); /* ours: it needs no escape */
+}
+
+void cli_stream_begin(struct cli_stream *s, const char *key, char kind)
+{
+	stream_next(s, key);
+	putchar(kind);
+	s->kinds[s->depth] = kind;
+	s->any[s->depth++] = false;
+}
+
+void cli_stream_put(struct cli_stream *s, const char *key, json_t *value)
+{
+	struct json_out out = { stdout, 2 * s->depth };
+
+	stream_next(s, key);
+	json_dump_callback(value, json_put, &out, JSON_INDENT(2) | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
+	json_decref(value);
+}
+
+void cli_stream_put_all(struct cli_stream *s, json_t *members)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(members, key, value) cli_stream_put(s, key, json_incref(value));
+	json_decref(members);
+}
+
+void cli_stream_end(struct cli_stream *s)
+{
+	s->depth--;
+	if (s->any[s->depth])
+		printf("\n%*s", (int)(2 * s->depth), "");
+	putchar(s->kinds[s->depth] == '{' ? '}' : ']');
+	if (s->depth == 0)
+		putchar('\n');
 }

@@ -39,14 +39,14 @@ static json_t *records_value(const struct vtr_member *m)
 	}
 }
 
-void cli_records_json(json_t *o, const struct vtr_os *os)
+void cli_records_json(struct cli_stream *s, const struct vtr_os *os)
 {
 	const char *kind;
 
 	for (size_t k = 0; (kind = vtr_record_kind(k)); k++) {
 		const struct vtr_record *r;
-		json_t *list = json_array();
 
+		cli_stream_begin(s, kind, '[');
 		for (size_t i = 0; (r = vtr_os_record(os, kind, i)); i++) {
 			json_t *e = json_object(), *source = json_object();
 
@@ -56,9 +56,9 @@ void cli_records_json(json_t *o, const struct vtr_os *os)
 			cli_json_set(source, "path", r->path);
 			cli_json_set(source, "key", r->reg_key);
 			json_object_set_new(e, "source", source);
-			json_array_append_new(list, e);
+			cli_stream_put(s, NULL, e);
 		}
-		json_object_set_new(o, kind, list);
+		cli_stream_end(s);
 	}
 }
 

@@ -5,8 +5,8 @@
 
 #include "cli/cli.h"
 
-/* Every kind as an array, a member of o. */
-void cli_records_json(json_t *o, const struct vtr_os *os);
+/* Every kind as an array, a member of the object that is open. */
+void cli_records_json(struct cli_stream *s, const struct vtr_os *os);
 
 /* Counts and the interesting ones, a line or two for each kind. */
 void cli_records_print(const struct vtr_os *os);

@@ -19,7 +19,7 @@ struct xml {
 	uint64_t steps;
 	unsigned depth;
 	bool wanted, too_long; /* the text of the element that was opened last */
-	char *text; /* held memory */
+	char *text;	       /* held memory */
 	size_t text_len, text_cap;
 	bool stopped;
 	struct vtr_error err; /* why */
@@ -32,7 +32,7 @@ struct xml {
 static _Thread_local struct xml_account {
 	struct vtr_ctx *ctx;
 	struct vtr_error err; /* why memory was refused */
-} *xml_account;
+} * xml_account;
 
 static void *xml_malloc(size_t size)
 {

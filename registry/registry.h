@@ -74,8 +74,8 @@ struct vtr_hive {
 	uint64_t size;	/* what there is of them */
 	uint64_t *have; /* a bit for each page that was read */
 	uint64_t charged;
-	bool whole;	/* all were */
-	unsigned head;	/* bytes before a cell's contents */
+	bool whole;    /* all were */
+	unsigned head; /* bytes before a cell's contents */
 	uint64_t steps;
 	uint8_t *joined; /* a value of several cells */
 	size_t joined_cap;
