@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/records.h"
 
 extern const struct cli_verb cli_verb_diff;
 
@@ -500,15 +501,177 @@ static void diff_fact(struct diff *v, const char *key, const struct vtr_fact *a,
 	printf(a && b ? "%s -> %s\n" : "%s%s\n", a ? a->value : "", b ? b->value : "");
 }
 
-static void diff_facts(struct diff *v, const struct vtr_os *a, const struct vtr_os *b)
+/* What a record is known by in both systems: its first text of these members. "": nothing; it is there or it is not. */
+static const char *diff_record_name(const struct vtr_record *r)
 {
-	const struct vtr_fact *f;
+	static const char *const keys[] = { "name", "id", "path" };
+	const char *name = NULL;
 
+	if (strcmp(r->kind, "repositories") == 0 || strcmp(r->kind, "logins") == 0)
+		return "";
+	if (strcmp(r->kind, "kernels") == 0) /* the version of one may change where it lies */
+		return (name = vtr_record_member(r, "path")) ? name : "";
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && !name; i++)
+		name = vtr_record_member(r, keys[i]);
+	return name ? name : "";
+}
+
+/* By name, then member by member. */
+static int diff_record_compare(const void *pa, const void *pb)
+{
+	const struct vtr_record *a = *(const struct vtr_record *const *)pa, *b = *(const struct vtr_record *const *)pb;
+	int c = strcmp(diff_record_name(a), diff_record_name(b));
+
+	for (size_t i = 0; c == 0 && (i < a->n || i < b->n); i++) {
+		if (i >= a->n || i >= b->n)
+			return i < a->n ? 1 : -1;
+		c = strcmp(a->members[i].key, b->members[i].key);
+		c = c ? c : strcmp(a->members[i].value, b->members[i].value);
+	}
+	return c;
+}
+
+/* A value as a line has it: the texts of a list with commas between them. */
+static void diff_record_value(const char *value)
+{
+	for (; value && *value; value++)
+		fputs(*value == '\n' ? ", " : (const char[]){ *value, 0 }, stdout);
+}
+
+/* The members of a record that the other one does not have so. */
+static void diff_record_members(const struct vtr_record *a, const struct vtr_record *b, const char *name)
+{
+	const struct vtr_record *r = b ? b : a;
+	const char *sep = " (";
+
+	for (size_t i = 0; i < r->n; i++) {
+		const char *key = r->members[i].key, *value = r->members[i].value;
+		const char *before = a && b ? vtr_record_member(a, key) : NULL;
+
+		if (*value == 0 || value == name || (before && strcmp(before, value) == 0))
+			continue;
+		printf("%s%s ", sep, key);
+		if (a && b) {
+			diff_record_value(before ? before : "-");
+			fputs(" -> ", stdout);
+		}
+		diff_record_value(value);
+		sep = ", ";
+	}
+	for (size_t i = 0; a && b && i < a->n; i++) {
+		if (vtr_record_member(b, a->members[i].key))
+			continue;
+		printf("%s%s ", sep, a->members[i].key);
+		diff_record_value(a->members[i].value);
+		fputs(" -> -", stdout);
+		sep = ", ";
+	}
+	puts(*sep == ',' ? ")" : "");
+}
+
+static void diff_record(struct diff *v, const struct vtr_record *a, const struct vtr_record *b)
+{
+	const struct vtr_record *r = b ? b : a;
+	const char *name = diff_record_name(r);
+	json_t *o;
+
+	v->differ = true;
+	if (v->c.json) {
+		o = json_object();
+		json_object_set_new(o, "change", json_string(!b ? "removed" : !a ? "added" : "changed"));
+		cli_json_set(o, "record", r->kind);
+		if (a)
+			json_object_set_new(o, "a_record", cli_record_json(a));
+		if (b)
+			json_object_set_new(o, "b_record", cli_record_json(b));
+		cli_json_line(o);
+		return;
+	}
+	printf("%c %s%s%s", !b ? '-' : !a ? '+' : '~', r->kind, *name ? " " : "", name);
+	diff_record_members(a, b, name);
+}
+
+/* A kind of records, sorted. */
+struct diff_records {
+	const struct vtr_record **v;
+	size_t n, at;
+};
+
+static bool diff_records_sort(struct diff_records *out, const struct vtr_os *os, const char *kind)
+{
+	const struct vtr_record *r;
+	size_t n = 0;
+
+	while (vtr_os_record(os, kind, n))
+		n++;
+	out->v = calloc(n + 1, sizeof(const struct vtr_record *));
+	if (!out->v)
+		return false;
+	for (size_t i = 0; (r = vtr_os_record(os, kind, i)); i++)
+		out->v[out->n++] = r;
+	qsort(out->v, out->n, sizeof(const struct vtr_record *), diff_record_compare);
+	return true;
+}
+
+/* Records that both have go; what is left stays in order. */
+static void diff_records_cancel(struct diff_records *a, struct diff_records *b)
+{
+	size_t i = 0, j = 0, n = 0, m = 0;
+
+	while (i < a->n || j < b->n) {
+		int order = i == a->n ? 1 : j == b->n ? -1 : diff_record_compare(&a->v[i], &b->v[j]);
+
+		if (order < 0)
+			a->v[n++] = a->v[i++];
+		else if (order > 0)
+			b->v[m++] = b->v[j++];
+		else
+			i++, j++;
+	}
+	a->n = n;
+	b->n = m;
+}
+
+static void diff_records_kind(struct diff *v, const struct vtr_os *a, const struct vtr_os *b, const char *kind)
+{
+	struct diff_records x = { 0 }, y = { 0 };
+
+	if (!diff_records_sort(&x, a, kind) || !diff_records_sort(&y, b, kind)) {
+		diff_no_memory(v);
+	} else {
+		diff_records_cancel(&x, &y);
+		while (x.at < x.n || y.at < y.n) {
+			const struct vtr_record *r = x.at < x.n ? x.v[x.at] : NULL, *s = y.at < y.n ? y.v[y.at] : NULL;
+			int order = !r ? 1 : !s ? -1 : strcmp(diff_record_name(r), diff_record_name(s));
+
+			if (order == 0 && !*diff_record_name(r))
+				order = -1;
+			diff_record(v, order <= 0 ? r : NULL, order >= 0 ? s : NULL);
+			x.at += order <= 0;
+			y.at += order >= 0;
+		}
+	}
+	free(x.v);
+	free(y.v);
+}
+
+static void diff_facts(struct diff *v, struct vtr_os *a, struct vtr_os *b)
+{
+	struct vtr_error err = { 0 };
+	const struct vtr_fact *f;
+	const char *kind;
+
+	if (vtr_os_read_records(a, &err) < 0 || vtr_os_read_records(b, &err) < 0) {
+		cli_error(&v->c, &err);
+		return;
+	}
 	for (size_t i = 0; (f = vtr_os_fact_at(a, i)); i++)
 		diff_fact(v, f->key, f, vtr_os_fact(b, f->key));
 	for (size_t i = 0; (f = vtr_os_fact_at(b, i)); i++)
 		if (!vtr_os_fact(a, f->key))
 			diff_fact(v, f->key, NULL, f);
+	for (size_t i = 0; (kind = vtr_record_kind(i)); i++)
+		diff_records_kind(v, a, b, kind);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- work */
@@ -617,7 +780,7 @@ const struct cli_verb cli_verb_diff = {
 	.options = "      --with IMAGE     one of several disks of the second machine\n"
 		   "      --files          files; that is what is compared without these options\n"
 		   "      --packages       installed packages\n"
-		   "      --facts          what inspect tells of the system\n"
+		   "      --facts          what inspect tells of the systems: facts, users, services and so on\n"
 		   "      --times          files that differ in nothing but their time of change, too\n"
 		   "      --quick          trust inode, size and times where all are equal: do not read\n",
 	.run = diff_run,

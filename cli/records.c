@@ -39,6 +39,15 @@ static json_t *records_value(const struct vtr_member *m)
 	}
 }
 
+json_t *cli_record_json(const struct vtr_record *r)
+{
+	json_t *o = json_object();
+
+	for (size_t m = 0; m < r->n; m++)
+		json_object_set_new(o, r->members[m].key, records_value(&r->members[m]));
+	return o;
+}
+
 void cli_records_json(struct cli_stream *s, const struct vtr_os *os)
 {
 	const char *kind;
@@ -48,10 +57,8 @@ void cli_records_json(struct cli_stream *s, const struct vtr_os *os)
 
 		cli_stream_begin(s, kind, '[');
 		for (size_t i = 0; (r = vtr_os_record(os, kind, i)); i++) {
-			json_t *e = json_object(), *source = json_object();
+			json_t *e = cli_record_json(r), *source = json_object();
 
-			for (size_t m = 0; m < r->n; m++)
-				json_object_set_new(e, r->members[m].key, records_value(&r->members[m]));
 			cli_json_set(source, "device", r->device);
 			cli_json_set(source, "path", r->path);
 			cli_json_set(source, "key", r->reg_key);

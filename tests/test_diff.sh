@@ -250,6 +250,49 @@ noise 1 4096 | dd of=broken.fs bs=4096 seek="$block" conv=notrunc status=none
 expect 3 "$V" diff root.fs broken.fs
 ! grep -q '^[-+] /etc/' out || die "lost files are told as different: $(cat out)"
 
+# --- what a system has many of
+for r in sa sb; do
+	mkdir -p $r/etc/systemd/system/multi-user.target.wants $r/usr/lib/systemd/system $r/bin
+	printf 'ID=debian\n' >$r/etc/os-release
+	printf '[Service]\nExecStart=/bin/x\n[Install]\nWantedBy=multi-user.target\n' >$r/usr/lib/systemd/system/x.service
+	printf 'root:x:0:0:root:/root:/bin/bash\nbin:x:2:2::/bin:/bin/sh\n' >$r/etc/passwd
+done
+sed -i '/^bin/d' sb/etc/passwd
+sed -i 's,/bin/bash,/bin/sh,' sb/etc/passwd
+echo 'eve:x:0:0::/root:/bin/bash' >>sb/etc/passwd
+ln -s /usr/lib/systemd/system/x.service sb/etc/systemd/system/multi-user.target.wants/
+for r in sa sb; do mke2fs -q -F -t ext4 -d $r $r.img 8M >/dev/null; done
+expect 1 "$V" diff --facts sa.img sb.img
+grep -q '^- users bin (uid 2, ' out || die "a user that is gone"
+grep -q '^+ users eve (uid 0, .*shell /bin/bash' out || die "another user with uid 0"
+grep -q '^~ users root (.*shell /bin/bash -> /bin/sh' out || die "another shell"
+grep -q "^+ services x.service (.*state enabled" out || die "a service that is enabled"
+[ "$(wc -l <out)" = 4 ] || die "more than that"
+expect 1 "$V" diff --facts --json sa.img sb.img
+python3 - <<'X' || die "records in JSON"
+import json
+lines = [json.loads(line) for line in open("out")]
+got = {(o["record"], o.get("b_record", o.get("a_record"))["name"]): o for o in lines}
+assert len(got) == len(lines) == 4, lines
+assert got["users", "eve"]["change"] == "added" and got["users", "eve"]["b_record"]["uid"] == 0
+assert got["users", "bin"]["change"] == "removed" and "b_record" not in got["users", "bin"]
+assert got["users", "root"]["a_record"]["shell"] == "/bin/bash" and got["users", "root"]["b_record"]["shell"] == "/bin/sh"
+assert got["services", "x.service"]["change"] == "added"
+X
+ok
+expect 0 "$V" diff --facts sa.img sa.img
+[ ! -s out ] || die "a system differs from itself"
+ok
+# One of many, in another order.
+seq 3000 | awk '{ print "u" $1 ":x:" $1 + 1000 ":100::/:/bin/sh" }' >>sa/etc/passwd
+mke2fs -q -F -t ext4 -d sa many-a.img 8M >/dev/null
+(tac sa/etc/passwd && echo "u0:x:1000:100::/:/bin/sh") >users
+mv users sa/etc/passwd
+mke2fs -q -F -t ext4 -d sa many-b.img 8M >/dev/null
+expect 1 "$V" diff --facts many-a.img many-b.img
+[ "$(wc -l <out)" = 1 ] || die "more than one user"
+has out "+ users u0 (uid 1000, "
+
 # --- directories with two names each, 2^20 paths: each is entered once, and what is said of them is bounded
 mke2fs -q -F -t ext2 -b 1024 -N 64 dag.img 1M
 (

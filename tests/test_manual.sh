@@ -205,7 +205,9 @@ def page_members(lines):
 
 
 def walk(value, path, leaves, objects):
-    if isinstance(value, dict):
+    if path in ("a_record", "b_record"):  # whose members are another page's
+        leaves.add(path + ".*")
+    elif isinstance(value, dict):
         path = path + "." if path else ""
         objects.setdefault(path, []).append(set(value))
         for key, v in value.items():
