@@ -238,7 +238,9 @@ for options in '-t ext4' '-t ext3' '-t ext4 -b 1024 -O 64bit,bigalloc'; do
 done
 
 # Fast commits: no whole transaction is written but where Linux must. It refuses a copy whose area of fast commits is
-# full to the last block (its reader goes on to the block after it); such copies do not count.
+# full to the last block (its reader goes on to the block after it); such copies do not count. On a mount that is
+# read-only it cannot replay names.
+kept=$passed
 for options in '-b 1024' '-b 1024 -I 256 -O inline_data' '-b 4096'; do
 	rm -f host/live.img
 	truncate -s 64M host/live.img
@@ -253,7 +255,7 @@ for options in '-b 1024' '-b 1024 -I 256 -O inline_data' '-b 4096'; do
 		"${clone[@]}" host/live.img host/snap.img
 		"${clone[@]}" host/snap.img host/mounted.img
 		loop=$(losetup -f --show host/mounted.img)
-		if mount -o ro "$loop" copy 2>/dev/null; then
+		if mount "$loop" copy 2>/dev/null; then
 			python3 "$HERE/compare-tree.py" "$V" host/snap.img copy --fast-commits >differences 2>&1 || {
 				cat differences >&2
 				die "fast commits, $options, copy $i is not what the kernel makes of it"
@@ -267,4 +269,6 @@ for options in '-b 1024' '-b 1024 -I 256 -O inline_data' '-b 4096'; do
 	wait $worker || true
 	umount run
 done
+[ ! -e /sys/fs/ext4/features/fast_commit ] || [ $((passed - kept)) -ge "$copies" ] ||
+	die "only $((passed - kept)) copies of fast commits were mounted"
 echo "$passed passed, 0 failed"
