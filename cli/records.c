@@ -260,6 +260,41 @@ static void records_names_print(const struct vtr_os *os, const char *title, cons
 	records_end(&l);
 }
 
+/* Whether an enabled service has something that starts it: what systemd enables may be masked where it is wanted. */
+static bool records_started(const struct vtr_record *r)
+{
+	static const char *const lists[] = { "wanted_by", "required_by", "upheld_by", "aliases" };
+
+	if (!records_is(r, "state", "enabled"))
+		return false;
+	if (!records_is(r, "manager", "systemd"))
+		return true;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		const char *list = vtr_record_member(r, lists[i]);
+
+		if (list && *list)
+			return true;
+	}
+	return false;
+}
+
+static void records_services_print(const struct vtr_os *os)
+{
+	struct records_line l = { .title = "services" };
+	const struct vtr_record *r;
+	size_t n = 0;
+
+	for (size_t i = 0; (r = vtr_os_record(os, "services", i)); i++)
+		n += records_started(r);
+	if (n == 0)
+		return;
+	records_putf(&l, "%zu:", n);
+	for (size_t i = 0; (r = vtr_os_record(os, "services", i)); i++)
+		if (records_started(r))
+			records_name(&l, vtr_record_member(r, "name"));
+	records_end(&l);
+}
+
 static void records_sudo_print(const struct vtr_os *os)
 {
 	struct records_line l = { .title = "sudo" };
@@ -332,7 +367,7 @@ void cli_records_print(const struct vtr_os *os)
 	records_kernels_print(os);
 	records_users_print(os);
 	records_sudo_print(os);
-	records_names_print(os, "services", "services", "name", "state", "enabled", true);
+	records_services_print(os);
 	records_names_print(os, "masked", "services", "name", "state", "masked", true);
 	records_count_print(os, "drivers", "drivers");
 	records_drivers_print(os);

@@ -65,7 +65,8 @@ static int bundles_image_scalar(void *arg, const struct vtr_span *keys, size_t n
 int vtr_storage_images_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
 	struct bundles_image i = { .os = os, .path = path };
-	int rc = vtr_yaml_parse(text, len, bundles_image_scalar, &i, err);
+	uint64_t skipped;
+	int rc = vtr_yaml_parse(&skipped, text, len, bundles_image_scalar, &i, err);
 
 	if (rc == 0)
 		rc = bundles_image_flush(&i, err);
@@ -99,8 +100,9 @@ int vtr_docker_repositories_parse(struct vtr_os *os, const char *path, const cha
 				  struct vtr_error *err)
 {
 	struct bundles_image i = { .os = os, .path = path };
+	uint64_t skipped;
 
-	return vtr_yaml_parse(text, len, bundles_docker_scalar, &i, err);
+	return vtr_yaml_parse(&skipped, text, len, bundles_docker_scalar, &i, err);
 }
 
 static int bundles_containers_read(struct vtr_os *os, struct vtr_error *err)

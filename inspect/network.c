@@ -6,6 +6,7 @@
  */
 #include "inspect/network.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "base/checked.h"
@@ -219,9 +220,23 @@ static int ifupdown_main(struct vtr_os *os, const char *path, const char *text, 
 
 /* -------------------------------------------------------------------------------------------------- NetworkManager */
 
+#define KEYFILE_ADDRESSES 64u
+
 struct keyfile {
 	struct vtr_interface i;
-	struct vtr_span id, type;
+	struct vtr_str id, name;
+	struct keyfile_family {
+		struct vtr_span gateway; /* of [ipv4] itself */
+		struct vtr_span dns;
+		bool disabled;
+		struct keyfile_address {
+			int64_t index; /* of "address2"; -1: it has none */
+			bool plural;   /* "addresses2" is another key */
+			struct vtr_span value;
+		} addresses[KEYFILE_ADDRESSES];
+		size_t n;
+	} four, six;
+	bool lost; /* addresses beyond KEYFILE_ADDRESSES */
 };
 
 static const char *keyfile_method(struct vtr_span value)
@@ -238,103 +253,389 @@ static const char *keyfile_method(struct vtr_span value)
 	return NULL;
 }
 
-/* address1=192.0.2.7/24,192.0.2.1: the second is the gateway. */
-static void keyfile_address(struct keyfile *k, struct vtr_span value)
+/* Escapes of GKeyFile's strings. */
+static void keyfile_string(struct vtr_str *out, struct vtr_span s)
 {
-	struct vtr_span address, rest = value;
+	static const char from[] = "sntr\\", to[] = " \n\t\r\\";
 
-	if (vtr_span_field(&address, &rest, ','))
-		vtr_list_put(&k->i.addresses, vtr_span_trim(address));
-	if (vtr_span_field(&address, &rest, ','))
-		vtr_list_put(&k->i.gateways, vtr_span_trim(address));
+	out->len = 0;
+	for (size_t i = 0; i < s.len; i++) {
+		const char *at = s.p[i] == '\\' && i + 1 < s.len && s.p[i + 1] ? strchr(from, s.p[i + 1]) : NULL;
+
+		vtr_str_put(out, at ? &to[at - from] : &s.p[i], 1);
+		i += at != NULL;
+	}
+}
+
+/* "address", "addresses", with a number that has no zeros in front, or without one. */
+static bool keyfile_address_key(int64_t *index, struct vtr_span key)
+{
+	struct vtr_span rest;
+	uint64_t n;
+
+	if (!vtr_span_starts(key, "address"))
+		return false;
+	rest = vtr_span_skip(key, vtr_span_starts(key, "addresses") ? 9 : 7);
+	*index = -1;
+	if (rest.len == 0)
+		return true;
+	if (!vtr_span_u64(&n, rest, INT32_MAX) || (*rest.p == '0' && rest.len > 1))
+		return false;
+	*index = (int64_t)n;
+	return true;
 }
 
 static int keyfile_setting(void *arg, const struct vtr_setting *s, struct vtr_error *err)
 {
 	struct keyfile *k = arg;
-	bool four = vtr_span_is(s->section, "ipv4"), six = vtr_span_is(s->section, "ipv6");
+	bool six = vtr_span_is(s->section, "ipv6"), ip = six || vtr_span_is(s->section, "ipv4");
+	struct keyfile_family *f = six ? &k->six : &k->four;
+	int64_t index;
 
 	(void)err;
 	if (vtr_span_is(s->section, "connection")) {
 		if (vtr_span_is(s->key, "interface-name"))
-			k->i.name = s->value;
+			keyfile_string(&k->name, s->value);
 		else if (vtr_span_is(s->key, "id"))
-			k->id = s->value;
+			keyfile_string(&k->id, s->value);
 	} else if (vtr_span_is(s->key, "mac-address")) {
 		k->i.mac = s->value;
-	} else if ((four || six) && vtr_span_is(s->key, "method")) {
-		*(four ? &k->i.method : &k->i.method6) = keyfile_method(s->value);
-	} else if ((four || six) && vtr_span_starts(s->key, "address") && !vtr_span_is(s->key, "address-data")) {
-		keyfile_address(k, s->value);
-	} else if ((four || six) && vtr_span_is(s->key, "gateway")) {
-		vtr_list_put(&k->i.gateways, s->value);
-	} else if ((four || six) && vtr_span_is(s->key, "dns")) {
-		vtr_list_put_words(&k->i.dns, s->value, ';');
+	} else if (ip && vtr_span_is(s->key, "method")) {
+		*(six ? &k->i.method6 : &k->i.method) = keyfile_method(s->value);
+	} else if (ip && vtr_span_is(s->key, "gateway")) {
+		f->gateway = s->value;
+	} else if (ip && vtr_span_is(s->key, "dns")) {
+		f->dns = s->value;
+	} else if (ip && keyfile_address_key(&index, s->key)) {
+		bool plural = vtr_span_starts(s->key, "addresses");
+		size_t at = 0;
+
+		while (at < f->n && (f->addresses[at].index != index || f->addresses[at].plural != plural))
+			at++;
+		if (at == KEYFILE_ADDRESSES)
+			k->lost = true;
+		else
+			f->addresses[at] = (struct keyfile_address){ index, plural, s->value };
+		f->n += at == f->n && at < KEYFILE_ADDRESSES;
 	}
 	return 0;
 }
 
+/* The field in front of any of the separators, and what stands behind it. */
+static struct vtr_span keyfile_field(struct vtr_span *rest, const char *separators)
+{
+	struct vtr_span field = *rest;
+
+	field.len = 0;
+	while (field.len < rest->len && !strchr(separators, rest->p[field.len]) && rest->p[field.len])
+		field.len++;
+	*rest = vtr_span_skip(*rest, field.len);
+	return field;
+}
+
+static bool keyfile_ip_is(struct vtr_span s, bool six)
+{
+	uint8_t bytes[16];
+	char text[64];
+
+	if (s.len == 0 || s.len >= sizeof(text) || memchr(s.p, 0, s.len))
+		return false;
+	memcpy(text, s.p, s.len);
+	text[s.len] = 0;
+	return inet_pton(six ? AF_INET6 : AF_INET, text, bytes) == 1;
+}
+
+/*
+ * ADDRESS/PREFIX,GATEWAY and the older ADDRESS;PREFIX;GATEWAY;. A prefix that is not there, or too long, is 24 of IPv4
+ * and 64 of IPv6. Only the first gateway counts, and the key "gateway" before it. What is no address is passed over.
+ */
+static void keyfile_address_add(struct keyfile *k, struct vtr_span value, bool six, struct vtr_span *gateway)
+{
+	struct vtr_span rest = value, address = keyfile_field(&rest, "/;,"), prefix = { "", 0 }, via = { "", 0 };
+	struct vtr_str s = { 0 };
+	uint64_t bits;
+
+	if (rest.len > 0) {
+		rest = vtr_span_skip(rest, 1);
+		prefix = keyfile_field(&rest, ";,");
+		if (rest.len > 0) {
+			rest = vtr_span_skip(rest, 1);
+			via = keyfile_field(&rest, ";,");
+			if (rest.len > 1)
+				return;
+		}
+	}
+	if (!keyfile_ip_is(address, six) || (via.len > 0 && !keyfile_ip_is(via, six)))
+		return;
+	for (size_t i = 0; i < prefix.len; i++)
+		if (prefix.p[i] < '0' || prefix.p[i] > '9')
+			return;
+	if (!vtr_span_u64(&bits, prefix, six ? 128 : 32))
+		bits = six ? 64 : 24;
+	vtr_str_put(&s, address.p, address.len);
+	vtr_str_putf(&s, "/%" PRIu64, bits);
+	if (s.oom)
+		k->i.addresses.oom = true;
+	else
+		vtr_list_put(&k->i.addresses, (struct vtr_span){ s.p, s.len });
+	vtr_str_done(&s);
+	if (gateway->len == 0)
+		*gateway = via;
+}
+
+static int keyfile_address_compare(const void *pa, const void *pb)
+{
+	const struct keyfile_address *a = pa, *b = pb;
+
+	return a->index != b->index ? (a->index > b->index) - (a->index < b->index) : a->plural - b->plural;
+}
+
+static void keyfile_family_add(struct keyfile *k, struct keyfile_family *f, bool six)
+{
+	struct vtr_span gateway = vtr_span_trim(f->gateway);
+
+	qsort(f->addresses, f->n, sizeof(f->addresses[0]), keyfile_address_compare);
+	for (size_t i = 0; i < f->n; i++)
+		keyfile_address_add(k, f->addresses[i].value, six, &gateway);
+	if (gateway.len > 0 && !vtr_span_is(gateway, "0.0.0.0") && !vtr_span_is(gateway, "::"))
+		vtr_list_put(&k->i.gateways, gateway);
+	vtr_list_put_words(&k->i.dns, f->dns, ';');
+}
+
 int vtr_keyfile_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
-	struct keyfile k = { .id = { "", 0 } };
-	int rc = vtr_settings(text, len, keyfile_setting, &k, err);
+	struct keyfile *k = vtr_calloc(1, sizeof(*k), err);
+	size_t refused;
+	int rc = k ? vtr_settings(&refused, text, len, VTR_INI_GLIB, keyfile_setting, k, err) : -1;
 
-	/* A connection for whichever interface is known by its name. */
-	if (k.i.name.len == 0)
-		k.i.name = k.id;
-	if (rc == 0)
-		rc = vtr_interface_add(&k.i, os, "NetworkManager", path, err);
-	vtr_interface_done(&k.i);
+	if (!k)
+		return -1;
+	if (rc == 0 && (k->id.oom || k->name.oom))
+		rc = vtr_fail(err, VTR_ENOMEM, "%s", path);
+	if (rc == 0 && refused > 0) {
+		vtr_os_warn(os, path, VTR_ECORRUPT,
+			    "line %zu is no group, no key and no comment: NetworkManager refuses the file", refused);
+	} else if (rc == 0) {
+		if (k->lost)
+			vtr_os_warn(os, path, VTR_ELIMIT, "more than %u addresses of a family: the others are left out",
+				    KEYFILE_ADDRESSES);
+		keyfile_family_add(k, &k->four, false);
+		keyfile_family_add(k, &k->six, true);
+		/* A connection for whichever interface is known by its name. */
+		k->i.name = k->name.len > 0 ? (struct vtr_span){ k->name.p, k->name.len }
+					    : (struct vtr_span){ k->id.len > 0 ? k->id.p : "", k->id.len };
+		rc = vtr_interface_add(&k->i, os, "NetworkManager", path, err);
+	}
+	vtr_interface_done(&k->i);
+	vtr_str_done(&k->id);
+	vtr_str_done(&k->name);
+	free(k);
+	return rc;
+}
+
+/* What editors and package managers leave is no profile; beneath /usr the ending is asked for. */
+static bool keyfile_name_is(const char *path)
+{
+	static const char *const leavings[] = {
+		"~", ".swp", ".rpmnew", ".rpmorig", ".rpmsave", ".tmp", ".pem", ".der"
+	};
+	const char *name = strrchr(path, '/') + 1;
+
+	for (size_t i = 0; i < VTR_COUNT(leavings); i++)
+		if (vtr_span_ends(vtr_span_of(name), leavings[i]))
+			return false;
+	return strncmp(path, "/usr/", 5) != 0 || vtr_span_ends(vtr_span_of(name), ".nmconnection");
+}
+
+static int keyfiles_read(struct vtr_os *os, struct vtr_error *err)
+{
+	static const char *const dirs[] = { "/etc/NetworkManager/system-connections",
+					    "/usr/lib/NetworkManager/system-connections" };
+	struct vtr_merged m;
+	int rc = vtr_os_merge(&m, os, dirs, VTR_COUNT(dirs), "", err);
+
+	for (size_t i = 0; rc == 0 && i < m.n; i++)
+		if (keyfile_name_is(m.paths[i]))
+			rc = vtr_os_text(os, m.paths[i], vtr_keyfile_parse, err) < 0 ? -1 : 0;
+	vtr_merged_done(&m);
 	return rc;
 }
 
 /* ------------------------------------------------------------------------------------------------ systemd-networkd */
 
+struct networkd {
+	struct vtr_interface i;
+	struct vtr_str name, mac; /* [Match] Name, words that add up */
+	bool mac_set;		  /* by [Link]: stands before that of [Match] */
+	int dhcp;		  /* 1: IPv4, 2: IPv6 */
+	bool unmanaged;
+};
+
+static bool networkd_yes(struct vtr_span v)
+{
+	static const char *const words[] = { "1", "yes", "y", "true", "t", "on" };
+
+	for (size_t i = 0; i < VTR_COUNT(words); i++)
+		if (vtr_span_is_icase(v, words[i]))
+			return 1;
+	return 0;
+}
+
+/* An empty value takes back what was before it. */
+static void networkd_words(struct vtr_str *out, struct vtr_span v)
+{
+	struct vtr_span word;
+
+	if (v.len == 0) {
+		out->len = 0;
+		return;
+	}
+	while (vtr_span_word(&word, &v)) {
+		if (out->len > 0)
+			vtr_str_put(out, " ", 1);
+		vtr_str_put(out, word.p, word.len);
+	}
+}
+
+static void networkd_list(struct vtr_str *list, struct vtr_span v, bool words)
+{
+	if (v.len == 0)
+		list->len = 0;
+	else if (words)
+		vtr_list_put_words(list, v, ' ');
+	else
+		vtr_list_put(list, v);
+}
+
 static int networkd_setting(void *arg, const struct vtr_setting *s, struct vtr_error *err)
 {
-	struct vtr_interface *i = arg;
+	bool network = vtr_span_is(s->section, "Network");
+	struct networkd *n = arg;
 
 	(void)err;
 	if (vtr_span_is(s->section, "Match") && vtr_span_is(s->key, "Name")) {
-		i->name = s->value;
-	} else if (vtr_span_is(s->key, "MACAddress") &&
-		   (vtr_span_is(s->section, "Match") || vtr_span_is(s->section, "Link"))) {
-		i->mac = s->value;
-	} else if (vtr_span_is(s->section, "Network") && vtr_span_is(s->key, "DHCP")) {
-		bool both = vtr_span_is_icase(s->value, "yes") || vtr_span_is_icase(s->value, "true") ||
-			    vtr_span_is(s->value, "1") || vtr_span_is_icase(s->value, "on");
-
-		if (both || vtr_span_is(s->value, "ipv4"))
-			i->method = "dhcp";
-		if (both || vtr_span_is(s->value, "ipv6"))
-			i->method6 = "dhcp";
-	} else if ((vtr_span_is(s->section, "Network") || vtr_span_is(s->section, "Address")) &&
-		   vtr_span_is(s->key, "Address")) {
-		const char **method = vtr_span_find(s->value, ':') < s->value.len ? &i->method6 : &i->method;
-
-		vtr_list_put(&i->addresses, s->value);
-		if (!*method)
-			*method = "static";
-	} else if ((vtr_span_is(s->section, "Network") || vtr_span_is(s->section, "Route")) &&
-		   vtr_span_is(s->key, "Gateway")) {
-		vtr_list_put(&i->gateways, s->value);
-	} else if (vtr_span_is(s->section, "Network") && vtr_span_is(s->key, "DNS")) {
-		vtr_list_put_words(&i->dns, s->value, ' ');
+		networkd_words(&n->name, s->value);
+	} else if (vtr_span_is(s->key, "MACAddress") && vtr_span_is(s->section, "Link")) {
+		n->mac.len = 0;
+		networkd_words(&n->mac, s->value);
+		n->mac_set = s->value.len > 0;
+	} else if (vtr_span_is(s->key, "MACAddress") && vtr_span_is(s->section, "Match") && !n->mac_set) {
+		networkd_words(&n->mac, s->value);
+	} else if (network && vtr_span_is(s->key, "DHCP")) {
+		n->dhcp = networkd_yes(s->value)	  ? 3
+			  : vtr_span_is(s->value, "ipv4") ? 1
+			  : vtr_span_is(s->value, "ipv6") ? 2
+							  : 0;
+	} else if ((network || vtr_span_is(s->section, "Address")) && vtr_span_is(s->key, "Address")) {
+		networkd_list(&n->i.addresses, s->value, false);
+	} else if ((network || vtr_span_is(s->section, "Route")) && vtr_span_is(s->key, "Gateway")) {
+		networkd_list(&n->i.gateways, s->value, false);
+	} else if (network && vtr_span_is(s->key, "DNS")) {
+		networkd_list(&n->i.dns, s->value, true);
 	}
 	return 0;
 }
 
+static int networkd_text(struct networkd *n, struct vtr_os *os, const char *path, const char *text, size_t len,
+			 struct vtr_error *err)
+{
+	size_t refused;
+
+	if (vtr_settings(&refused, text, len, VTR_INI_SYSTEMD, networkd_setting, n, err) < 0)
+		return -1;
+	if (refused > 0)
+		vtr_os_warn(os, path, VTR_ECORRUPT,
+			    "line %zu: a section's name without its bracket: systemd-networkd refuses the file",
+			    refused);
+	return 0;
+}
+
+static int networkd_end(struct networkd *n, struct vtr_os *os, const char *path, struct vtr_error *err)
+{
+	struct vtr_span rest = { n->i.addresses.p, n->i.addresses.len }, line;
+	int rc = 0;
+
+	if (n->name.oom || n->mac.oom)
+		rc = vtr_fail(err, VTR_ENOMEM, "%s", path);
+	while (vtr_span_line(&line, &rest))
+		*(vtr_span_find(line, ':') < line.len ? &n->i.method6 : &n->i.method) = "static";
+	if (n->dhcp & 1)
+		n->i.method = "dhcp";
+	if (n->dhcp & 2)
+		n->i.method6 = "dhcp";
+	if (n->mac.len > 0)
+		n->i.mac = (struct vtr_span){ n->mac.p, n->mac.len };
+	if (n->name.len > 0)
+		n->i.name = (struct vtr_span){ n->name.p, n->name.len };
+	else
+		n->i.name = n->i.mac; /* a match by the hardware's address alone: that is its name */
+	if (rc == 0)
+		rc = vtr_interface_add(&n->i, os, "systemd-networkd", path, err);
+	vtr_interface_done(&n->i);
+	vtr_str_done(&n->name);
+	vtr_str_done(&n->mac);
+	return rc;
+}
+
 int vtr_networkd_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
-	struct vtr_interface i = { .method = NULL };
-	int rc = vtr_settings(text, len, networkd_setting, &i, err);
+	struct networkd n = { .dhcp = 0 };
+	int rc = networkd_text(&n, os, path, text, len, err), end = networkd_end(&n, os, path, err);
 
-	/* A match by the hardware's address alone: that is its name. */
-	if (i.name.len == 0)
-		i.name = i.mac;
+	return rc < 0 ? -1 : end;
+}
+
+static const char *const networkd_dirs[] = { "/etc/systemd/network", "/usr/local/lib/systemd/network",
+					     "/usr/lib/systemd/network", "/lib/systemd/network" };
+
+/* The file, and then its drop-ins from all the directories: NAME.network.d. */
+static int networkd_file_read(struct vtr_os *os, const char *path, struct vtr_error *err)
+{
+	const char *dirs[VTR_COUNT(networkd_dirs)];
+	char *owned[VTR_COUNT(networkd_dirs)] = { NULL };
+	VTR_FREE char *text = NULL;
+	struct networkd n = { .dhcp = 0 };
+	struct vtr_merged m = { .n = 0 };
+	size_t len;
+	int there = vtr_os_text_slurp(&text, &len, os, path, err), rc = there < 0 ? -1 : 0;
+
+	/* An empty file is a mask. */
+	if (there <= 0 || len == 0)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < VTR_COUNT(networkd_dirs); i++) {
+		struct vtr_str s = { 0 };
+
+		vtr_str_putf(&s, "%s%s.d", networkd_dirs[i], strrchr(path, '/'));
+		owned[i] = vtr_str_take(&s, err);
+		dirs[i] = owned[i];
+		rc = owned[i] ? 0 : -1;
+	}
 	if (rc == 0)
-		rc = vtr_interface_add(&i, os, "systemd-networkd", path, err);
-	vtr_interface_done(&i);
+		rc = vtr_os_merge(&m, os, dirs, VTR_COUNT(dirs), ".conf", err);
+	if (rc == 0)
+		rc = networkd_text(&n, os, path, text, len, err);
+	for (size_t i = 0; rc == 0 && i < m.n; i++) {
+		VTR_FREE char *more = NULL;
+
+		there = vtr_os_text_slurp(&more, &len, os, m.paths[i], err);
+		rc = there > 0 ? networkd_text(&n, os, m.paths[i], more, len, err) : there;
+	}
+	for (size_t i = 0; i < VTR_COUNT(networkd_dirs); i++)
+		free(owned[i]);
+	vtr_merged_done(&m);
+	if (rc < 0)
+		n.name.len = n.mac.len = 0; /* no record of a half */
+	return networkd_end(&n, os, path, err) < 0 ? -1 : rc;
+}
+
+static int networkd_read(struct vtr_os *os, struct vtr_error *err)
+{
+	struct vtr_merged m;
+	int rc = vtr_os_merge(&m, os, networkd_dirs, VTR_COUNT(networkd_dirs), ".network", err);
+
+	for (size_t i = 0; rc == 0 && i < m.n; i++)
+		rc = networkd_file_read(os, m.paths[i], err);
+	vtr_merged_done(&m);
 	return rc;
 }
 
@@ -504,10 +805,8 @@ int vtr_network_read(struct vtr_os *os, struct vtr_error *err)
 {
 	static const char *const ifcfgs[] = { "/etc/sysconfig/network-scripts", "/etc/sysconfig/network" };
 
-	if (vtr_os_text(os, "/etc/network/interfaces", ifupdown_main, err) < 0 ||
-	    vtr_os_texts(os, "/etc/netplan", ".yaml", vtr_netplan_parse, err) < 0 ||
-	    vtr_os_texts(os, "/etc/NetworkManager/system-connections", "", vtr_keyfile_parse, err) < 0 ||
-	    vtr_os_texts(os, "/etc/systemd/network", ".network", vtr_networkd_parse, err) < 0)
+	if (vtr_os_text(os, "/etc/network/interfaces", ifupdown_main, err) < 0 || vtr_netplan_read(os, err) < 0 ||
+	    keyfiles_read(os, err) < 0 || networkd_read(os, err) < 0)
 		return -1;
 	for (size_t i = 0; i < VTR_COUNT(ifcfgs); i++)
 		if (vtr_os_list(os, ifcfgs[i], ifcfg_entry, NULL, err) < 0)

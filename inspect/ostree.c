@@ -343,8 +343,13 @@ static int ostree_origin_setting(void *arg, const struct vtr_setting *s, struct 
 static int ostree_origin_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
 	struct ostree_origin o = { os, path };
+	size_t refused;
 
-	return vtr_settings(text, len, ostree_origin_setting, &o, err);
+	if (vtr_settings(&refused, text, len, VTR_INI_GLIB, ostree_origin_setting, &o, err) < 0)
+		return -1;
+	if (refused > 0)
+		vtr_os_warn(os, path, VTR_ECORRUPT, "line %zu is no group, no key and no comment", refused);
+	return 0;
 }
 
 int vtr_ostree_read(struct vtr_os *os, struct vtr_error *err)

@@ -43,16 +43,20 @@ bool vtr_span_field(struct vtr_span *out, struct vtr_span *rest, char sep); /* "
 bool vtr_span_u64(uint64_t *out, struct vtr_span s, uint64_t max);
 
 /*
- * Files of sections, as systemd.syntax(7), desktop files and keyfiles have them: [section], key=value, # and ;
- * comments, a backslash at a line's end that goes on in the next: a value over several lines is given as it lies there,
- * and vtr_span_join() appends it as one line. fn as vtr_assign_fn.
+ * Files of sections: [section], key=value, comments. VTR_INI_SYSTEMD is systemd.syntax(7), where a backslash at a line's
+ * end joins the next one to it; VTR_INI_GLIB is GKeyFile, whose escapes stay as they are. section lies in the text; key and
+ * value are there during the call alone. fn returns 0, or -1 and stops.
+ *
+ * What the program leaves out is left out. *refused is the line, from 1, at which it refuses the file, 0: it takes it. Of
+ * a refused file systemd keeps what comes before; GLib nothing, so that the caller has to forget what fn was given.
  */
 struct vtr_setting {
 	struct vtr_span section, key, value;
 };
+enum vtr_ini { VTR_INI_SYSTEMD, VTR_INI_GLIB };
 typedef int vtr_setting_fn(void *arg, const struct vtr_setting *s, struct vtr_error *err);
-int vtr_settings(const char *text, size_t len, vtr_setting_fn *fn, void *arg, struct vtr_error *err);
-void vtr_span_join(struct vtr_str *out, struct vtr_span s);
+int vtr_settings(size_t *refused, const char *text, size_t len, enum vtr_ini how, vtr_setting_fn *fn, void *arg,
+		 struct vtr_error *err);
 
 /* --- making a record ------------------------------------------------------------------------------------------------ */
 
@@ -132,6 +136,25 @@ int vtr_os_list(struct vtr_os *os, const char *dir, vtr_os_entry_fn *fn, void *a
 /* Each file of a directory whose name ends so, to fn; names that start with a dot are left out. */
 int vtr_os_texts(struct vtr_os *os, const char *dir, const char *suffix, vtr_text_fn *fn, struct vtr_error *err);
 
+/*
+ * The files of several directories whose names end so, as one directory would have them: of equal names the first
+ * directory's counts. paths are in the order of their names. vtr_merged_done() afterwards.
+ */
+struct vtr_merged {
+	const char **paths;
+	size_t n;
+	struct vtr_merged_file {
+		char *path;
+		size_t order;
+	} * files;
+	size_t n_files, cap_files;
+};
+int vtr_os_merge(struct vtr_merged *m, struct vtr_os *os, const char *const *dirs, size_t n, const char *suffix,
+		 struct vtr_error *err);
+void vtr_merged_done(struct vtr_merged *m);
+int vtr_os_merged_texts(struct vtr_os *os, const char *const *dirs, size_t n, const char *suffix, vtr_text_fn *fn,
+			struct vtr_error *err);
+
 /* Whether something is there: 1, 0, -1. */
 int vtr_os_there(struct vtr_os *os, const char *path, struct vtr_error *err);
 /* The first of these that is there, NULL: none. paths ends with NULL. */
@@ -147,6 +170,7 @@ int vtr_services_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_kernels_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_cron_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_network_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_crypttab_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_ssh_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_bundles_read(struct vtr_os *os, struct vtr_error *err); /* images of containers, snaps, flatpaks */
 int vtr_repositories_read(struct vtr_os *os, struct vtr_error *err);
@@ -170,6 +194,7 @@ int vtr_windows_state_read(struct vtr_os *os, struct vtr_error *err); /* facts a
 int vtr_passwd_parse(struct vtr_os *os, const char *path, const char *text, size_t len, const char *shadow,
 		     size_t shadow_len, struct vtr_error *err);
 vtr_text_fn vtr_group_parse, vtr_sudoers_parse;
+vtr_text_fn vtr_unit_parse; /* a unit's file without its drop-ins */
 /*
  * The architecture of a kernel by its first bytes, 1 KiB of them, as uname -m has it; NULL: not known. *version_at: where
  * the text lies in the file that starts with its version; 0: nowhere.
@@ -179,6 +204,7 @@ const char *vtr_kernel_arch(const uint8_t *p, size_t len, uint64_t *version_at);
 vtr_text_fn vtr_crontab_parse, vtr_crontab_user_parse, vtr_anacrontab_parse;
 vtr_text_fn vtr_ifupdown_parse, vtr_netplan_parse, vtr_keyfile_parse, vtr_networkd_parse, vtr_ifcfg_parse,
 	vtr_resolv_parse;
+vtr_text_fn vtr_crypttab_parse;
 vtr_text_fn vtr_grub_parse, vtr_loader_conf_parse;
 vtr_text_fn vtr_datasource_parse, vtr_cloud_cfg_parse;
 vtr_text_fn vtr_ssh_key_parse, vtr_sshd_config_parse;

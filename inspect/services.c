@@ -1,130 +1,43 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is started: units of systemd that are enabled or masked (systemctl(1), UNIT FILE COMMANDS), timers among them,
- * links of System V's runlevels, OpenRC's and runit's.
+ * What is started: units of systemd, each with its state as systemctl(1) has it, what starts it, and what its file says
+ * with its drop-ins; timers among them. Which file counts is in inspect/units.c, runlevels are in inspect/runlevels.c.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/checked.h"
-#include "inspect/records.h"
+#include "inspect/units.h"
 
-#define SERVICES_ETC "/etc/systemd/system"
-
-static const char *const services_unit_dirs[] = { SERVICES_ETC, "/usr/local/lib/systemd/system",
-						  "/usr/lib/systemd/system", "/lib/systemd/system" };
-
-enum { SERVICES_WANTED, SERVICES_REQUIRED, SERVICES_ALIAS, SERVICES_MASKED };
-
-/* A link of /etc/systemd/system: what it does to a unit. */
-struct services_link {
-	char *unit, *path, *other; /* owned; other: who wants it, or its other name */
-	const struct vtr_fs *fs;
-	int kind;
+/* A name of a unit, and what it leads to. */
+struct services_name {
+	const char *name; /* lies in units.v */
+	struct vtr_unit unit;
 };
 
 struct services {
-	struct services_link *links;
-	size_t n, cap;
-	const char *dir; /* name of the directory that is being listed */
+	struct vtr_units units;
+	const struct vtr_unit_entry **deps; /* that count, sorted by name */
+	struct services_name *names;	    /* sorted by name */
+	const struct services_name **aliases;
+	size_t n_deps, n_names, n_aliases;
 };
 
 static void services_done(struct services *s)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		free(s->links[i].unit);
-		free(s->links[i].path);
-		free(s->links[i].other);
-	}
-	free(s->links);
-}
-
-static int services_link_add(struct services *s, struct vtr_os *os, int kind, struct vtr_span unit,
-			     struct vtr_span other, const struct vtr_os_entry *e, struct vtr_error *err)
-{
-	struct services_link *l;
-
-	if (VTR_OVER(os->ctx, records, s->n + 1, "links of units", err) < 0 || !VTR_GROW(s->links, s->n, s->cap, err))
-		return -1;
-	l = &s->links[s->n++];
-	*l = (struct services_link){ .unit = vtr_strndup(unit.p, unit.len, err), .fs = e->fs, .kind = kind };
-	l->path = vtr_strndup(e->path, strlen(e->path), err);
-	l->other = vtr_strndup(other.p, other.len, err);
-	return l->unit && l->path && l->other ? 0 : -1;
-}
-
-/* systemd.unit(5): the kinds of units. */
-static bool services_unit_is(struct vtr_span name)
-{
-	static const char *const suffixes[] = { ".service", ".socket", ".timer", ".path",     ".target",
-						".mount",   ".swap",   ".slice", ".automount" };
-
-	for (size_t i = 0; i < VTR_COUNT(suffixes); i++)
-		if (vtr_span_ends(name, suffixes[i]) && name.len > strlen(suffixes[i]))
-			return true;
-	return false;
-}
-
-static int services_wants_entry(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
-{
-	struct services *s = arg;
-	struct vtr_span dir = vtr_span_of(s->dir), name = vtr_span_of(e->name);
-	bool wants = vtr_span_ends(dir, ".wants");
-
-	if (!services_unit_is(name) || e->type == VTR_TYPE_DIR)
-		return 0;
-	dir.len -= strlen(wants ? ".wants" : ".requires");
-	return services_link_add(s, os, wants ? SERVICES_WANTED : SERVICES_REQUIRED, name, dir, e, err);
-}
-
-static int services_link_entry(struct services *s, struct vtr_os *os, const struct vtr_os_entry *e,
-			       struct vtr_error *err)
-{
-	VTR_FREE char *target = NULL;
-	int there = vtr_os_readlink(&target, NULL, os, e->path, err);
-	const char *slash = there > 0 ? strrchr(target, '/') : NULL, *base = slash ? slash + 1 : target;
-	struct vtr_span name = vtr_span_of(e->name);
-
-	if (there <= 0)
-		return there;
-	if (strcmp(target, "/dev/null") == 0)
-		return services_link_add(s, os, SERVICES_MASKED, name, vtr_span_of(""), e, err);
-	if (strcmp(e->name, "default.target") == 0)
-		return vtr_os_add_fact_on(os, "default_target", base, strlen(base), e->path, e->fs, err);
-	if (!services_unit_is(vtr_span_of(base)) || strcmp(base, e->name) == 0)
-		return 0; /* a unit that lies elsewhere: "linked", not enabled */
-	return services_link_add(s, os, SERVICES_ALIAS, vtr_span_of(base), name, e, err);
-}
-
-static int services_entry(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
-{
-	struct services *s = arg;
-	struct vtr_span name = vtr_span_of(e->name);
-
-	if (e->type == VTR_TYPE_DIR && (vtr_span_ends(name, ".wants") || vtr_span_ends(name, ".requires"))) {
-		s->dir = e->name;
-		return vtr_os_list(os, e->path, services_wants_entry, s, err);
-	}
-	if (e->type == VTR_TYPE_SYMLINK && services_unit_is(name))
-		return services_link_entry(s, os, e, err);
-	return 0;
-}
-
-static int services_compare(const void *pa, const void *pb)
-{
-	const struct services_link *a = pa, *b = pb;
-	int c = strcmp(a->unit, b->unit);
-
-	if (c == 0 && a->kind != b->kind)
-		return a->kind - b->kind;
-	return c != 0 ? c : strcmp(a->path, b->path);
+	for (size_t i = 0; i < s->n_names; i++)
+		vtr_unit_done(&s->names[i].unit);
+	free(s->deps);
+	free(s->names);
+	free(s->aliases);
+	vtr_units_done(&s->units);
 }
 
 /* ----------------------------------------------------------------------------------------------------- unit files */
 
 /* What a unit's file says. */
 struct services_unit {
-	struct vtr_str exec, on; /* lists */
+	const char *name;
+	struct vtr_str exec, on, listen; /* lists */
 	char *description, *user, *unit;
 	bool persistent;
 };
@@ -133,13 +46,71 @@ static void services_unit_done(struct services_unit *u)
 {
 	vtr_str_done(&u->exec);
 	vtr_str_done(&u->on);
+	vtr_str_done(&u->listen);
 	free(u->description);
 	free(u->user);
 	free(u->unit);
 }
 
+static int services_hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* As systemd-escape(1) -u: a dash is a slash, and \x2d a dash. */
+static void services_unescape(struct vtr_str *out, struct vtr_span s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		int hi = i + 3 < s.len && s.p[i] == '\\' && s.p[i + 1] == 'x' ? services_hex(s.p[i + 2]) : -1;
+		int lo = hi >= 0 ? services_hex(s.p[i + 3]) : -1;
+		char c = lo >= 0 ? (char)(hi << 4 | lo) : s.p[i] == '-' ? '/' : s.p[i];
+
+		vtr_str_put(out, &c, 1);
+		i += lo >= 0 ? 3 : 0;
+	}
+}
+
+/* systemd.unit(5), SPECIFIERS: those that the unit's name alone decides. Others stay as they are. */
+static void services_expand(struct vtr_str *out, const char *name, struct vtr_span value)
+{
+	struct vtr_span whole = vtr_span_of(name), stem = whole, prefix, instance = { "", 0 }, last;
+	const char *dot = strrchr(name, '.'), *at = strchr(name, '@');
+
+	stem.len = dot ? (size_t)(dot - name) : whole.len;
+	prefix = stem;
+	if (at && at < name + stem.len) {
+		prefix.len = (size_t)(at - name);
+		instance = (struct vtr_span){ at + 1, stem.len - prefix.len - 1 };
+	}
+	last = prefix;
+	for (size_t i = 0; i < prefix.len; i++)
+		if (prefix.p[i] == '-')
+			last = vtr_span_skip(prefix, i + 1);
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.p[i] == '%' && i + 1 < value.len ? value.p[i + 1] : 0;
+		struct vtr_span put = c == 'n'	 ? whole
+				      : c == 'N' ? stem
+				      : c == 'p' ? prefix
+				      : c == 'j' ? last
+						 : instance;
+
+		/* A template alone has no instance yet. */
+		if ((c == 'i' || c == 'I') && at && instance.len == 0)
+			c = 0;
+		if (c != 0 && strchr("nNpij", c))
+			vtr_str_put(out, put.p, put.len);
+		else if (c == 'P' || c == 'J' || c == 'I')
+			services_unescape(out, c == 'P' ? prefix : c == 'J' ? last : instance);
+		else if (c == '%')
+			vtr_str_put(out, "%", 1);
+		else
+			vtr_str_put(out, &value.p[i], 1);
+		i += c != 0 && strchr("nNpijPJI%", c);
+	}
+}
+
 /* An empty assignment takes back what was before it. */
-static int services_set(char **out, struct vtr_span value, struct vtr_error *err)
+static int services_set(char **out, const char *name, struct vtr_span value, struct vtr_error *err)
 {
 	struct vtr_str s = { 0 };
 
@@ -147,387 +118,479 @@ static int services_set(char **out, struct vtr_span value, struct vtr_error *err
 	*out = NULL;
 	if (value.len == 0)
 		return 0;
-	vtr_span_join(&s, value);
+	services_expand(&s, name, value);
 	*out = vtr_str_take(&s, err);
 	return *out ? 0 : -1;
 }
 
-static int services_list(struct vtr_str *list, const char *before, struct vtr_span value, struct vtr_error *err)
+static void services_list(struct vtr_str *list, const char *name, struct vtr_span before, struct vtr_span value)
 {
 	struct vtr_str s = { 0 };
-	VTR_FREE char *text = NULL;
+	bool plain = !memchr(value.p, '"', value.len) && !memchr(value.p, '\'', value.len);
+	struct vtr_span word;
 
-	if (value.len == 0) {
-		list->len = 0;
-		return 0;
+	vtr_str_put(&s, before.p, before.len);
+	if (plain) /* blanks where lines were joined are no part of it */
+		for (size_t n = 0; vtr_span_word(&word, &value); n++) {
+			if (n > 0)
+				vtr_str_put(&s, " ", 1);
+			services_expand(&s, name, word);
+		}
+	else
+		services_expand(&s, name, value);
+	if (s.oom)
+		list->oom = true;
+	else
+		vtr_list_put(list, (struct vtr_span){ s.p, s.len });
+	vtr_str_done(&s);
+}
+
+static bool services_boolean(bool *out, struct vtr_span v)
+{
+	static const char *const words[] = { "1", "yes", "y", "true", "t", "on", "0", "no", "n", "false", "f", "off" };
+
+	for (size_t i = 0; i < VTR_COUNT(words); i++)
+		if (vtr_span_is_icase(v, words[i])) {
+			*out = i < 6;
+			return true;
+		}
+	return false;
+}
+
+static int services_timer_setting(struct services_unit *u, const struct vtr_setting *s, struct vtr_error *err)
+{
+	static const char *const when[] = { "OnBootSec=",	"OnStartupSec=",      "OnActiveSec=",
+					    "OnUnitActiveSec=", "OnUnitInactiveSec=", "OnCalendar=" };
+	const struct vtr_span none = { "", 0 };
+
+	if (vtr_span_is(s->key, "Unit"))
+		return services_set(&u->unit, u->name, s->value, err);
+	if (vtr_span_is(s->key, "Persistent"))
+		services_boolean(&u->persistent, s->value);
+	for (size_t i = 0; i < VTR_COUNT(when); i++) {
+		if (s->key.len + 1 != strlen(when[i]) || memcmp(s->key.p, when[i], s->key.len) != 0)
+			continue;
+		/* systemd.timer(5): an empty one of any kind takes back those of all kinds. */
+		if (s->value.len == 0)
+			u->on.len = 0;
+		else
+			services_list(&u->on, u->name, i + 1 < VTR_COUNT(when) ? vtr_span_of(when[i]) : none, s->value);
 	}
-	vtr_str_puts(&s, before);
-	vtr_span_join(&s, value);
-	text = vtr_str_take(&s, err);
-	if (text)
-		vtr_list_put(list, vtr_span_of(text));
-	return text ? 0 : -1;
+	return 0;
+}
+
+static void services_socket_setting(struct services_unit *u, const struct vtr_setting *s)
+{
+	static const char *const what[] = { "ListenStream=",	   "ListenDatagram=",	"ListenSequentialPacket=",
+					    "ListenFIFO=",	   "ListenSpecial=",	"ListenNetlink=",
+					    "ListenMessageQueue=", "ListenUSBFunction=" };
+
+	for (size_t i = 0; i < VTR_COUNT(what); i++) {
+		if (s->key.len + 1 != strlen(what[i]) || memcmp(s->key.p, what[i], s->key.len) != 0)
+			continue;
+		/* systemd.socket(5): as with timers. */
+		if (s->value.len == 0)
+			u->listen.len = 0;
+		else
+			services_list(&u->listen, u->name, vtr_span_of(what[i]), s->value);
+	}
 }
 
 static int services_setting(void *arg, const struct vtr_setting *s, struct vtr_error *err)
 {
-	static const char *const when[] = { "OnBootSec=", "OnStartupSec=", "OnActiveSec=", "OnUnitActiveSec=",
-					    "OnUnitInactiveSec=" };
 	struct services_unit *u = arg;
 
 	if (vtr_span_is(s->section, "Unit") && vtr_span_is(s->key, "Description"))
-		return services_set(&u->description, s->value, err);
+		return services_set(&u->description, u->name, s->value, err);
 	if (vtr_span_is(s->section, "Service") && vtr_span_is(s->key, "User"))
-		return services_set(&u->user, s->value, err);
-	if (vtr_span_is(s->section, "Service") && vtr_span_is(s->key, "ExecStart"))
-		return services_list(&u->exec, "", s->value, err);
-	if (!vtr_span_is(s->section, "Timer"))
-		return 0;
-	if (vtr_span_is(s->key, "Unit"))
-		return services_set(&u->unit, s->value, err);
-	if (vtr_span_is(s->key, "Persistent"))
-		u->persistent = vtr_span_is_icase(s->value, "true") || vtr_span_is_icase(s->value, "yes") ||
-				vtr_span_is_icase(s->value, "on") || vtr_span_is(s->value, "1");
-	if (vtr_span_is(s->key, "OnCalendar"))
-		return services_list(&u->on, "", s->value, err);
-	for (size_t i = 0; i < VTR_COUNT(when); i++)
-		if (s->key.len + 1 == strlen(when[i]) && memcmp(s->key.p, when[i], s->key.len) == 0)
-			return services_list(&u->on, when[i], s->value, err);
-	return 0;
-}
-
-/* DIR/NAME, and for an instance DIR/NAME@.SUFFIX. Each in turn is looked for; *path is the caller's. 1, 0, -1. */
-static int services_unit_find(char **path, struct vtr_os *os, const char *unit, struct vtr_error *err)
-{
-	const char *at = strchr(unit, '@'), *dot = strrchr(unit, '.');
-
-	for (size_t i = 0; i < 2 * VTR_COUNT(services_unit_dirs); i++) {
-		VTR_FREE char *p = NULL;
-		struct vtr_str s = { 0 };
-		struct vtr_stat st;
-		int there;
-
-		if (i % 2 == 1 && (!at || !dot || dot < at))
-			continue;
-		vtr_str_puts(&s, services_unit_dirs[i / 2]);
-		vtr_str_put(&s, "/", 1);
-		if (i % 2 == 0) {
-			vtr_str_puts(&s, unit);
-		} else {
-			vtr_str_put(&s, unit, (size_t)(at + 1 - unit));
-			vtr_str_puts(&s, dot);
-		}
-		p = vtr_str_take(&s, err);
-		there = p ? vtr_os_look(NULL, &st, os, p, 0, err) : -1;
-		if (there > 0 && st.type == VTR_TYPE_FILE)
-			*path = vtr_steal(p);
-		if (there < 0 || *path)
-			return there;
+		return services_set(&u->user, u->name, s->value, err);
+	if (vtr_span_is(s->section, "Service") && vtr_span_is(s->key, "ExecStart")) {
+		if (s->value.len == 0)
+			u->exec.len = 0;
+		else
+			services_list(&u->exec, u->name, (struct vtr_span){ "", 0 }, s->value);
 	}
+	if (vtr_span_is(s->section, "Timer"))
+		return services_timer_setting(u, s, err);
+	if (vtr_span_is(s->section, "Socket"))
+		services_socket_setting(u, s);
 	return 0;
 }
 
-/* The file, and what its drop-ins in /etc say after it. */
-static int services_dropin(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
+static int services_text(struct services_unit *u, struct vtr_os *os, const char *path, const char *text, size_t len,
+			 struct vtr_error *err)
+{
+	size_t refused;
+
+	if (vtr_settings(&refused, text, len, VTR_INI_SYSTEMD, services_setting, u, err) < 0)
+		return -1;
+	if (refused > 0)
+		vtr_os_warn(os, path, VTR_ECORRUPT,
+			    "line %zu: a section's name without its bracket: systemd refuses the file", refused);
+	return 0;
+}
+
+static int services_file_read(struct services_unit *u, struct vtr_os *os, const char *path, struct vtr_error *err)
 {
 	VTR_FREE char *text = NULL;
 	size_t len;
-	int there;
-
-	if (!vtr_span_ends(vtr_span_of(e->name), ".conf"))
-		return 0;
-	there = vtr_os_text_slurp(&text, &len, os, e->path, err);
-	return there > 0 ? vtr_settings(text, len, services_setting, arg, err) : there;
-}
-
-static int services_unit_read(struct services_unit *u, struct vtr_os *os, const char *unit, const char *path,
-			      struct vtr_error *err)
-{
-	VTR_FREE char *text = NULL, *dir = NULL;
-	struct vtr_str s = { 0 };
-	size_t len;
 	int there = vtr_os_text_slurp(&text, &len, os, path, err);
 
-	if (there > 0)
-		there = vtr_settings(text, len, services_setting, u, err);
-	if (there < 0)
-		return -1;
-	vtr_str_putf(&s, SERVICES_ETC "/%s.d", unit);
-	dir = vtr_str_take(&s, err);
-	return dir ? vtr_os_list(os, dir, services_dropin, u, err) : -1;
+	return there > 0 ? services_text(u, os, path, text, len, err) : there;
 }
 
-/* The links of one unit, from first on, are a record. */
-static int services_unit_add(struct vtr_os *os, const struct services_link *first, size_t n, struct vtr_error *err)
+static int services_unit_add(struct vtr_draft *d, struct services_unit *u)
 {
-	struct vtr_str wanted = { 0 }, required = { 0 }, aliases = { 0 };
-	struct vtr_span name = vtr_span_of(first->unit);
-	const bool masked = first[n - 1].kind == SERVICES_MASKED;
-	struct services_unit u = { .description = NULL };
-	VTR_FREE char *path = NULL, *service = NULL;
+	vtr_draft_text(d, "description", u->description);
+	if (u->exec.len > 0)
+		vtr_draft_list(d, "exec", &u->exec);
+	if (u->listen.len > 0)
+		vtr_draft_list(d, "listen", &u->listen);
+	vtr_draft_text(d, "user", u->user);
+	return 0;
+}
+
+static int services_timer_add(struct vtr_os *os, const struct services_unit *u, const char *path, struct vtr_error *err)
+{
+	struct vtr_span name = vtr_span_of(u->name);
+	VTR_FREE char *service = NULL;
+	struct vtr_str s = { 0 };
 	struct vtr_draft d;
-	int rc = masked ? 0 : services_unit_find(&path, os, first->unit, err);
 
-	if (rc > 0)
-		rc = services_unit_read(&u, os, first->unit, path, err);
-	for (size_t i = 0; i < n && !masked; i++)
-		vtr_list_put(first[i].kind == SERVICES_WANTED  ? &wanted
-			     : first[i].kind == SERVICES_ALIAS ? &aliases
-							       : &required,
-			     vtr_span_of(first[i].other));
-	vtr_draft_begin_on(&d, os, "services", first->path, first->fs, err);
+	vtr_str_put(&s, name.p, name.len - strlen(".timer"));
+	vtr_str_puts(&s, ".service");
+	service = vtr_str_take(&s, err);
+	if (!service)
+		return -1;
+	vtr_draft_begin(&d, os, "timers", path, err);
 	vtr_draft_span(&d, "name", name);
-	vtr_draft_text(&d, "manager", "systemd");
-	vtr_draft_text(&d, "state", masked ? "masked" : "enabled");
-	vtr_draft_text(&d, "description", u.description);
-	vtr_draft_text(&d, "unit", path);
-	if (!masked) {
-		vtr_draft_list(&d, "wanted_by", &wanted);
-		vtr_draft_list(&d, "required_by", &required);
-		vtr_draft_list(&d, "aliases", &aliases);
-	}
-	if (u.exec.len > 0)
-		vtr_draft_list(&d, "exec", &u.exec);
-	vtr_draft_text(&d, "user", u.user);
-	rc = rc < 0 ? -1 : vtr_draft_end(&d);
-	if (rc == 0 && path && vtr_span_ends(name, ".timer")) {
-		struct vtr_str s = { 0 };
-
-		vtr_str_put(&s, name.p, name.len - strlen(".timer"));
-		vtr_str_puts(&s, ".service");
-		service = vtr_str_take(&s, err);
-		vtr_draft_begin(&d, os, "timers", path, err);
-		vtr_draft_span(&d, "name", name);
-		vtr_draft_text(&d, "description", u.description);
-		vtr_draft_list(&d, "schedule", &u.on);
-		vtr_draft_text(&d, "starts", u.unit ? u.unit : service);
-		vtr_draft_bool(&d, "persistent", u.persistent);
-		rc = service ? vtr_draft_end(&d) : -1;
-	}
-	services_unit_done(&u);
-	vtr_str_done(&wanted);
-	vtr_str_done(&required);
-	vtr_str_done(&aliases);
-	return rc;
+	vtr_draft_text(&d, "description", u->description);
+	vtr_draft_list(&d, "schedule", &u->on);
+	vtr_draft_text(&d, "starts", u->unit ? u->unit : service);
+	vtr_draft_bool(&d, "persistent", u->persistent);
+	return vtr_draft_end(&d);
 }
 
-static int services_systemd_read(struct vtr_os *os, struct vtr_error *err)
+int vtr_unit_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
-	struct services s = { .n = 0 };
-	int rc = vtr_os_list(os, SERVICES_ETC, services_entry, &s, err);
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	struct services_unit u = { .name = name };
+	struct vtr_draft d;
+	int rc = services_text(&u, os, path, text, len, err);
 
-	if (rc == 0 && s.n > 0)
-		qsort(s.links, s.n, sizeof(*s.links), services_compare);
-	for (size_t i = 0, n; rc == 0 && i < s.n; i += n) {
-		for (n = 1; i + n < s.n && strcmp(s.links[i].unit, s.links[i + n].unit) == 0; n++)
-			;
-		rc = services_unit_add(os, &s.links[i], n, err);
+	if (rc == 0) {
+		vtr_draft_begin(&d, os, "services", path, err);
+		vtr_draft_text(&d, "name", name);
+		services_unit_add(&d, &u);
+		rc = vtr_draft_end(&d);
 	}
-	services_done(&s);
+	if (rc == 0 && vtr_span_ends(vtr_span_of(name), ".timer"))
+		rc = services_timer_add(os, &u, path, err);
+	services_unit_done(&u);
 	return rc;
 }
 
-/* ------------------------------------------------------------------------------------------------------ runlevels */
+/* ---------------------------------------------------------------------------------------------- names and records */
 
-/* A link that starts something in a runlevel. */
-struct runlevels {
-	struct runlevels_link {
-		char *name, *path;
-		const struct vtr_fs *fs;
-		char level[24];
-	} * links;
-	size_t n, cap;
-	const char *level;
-	bool sysv; /* names are S20name and K20name */
+static int services_deps_compare(const void *pa, const void *pb)
+{
+	const struct vtr_unit_entry *const *a = pa, *const *b = pb;
+	int c = strcmp((*a)->name, (*b)->name);
+
+	return c != 0 ? c : (*a > *b) - (*a < *b); /* they are sorted by their owners already */
+}
+
+/* What of two owner's suffixes this is; NULL: it is no dependency. */
+static const char *services_dep_kind(const struct vtr_unit_entry *e)
+{
+	static const char *const kinds[] = { ".wants", ".requires", ".upholds" };
+
+	for (size_t i = 0; i < VTR_COUNT(kinds); i++)
+		if (vtr_span_ends(vtr_span_of(e->owner), kinds[i]))
+			return kinds[i];
+	return NULL;
+}
+
+static const struct vtr_unit_entry **services_deps_of(size_t *n, const struct services *s, const char *name)
+{
+	size_t lo = 0, hi = s->n_deps;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(s->deps[mid]->name, name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (*n = 0; lo + *n < s->n_deps && strcmp(s->deps[lo + *n]->name, name) == 0; ++*n)
+		;
+	return s->deps + lo;
+}
+
+static int services_alias_compare(const void *pa, const void *pb)
+{
+	const struct services_name *const *a = pa, *const *b = pb;
+	int c = strcmp((*a)->unit.name, (*b)->unit.name);
+
+	return c != 0 ? c : strcmp((*a)->name, (*b)->name);
+}
+
+static const struct services_name **services_aliases_of(size_t *n, const struct services *s, const char *name)
+{
+	size_t lo = 0, hi = s->n_aliases;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(s->aliases[mid]->unit.name, name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (*n = 0; lo + *n < s->n_aliases && strcmp(s->aliases[lo + *n]->unit.name, name) == 0; ++*n)
+		;
+	return s->aliases + lo;
+}
+
+static int services_name_compare(const void *pa, const void *pb)
+{
+	const struct services_name *a = pa, *b = pb;
+
+	return strcmp(a->name, b->name);
+}
+
+/* Dependencies that count, names, and what they lead to. */
+static int services_names_find(struct services *s, struct vtr_error *err)
+{
+	const struct vtr_units *u = &s->units;
+	size_t n = 0;
+
+	s->deps = vtr_calloc(u->n + 1, sizeof(*s->deps), err);
+	s->names = vtr_calloc(u->n + 1, sizeof(*s->names), err);
+	s->aliases = vtr_calloc(u->n + 1, sizeof(*s->aliases), err);
+	if (!s->deps || !s->names || !s->aliases)
+		return -1;
+	for (size_t i = 0; i < u->n; i++) {
+		const struct vtr_unit_entry *e = &u->v[i];
+
+		/* The best of a name counts: an empty one, and what is no link, is no dependency. */
+		if (i > 0 && strcmp(e[-1].owner, e->owner) == 0 && strcmp(e[-1].name, e->name) == 0)
+			continue;
+		if (services_dep_kind(e) && e->target && !e->null)
+			s->deps[s->n_deps++] = e;
+		if (*e->owner == 0 || (services_dep_kind(e) && e->target && !e->null))
+			s->names[n++].name = e->name;
+	}
+	if (s->n_deps > 0)
+		qsort(s->deps, s->n_deps, sizeof(*s->deps), services_deps_compare);
+	if (n > 0)
+		qsort(s->names, n, sizeof(*s->names), services_name_compare);
+	for (size_t i = 0; i < n; i++) {
+		if (s->n_names > 0 && strcmp(s->names[s->n_names - 1].name, s->names[i].name) == 0)
+			continue;
+		s->names[s->n_names].name = s->names[i].name;
+		if (vtr_ctx_check(u->os->ctx, err) < 0 ||
+		    vtr_unit_resolve(&s->names[s->n_names].unit, u, s->names[i].name, err) < 0)
+			return -1;
+		s->n_names++;
+	}
+	for (size_t i = 0; i < s->n_names; i++)
+		if (strcmp(s->names[i].unit.state, "alias") == 0)
+			s->aliases[s->n_aliases++] = &s->names[i];
+	if (s->n_aliases > 0)
+		qsort(s->aliases, s->n_aliases, sizeof(*s->aliases), services_alias_compare);
+	return 0;
+}
+
+/* One unit with all its names. */
+struct services_one {
+	const struct services_name *name;
+	const struct services_name **aliases;
+	size_t n_aliases;
+	struct vtr_str wanted, required, upheld, other, dropins; /* lists */
+	const struct vtr_unit_entry *link;			 /* the first in /etc that makes it start */
+	struct services_unit unit;
 };
 
-static void runlevels_done(struct runlevels *r)
+static void services_deps_add(struct services_one *o, const struct services *s, const char *name)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		free(r->links[i].name);
-		free(r->links[i].path);
+	size_t n;
+	const struct vtr_unit_entry **deps = services_deps_of(&n, s, name);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *kind = services_dep_kind(deps[i]);
+		struct vtr_span owner = vtr_span_of(deps[i]->owner);
+
+		owner.len -= strlen(kind);
+		vtr_list_put(strcmp(kind, ".wants") == 0      ? &o->wanted
+			     : strcmp(kind, ".requires") == 0 ? &o->required
+							      : &o->upheld,
+			     owner);
+		if (!o->link)
+			o->link = deps[i];
 	}
-	free(r->links);
 }
 
-static int runlevels_entry(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
+static int services_content_read(struct services_one *o, const struct services *s, struct vtr_error *err)
 {
-	struct runlevels *r = arg;
-	const char *name = e->name;
-	struct runlevels_link *l;
-
-	if (r->sysv) {
-		if (name[0] != 'S' || name[1] < '0' || name[1] > '9' || name[2] < '0' || name[2] > '9' || name[3] == 0)
-			return 0;
-		name += 3;
-	} else if (*name == '.') {
-		return 0;
-	}
-	if (VTR_OVER(os->ctx, records, r->n + 1, "links of runlevels", err) < 0 ||
-	    !VTR_GROW(r->links, r->n, r->cap, err))
-		return -1;
-	l = &r->links[r->n++];
-	*l = (struct runlevels_link){ .name = vtr_strndup(name, strlen(name), err), .fs = e->fs };
-	l->path = vtr_strndup(e->path, strlen(e->path), err);
-	snprintf(l->level, sizeof(l->level), "%s", r->level);
-	return l->name && l->path ? 0 : -1;
-}
-
-static int runlevels_compare(const void *pa, const void *pb)
-{
-	const struct runlevels_link *a = pa, *b = pb;
-	int c = strcmp(a->name, b->name);
-
-	return c != 0 ? c : strcmp(a->path, b->path);
-}
-
-static int runlevels_add(struct vtr_os *os, const char *manager, const struct runlevels_link *first, size_t n,
-			 struct vtr_error *err)
-{
-	struct vtr_str levels = { 0 };
-	struct vtr_draft d;
+	const char **names = vtr_calloc(o->n_aliases + 2, sizeof(*names), err);
+	struct vtr_os *os = s->units.os;
+	char **paths = NULL;
+	size_t n = 0;
 	int rc;
 
-	for (size_t i = 0; i < n; i++)
-		vtr_list_put(&levels, vtr_span_of(first[i].level));
-	vtr_draft_begin_on(&d, os, "services", first->path, first->fs, err);
-	vtr_draft_text(&d, "name", first->name);
-	vtr_draft_text(&d, "manager", manager);
-	vtr_draft_text(&d, "state", "enabled");
-	vtr_draft_list(&d, "runlevels", &levels);
-	rc = vtr_draft_end(&d);
-	vtr_str_done(&levels);
-	return rc;
-}
-
-/*
- * systemd-sysv-generator(8): a unit of the same name stands in for the script, and so does a mask, a link to /dev/null.
- * 1, 0, -1.
- */
-static int runlevels_unit_has(struct vtr_os *os, const char *name, struct vtr_error *err)
-{
-	struct vtr_span base = vtr_span_of(name);
-	int there = 0;
-
-	if (vtr_span_ends(base, ".sh"))
-		base.len -= 3;
-	for (size_t i = 0; i < VTR_COUNT(services_unit_dirs) && there == 0; i++) {
-		VTR_FREE char *path = NULL;
-		struct vtr_str s = { 0 };
-
-		vtr_str_puts(&s, services_unit_dirs[i]);
-		vtr_str_put(&s, "/", 1);
-		vtr_str_put(&s, base.p, base.len);
-		vtr_str_puts(&s, ".service");
-		path = vtr_str_take(&s, err);
-		there = path ? vtr_os_look(NULL, NULL, os, path, VTR_WALK_NOFOLLOW, err) : -1;
-	}
-	return there;
-}
-
-static int runlevels_emit(struct runlevels *r, struct vtr_os *os, const char *manager, bool systemd,
-			  struct vtr_error *err)
-{
-	int rc = 0;
-
-	if (r->n > 0)
-		qsort(r->links, r->n, sizeof(*r->links), runlevels_compare);
-	for (size_t i = 0, n; rc == 0 && i < r->n; i += n) {
-		for (n = 1; i + n < r->n && strcmp(r->links[i].name, r->links[i + n].name) == 0; n++)
-			;
-		rc = systemd ? runlevels_unit_has(os, r->links[i].name, err) : 0;
-		rc = rc == 0 ? runlevels_add(os, manager, &r->links[i], n, err) : rc < 0 ? -1 : 0;
-	}
-	return rc;
-}
-
-static int runlevels_sysv_read(struct vtr_os *os, bool systemd, struct vtr_error *err)
-{
-	static const char *const dirs[] = { "/etc", "/etc/rc.d", "/etc/init.d" };
-	/* What is started at a shutdown, in 0 and 6, is no service. */
-	static const char *const levels[] = { "S", "1", "2", "3", "4", "5" };
-	struct runlevels r = { .sysv = true };
-	int rc = 0;
-
-	for (size_t d = 0; rc == 0 && d < VTR_COUNT(dirs) && r.n == 0; d++) {
-		for (size_t i = 0; rc == 0 && i < VTR_COUNT(levels); i++) {
-			char dir[40];
-
-			snprintf(dir, sizeof(dir), "%s/rc%s.d", dirs[d], levels[i]);
-			r.level = levels[i];
-			rc = vtr_os_list(os, dir, runlevels_entry, &r, err);
-		}
-	}
+	if (!names)
+		return -1;
+	names[0] = o->name->name;
+	for (size_t i = 0; i < o->n_aliases; i++)
+		names[i + 1] = o->aliases[i]->name;
+	rc = vtr_unit_dropins(&paths, &n, &s->units, names, true, err);
 	if (rc == 0)
-		rc = runlevels_emit(&r, os, "sysvinit", systemd, err);
-	runlevels_done(&r);
-	return rc;
-}
-
-/* OpenRC: a directory for each of its runlevels. */
-static int runlevels_openrc_entry(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
-{
-	struct runlevels *r = arg;
-
-	if (e->type != VTR_TYPE_DIR)
-		return 0;
-	r->level = e->name;
-	return vtr_os_list(os, e->path, runlevels_entry, r, err);
-}
-
-static int runlevels_openrc_read(struct vtr_os *os, struct vtr_error *err)
-{
-	struct runlevels r = { .sysv = false };
-	int rc = vtr_os_list(os, "/etc/runlevels", runlevels_openrc_entry, &r, err);
-
-	if (rc == 0)
-		rc = runlevels_emit(&r, os, "openrc", false, err);
-	runlevels_done(&r);
-	return rc;
-}
-
-static int runlevels_runit_read(struct vtr_os *os, struct vtr_error *err)
-{
-	static const char *const dirs[] = { "/etc/runit/runsvdir/default", "/etc/service", NULL };
-	struct runlevels r = { .level = "default" };
-	const char *dir = NULL;
-	int rc = vtr_os_there_any(&dir, os, dirs, err);
-
-	if (rc > 0)
-		rc = vtr_os_list(os, dir, runlevels_entry, &r, err);
-	if (rc == 0)
-		rc = runlevels_emit(&r, os, "runit", false, err);
-	runlevels_done(&r);
-	return rc;
-}
-
-static int services_default_target(struct vtr_os *os, struct vtr_error *err)
-{
-	static const char *const paths[] = { "/usr/lib/systemd/system/default.target",
-					     "/lib/systemd/system/default.target" };
-
-	for (size_t i = 0; i < VTR_COUNT(paths) && !vtr_os_fact(os, "default_target"); i++) {
-		VTR_FREE char *target = NULL;
-		const struct vtr_fs *fs = NULL;
-		int there = vtr_os_readlink(&target, &fs, os, paths[i], err);
-		const char *slash = there > 0 ? strrchr(target, '/') : NULL, *base = slash ? slash + 1 : target;
-
-		if (there < 0 ||
-		    (there > 0 && vtr_os_add_fact_on(os, "default_target", base, strlen(base), paths[i], fs, err) < 0))
-			return -1;
+		rc = services_file_read(&o->unit, os, o->name->unit.path, err);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		vtr_list_put(&o->dropins, vtr_span_of(paths[i]));
+		rc = services_file_read(&o->unit, os, paths[i], err);
 	}
+	vtr_unit_paths_free(paths, n);
+	free(names);
+	return rc;
+}
+
+/* Where it is said what its state is: a link that starts it, its mask, else its own file. */
+static int services_place(char **path, const struct vtr_fs **fs, const struct services_one *o, struct vtr_error *err)
+{
+	const struct vtr_unit *unit = &o->name->unit;
+	const struct vtr_unit_entry *e = unit->path ? NULL : unit->entry;
+
+	*fs = NULL;
+	if (o->link && (!unit->entry || strcmp(unit->state, "enabled") == 0))
+		e = o->link;
+	if (e) {
+		*path = vtr_unit_entry_path(e, err);
+		*fs = e->target ? e->fs : NULL;
+	} else {
+		*path = vtr_strndup(unit->path, strlen(unit->path), err);
+	}
+	return *path ? 0 : -1;
+}
+
+static bool services_preset_is(const char *state)
+{
+	static const char *const without[] = { "alias", "static", "bad", "not-found" };
+
+	for (size_t i = 0; i < VTR_COUNT(without); i++)
+		if (strcmp(state, without[i]) == 0)
+			return false;
+	return true;
+}
+
+static int services_record_add(struct services_one *o, const struct services *s, struct vtr_error *err)
+{
+	const struct vtr_unit *unit = &o->name->unit;
+	bool alias = strcmp(unit->state, "alias") == 0, whole = !unit->masked && !alias;
+	struct vtr_os *os = s->units.os;
+	VTR_FREE char *path = NULL;
+	const struct vtr_fs *fs;
+	struct vtr_draft d;
+
+	if (services_place(&path, &fs, o, err) < 0)
+		return -1;
+	vtr_draft_begin_on(&d, os, "services", path, fs, err);
+	vtr_draft_text(&d, "name", o->name->name);
+	vtr_draft_text(&d, "manager", "systemd");
+	vtr_draft_text(&d, "state", unit->state);
+	if (services_preset_is(unit->state))
+		vtr_draft_text(&d, "preset", vtr_unit_preset(&s->units, o->name->name));
+	vtr_draft_text(&d, "unit", unit->path);
+	if (alias && strcmp(unit->name, o->name->name) != 0)
+		vtr_draft_text(&d, "alias_of", unit->name);
+	if (whole) {
+		if (o->dropins.len > 0)
+			vtr_draft_list(&d, "dropins", &o->dropins);
+		vtr_draft_list(&d, "wanted_by", &o->wanted);
+		vtr_draft_list(&d, "required_by", &o->required);
+		if (o->upheld.len > 0)
+			vtr_draft_list(&d, "upheld_by", &o->upheld);
+		vtr_draft_list(&d, "aliases", &o->other);
+	}
+	services_unit_add(&d, &o->unit);
+	if (vtr_draft_end(&d) < 0)
+		return -1;
+	/* A timer that nothing starts does not run. */
+	if (whole && unit->path && vtr_span_ends(vtr_span_of(o->name->name), ".timer") &&
+	    o->wanted.len + o->required.len + o->upheld.len > 0)
+		return services_timer_add(os, &o->unit, unit->path, err);
 	return 0;
+}
+
+static int services_name_add(const struct services *s, const struct services_name *name, struct vtr_error *err)
+{
+	struct services_one o = { .name = name, .unit = { .name = name->name } };
+	bool alias = strcmp(name->unit.state, "alias") == 0;
+	int rc = 0;
+
+	if (!alias && !name->unit.masked) {
+		o.aliases = services_aliases_of(&o.n_aliases, s, name->name);
+		services_deps_add(&o, s, name->name);
+		for (size_t i = 0; i < o.n_aliases; i++) {
+			services_deps_add(&o, s, o.aliases[i]->name);
+			vtr_list_put(&o.other, vtr_span_of(o.aliases[i]->name));
+		}
+		if (name->unit.path)
+			rc = services_content_read(&o, s, err);
+	}
+	if (rc == 0)
+		rc = services_record_add(&o, s, err);
+	services_unit_done(&o.unit);
+	vtr_str_done(&o.wanted);
+	vtr_str_done(&o.required);
+	vtr_str_done(&o.upheld);
+	vtr_str_done(&o.other);
+	vtr_str_done(&o.dropins);
+	return rc;
+}
+
+/* What default.target leads to; when that is not there, what it should be. */
+static int services_default_target(const struct services *s, struct vtr_error *err)
+{
+	const struct vtr_unit_entry *e = vtr_units_find(&s->units, "", "default.target");
+	VTR_FREE char *path = NULL;
+	struct vtr_unit unit;
+	int rc;
+
+	if (!e || e->null)
+		return 0;
+	path = vtr_unit_entry_path(e, err);
+	if (!path || vtr_unit_resolve(&unit, &s->units, "default.target", err) < 0)
+		return -1;
+	if (unit.path) {
+		rc = vtr_os_add_fact_on(s->units.os, "default_target", unit.name, strlen(unit.name), path, e->fs, err);
+	} else {
+		const char *slash = e->target ? strrchr(e->target, '/') : NULL;
+		const char *base = slash ? slash + 1 : e->target ? e->target : "";
+
+		rc = vtr_os_add_fact_on(s->units.os, "default_target", base, strlen(base), path, e->fs, err);
+	}
+	vtr_unit_done(&unit);
+	return rc;
 }
 
 int vtr_services_read(struct vtr_os *os, struct vtr_error *err)
 {
 	const struct vtr_fact *init = vtr_os_fact(os, "init");
 	bool systemd = init && strcmp(init->value, "systemd") == 0;
+	struct services s = { .n_names = 0 };
+	int rc = vtr_units_load(&s.units, os, err);
 
-	if (services_systemd_read(os, err) < 0 || services_default_target(os, err) < 0 ||
-	    runlevels_sysv_read(os, systemd, err) < 0)
-		return -1;
-	if (systemd) /* it does not read what others have */
-		return 0;
-	return runlevels_openrc_read(os, err) < 0 ? -1 : runlevels_runit_read(os, err);
+	if (rc == 0)
+		rc = services_names_find(&s, err);
+	for (size_t i = 0; rc == 0 && i < s.n_names; i++)
+		rc = services_name_add(&s, &s.names[i], err);
+	if (rc == 0)
+		rc = services_default_target(&s, err);
+	if (rc == 0)
+		rc = vtr_runlevels_read(os, systemd ? &s.units : NULL, err);
+	services_done(&s);
+	return rc;
 }

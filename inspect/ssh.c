@@ -211,111 +211,143 @@ static bool ssh_setting_split(struct vtr_span *key, struct vtr_span *value, stru
 	return n > 0 && *key->p != '#';
 }
 
+#define SSH_DEPTH 16u /* includes within includes: sshd(8) takes as many */
+
 struct ssh_config {
 	struct vtr_os *os;
-	unsigned files;
+	unsigned files, depth;
+	bool set[VTR_COUNT(ssh_settings)]; /* outside of Match: the first value counts */
+	bool lost;
 };
 
-static int ssh_config_each(struct ssh_config *c, const char *path, const char *text, size_t len, struct vtr_error *err);
+/* Keywords that may be given more than once. */
+static bool ssh_setting_adds(const char *name)
+{
+	static const char *const names[] = { "Port",	  "ListenAddress", "AllowUsers", "AllowGroups",
+					     "DenyUsers", "DenyGroups",	   "Subsystem" };
 
-static int ssh_config_read(struct ssh_config *c, const char *path, struct vtr_error *err)
+	for (size_t i = 0; i < VTR_COUNT(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static int ssh_config_each(struct ssh_config *c, const char *path, const char *text, size_t len, struct vtr_span match,
+			   struct vtr_error *err);
+
+static int ssh_config_read(struct ssh_config *c, const char *path, struct vtr_span match, struct vtr_error *err)
 {
 	VTR_FREE char *text = NULL;
 	size_t len;
-	int there = ++c->files <= SSH_FILES ? vtr_os_text_slurp(&text, &len, c->os, path, err) : 0;
+	int there, rc = 0;
 
-	return there > 0 ? ssh_config_each(c, path, text, len, err) : there;
+	if (c->files >= SSH_FILES || c->depth >= SSH_DEPTH) {
+		if (!c->lost)
+			vtr_os_warn(c->os, path, VTR_ELIMIT, "more than %u files of sshd, or %u within each other",
+				    SSH_FILES, SSH_DEPTH);
+		c->lost = true;
+		return 0;
+	}
+	c->files++;
+	c->depth++;
+	there = vtr_os_text_slurp(&text, &len, c->os, path, err);
+	rc = there > 0 ? ssh_config_each(c, path, text, len, match, err) : there;
+	c->depth--;
+	return rc;
 }
 
 struct ssh_include {
 	struct ssh_config *c;
-	struct vtr_span before, after; /* a name starts and ends so */
+	struct vtr_span pattern, match;
 };
 
 static int ssh_include_entry(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
 {
 	const struct ssh_include *i = arg;
-	struct vtr_span name = vtr_span_of(e->name);
-	VTR_FREE char *text = NULL;
-	size_t len;
-	int there;
 
-	if (e->type == VTR_TYPE_DIR || name.len < i->before.len + i->after.len ||
-	    memcmp(name.p, i->before.p, i->before.len) != 0 ||
-	    memcmp(name.p + name.len - i->after.len, i->after.p, i->after.len) != 0)
+	(void)os;
+	/* glob(7): a star does not stand for a dot in front. */
+	if (e->type == VTR_TYPE_DIR || (*e->name == '.' && (i->pattern.len == 0 || *i->pattern.p != '.')) ||
+	    !vtr_span_glob(vtr_span_of(e->name), i->pattern))
 		return 0;
-	if (++i->c->files > SSH_FILES)
-		return 0;
-	there = vtr_os_text_slurp(&text, &len, os, e->path, err);
-	/* What it includes in turn is not read: no distribution does. */
-	return there > 0 ? vtr_sshd_config_parse(os, e->path, text, len, err) : there;
+	return ssh_config_read(i->c, e->path, i->match, err);
 }
 
-/* Include PATTERN…: a file, or a directory's names around one star. */
-static int ssh_include(struct ssh_config *c, struct vtr_span patterns, struct vtr_error *err)
+/* Include PATTERN…: files, where the last part of a path may be a pattern. They are read in the order of their names. */
+static int ssh_include(struct ssh_config *c, const char *from, struct vtr_span patterns, struct vtr_span match,
+		       struct vtr_error *err)
 {
 	struct vtr_span word;
 
 	while (vtr_span_word(&word, &patterns)) {
-		struct ssh_include i = { .c = c };
+		struct ssh_include i = { .c = c, .match = match };
 		VTR_FREE char *path = NULL;
 		struct vtr_str s = { 0 };
-		char *slash, *star;
+		char *slash;
 
 		word = vtr_span_unquote(word);
-		if (memchr(word.p, 0, word.len))
+		if (word.len == 0 || memchr(word.p, 0, word.len))
 			continue;
-		if (word.len == 0 || *word.p != '/')
+		if (*word.p != '/')
 			vtr_str_puts(&s, "/etc/ssh/");
 		vtr_str_put(&s, word.p, word.len);
 		path = vtr_str_take(&s, err);
 		if (!path)
 			return -1;
-		star = strchr(path, '*');
 		slash = strrchr(path, '/');
-		if (!star) {
-			VTR_FREE char *text = NULL;
-			size_t len;
-			int there = ++c->files <= SSH_FILES ? vtr_os_text_slurp(&text, &len, c->os, path, err) : 0;
-
-			if (there < 0 || (there > 0 && vtr_sshd_config_parse(c->os, path, text, len, err) < 0))
+		if (strpbrk(slash, "*?[") == NULL) {
+			if (ssh_config_read(c, path, match, err) < 0)
 				return -1;
 			continue;
 		}
-		if (star < slash || strchr(star + 1, '*'))
-			continue;
-		i.before = (struct vtr_span){ slash + 1, (size_t)(star - slash - 1) };
-		i.after = vtr_span_of(star + 1);
 		*slash = 0;
-		if (vtr_os_list(c->os, path, ssh_include_entry, &i, err) < 0)
+		if (strpbrk(path, "*?[")) {
+			vtr_os_warn(c->os, from, VTR_EUNSUPPORTED,
+				    "Include %s/%s: a pattern for directories is not read", path, slash + 1);
+			continue;
+		}
+		i.pattern = vtr_span_of(slash + 1);
+		if (vtr_os_list(c->os, *path ? path : "/", ssh_include_entry, &i, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int ssh_config_each(struct ssh_config *c, const char *path, const char *text, size_t len, struct vtr_error *err)
+static int ssh_setting_add(struct ssh_config *c, const char *path, size_t which, struct vtr_span value,
+			   struct vtr_span match, struct vtr_error *err)
 {
-	struct vtr_span rest = { text, len }, line, key, value, match = { "", 0 };
+	struct vtr_draft d;
+
+	if (match.len == 0) {
+		if (c->set[which] && !ssh_setting_adds(ssh_settings[which]))
+			return 0;
+		c->set[which] = true;
+	}
+	vtr_draft_begin(&d, c->os, "ssh_settings", path, err);
+	vtr_draft_text(&d, "name", ssh_settings[which]);
+	vtr_draft_words(&d, "value", value);
+	vtr_draft_span(&d, "match", match);
+	return vtr_draft_end(&d);
+}
+
+/* match: the condition of the block that the file is included in. A block ends with the file that it is in. */
+static int ssh_config_each(struct ssh_config *c, const char *path, const char *text, size_t len, struct vtr_span match,
+			   struct vtr_error *err)
+{
+	const struct vtr_span outer = match;
+	struct vtr_span rest = { text, len }, line, key, value;
 
 	while (vtr_span_line(&line, &rest)) {
-		struct vtr_draft d;
-
 		if (!ssh_setting_split(&key, &value, line))
 			continue;
 		if (vtr_span_is_icase(key, "Match"))
-			match = vtr_span_is_icase(value, "all") ? (struct vtr_span){ "", 0 } : value;
-		if (vtr_span_is_icase(key, "Include") && c->files > 0 && ssh_include(c, value, err) < 0)
+			match = vtr_span_is_icase(value, "all") ? outer : value;
+		if (vtr_span_is_icase(key, "Include") && c->depth > 0 && ssh_include(c, path, value, match, err) < 0)
 			return -1;
-		for (size_t i = 0; i < VTR_COUNT(ssh_settings); i++) {
-			if (!vtr_span_is_icase(key, ssh_settings[i]))
-				continue;
-			vtr_draft_begin(&d, c->os, "ssh_settings", path, err);
-			vtr_draft_text(&d, "name", ssh_settings[i]);
-			vtr_draft_words(&d, "value", value);
-			vtr_draft_span(&d, "match", match);
-			if (vtr_draft_end(&d) < 0)
+		for (size_t i = 0; i < VTR_COUNT(ssh_settings); i++)
+			if (vtr_span_is_icase(key, ssh_settings[i]) &&
+			    ssh_setting_add(c, path, i, value, match, err) < 0)
 				return -1;
-		}
 	}
 	return 0;
 }
@@ -324,7 +356,7 @@ int vtr_sshd_config_parse(struct vtr_os *os, const char *path, const char *text,
 {
 	struct ssh_config c = { .os = os };
 
-	return ssh_config_each(&c, path, text, len, err);
+	return ssh_config_each(&c, path, text, len, (struct vtr_span){ "", 0 }, err);
 }
 
 int vtr_ssh_read(struct vtr_os *os, struct vtr_error *err)
@@ -336,5 +368,7 @@ int vtr_ssh_read(struct vtr_os *os, struct vtr_error *err)
 	if (vtr_os_list(os, "/etc/ssh", ssh_key_entry, NULL, err) < 0)
 		return -1;
 	there = vtr_os_there(os, "/etc/ssh/sshd_config", err);
-	return there < 0 ? -1 : ssh_config_read(&c, there ? "/etc/ssh/sshd_config" : vendor, err);
+	return there < 0
+		       ? -1
+		       : ssh_config_read(&c, there ? "/etc/ssh/sshd_config" : vendor, (struct vtr_span){ "", 0 }, err);
 }

@@ -19,6 +19,7 @@ struct yaml {
 	struct vtr_span rest;
 	struct yaml_level levels[YAML_DEPTH];
 	size_t n;
+	uint64_t skipped;
 	uint64_t items; /* dashes and flow items so far: it changes with each item of a sequence */
 	vtr_yaml_fn *fn;
 	void *arg;
@@ -155,9 +156,12 @@ static int yaml_flow(struct yaml *y, const char **p, const char *end, struct vtr
 static int yaml_value(struct yaml *y, struct vtr_span value, struct vtr_error *err)
 {
 	value = vtr_span_trim(value);
-	if (value.len == 0 || *value.p == '|' || *value.p == '>' || *value.p == '&' || *value.p == '*' ||
-	    *value.p == '!')
+	if (value.len == 0)
 		return 0;
+	if (yaml_in(*value.p, "|>&*!")) {
+		y->skipped++;
+		return 0;
+	}
 	if (*value.p == '[' || *value.p == '{') {
 		const char *p = value.p, *end = y->rest.p + y->rest.len;
 		struct vtr_span rest;
@@ -213,13 +217,17 @@ static int yaml_line(struct yaml *y, struct vtr_span line, struct vtr_error *err
 	return yaml_value(y, vtr_span_skip(line, colon + 1), err);
 }
 
-int vtr_yaml_parse(const char *text, size_t len, vtr_yaml_fn *fn, void *arg, struct vtr_error *err)
+int vtr_yaml_parse(uint64_t *skipped, const char *text, size_t len, vtr_yaml_fn *fn, void *arg, struct vtr_error *err)
 {
 	struct yaml y = { .rest = { text, len }, .fn = fn, .arg = arg };
 	struct vtr_span line;
 
+	if (vtr_span_starts(y.rest, "\xef\xbb\xbf"))
+		y.rest = vtr_span_skip(y.rest, 3);
+	*skipped = 0;
 	while (vtr_span_line(&line, &y.rest))
 		if (yaml_line(&y, line, err) < 0)
 			return -1;
+	*skipped = y.skipped;
 	return 0;
 }

@@ -174,6 +174,11 @@ manual_records()
 	ln -s /usr/lib/systemd/system/web.service "$root/etc/systemd/system/multi-user.target.requires/"
 	ln -s /usr/lib/systemd/system/web.service "$root/etc/systemd/system/www.service"
 	ln -s /usr/lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
+	mkdir "$root"/etc/systemd/system/{web.service.d,multi-user.target.upholds}
+	printf '[Service]\nUser=www-data\n' >"$root/etc/systemd/system/web.service.d/user.conf"
+	ln -s /usr/lib/systemd/system/web.service "$root/etc/systemd/system/multi-user.target.upholds/"
+	printf '[Socket]\nListenStream=/run/web\n' >"$root/usr/lib/systemd/system/web.socket"
+	echo 'data UUID=0f3f0e53-2a7e-4b6f-9b66-0d1f1f0a0001 /etc/data.key luks,discard' >"$root/etc/crypttab"
 	ln -s ../init.d/old "$root/etc/rc2.d/S20old"
 	echo '17 * * * * root /usr/bin/backup' >"$root/etc/cron.d/backup"
 	cat >"$root/etc/systemd/network/lan.network" <<-'END'

@@ -182,6 +182,55 @@ static const struct parsed parsed[] = {
 	  "interfaces",
 	  { "name=eth0 manager=NetworkManager method=static method6=dhcp mac=52:54:00:12:34:56 "
 	    "addresses=[192.0.2.7/24,192.0.2.8/24] gateways=[192.0.2.1] dns=[192.0.2.53,192.0.2.54]" } },
+	{ vtr_crypttab_parse,
+	  "/etc/crypttab",
+	  "# c\nroot UUID=1 none luks,discard\nswap /dev/sda2 /dev/urandom swap\ndata /dev/sdb\none\n",
+	  "crypttab",
+	  { "name=root spec=UUID=1 options=[luks,discard]",
+	    "name=swap spec=/dev/sda2 key_file=/dev/urandom options=[swap]", "name=data spec=/dev/sdb options=[]" } },
+	/* The first value counts, but for what adds up. */
+	{ vtr_sshd_config_parse,
+	  "/etc/ssh/sshd_config",
+	  "permitrootlogin no\nPermitRootLogin yes\nPort 1\nPort 2\nMatch User a\nPermitRootLogin yes\n",
+	  "ssh_settings",
+	  { "name=PermitRootLogin value=no", "name=Port value=1", "name=Port value=2",
+	    "name=PermitRootLogin value=yes match=User a" } },
+	/* The older form of addresses; escapes; the order of nmcli --offline 1.42. */
+	{ vtr_keyfile_parse,
+	  "/etc/NetworkManager/system-connections/old",
+	  "[connection]\nid=a\\sb\n[ipv4]\nmethod=manual\naddress2=10.0.0.2\naddresses1=172.20.0.5;24;172.20.0.1;\n"
+	  "Gateway=10.0.0.9\naddress01=10.0.0.3/8\n",
+	  "interfaces",
+	  { "name=a b manager=NetworkManager method=static addresses=[172.20.0.5/24,10.0.0.2/24] gateways=[172.20.0.1] "
+	    "dns=[]" } },
+	/* GLib refuses the whole file for one line that is none of its kinds. */
+	{ vtr_keyfile_parse,
+	  "/etc/NetworkManager/system-connections/cut",
+	  "[connection]\nid=x\n[ipv4]\nmethod=auto\naddress1\n",
+	  "interfaces",
+	  { NULL } },
+	/* A byte-order mark, comments within a value, CRLF, values that are taken back, keys in other letters. */
+	{ vtr_networkd_parse,
+	  "/etc/systemd/network/lan.network",
+	  "\xef\xbb\xbf[Match]\r\nName=a \\\r\n; c\r\n  b\r\n[Network]\r\ndhcp=yes\r\nDNS=192.0.2.1\r\nDNS=\r\n"
+	  "Address=192.0.2.7/24\r\n",
+	  "interfaces",
+	  { "name=a b manager=systemd-networkd method=static addresses=[192.0.2.7/24] gateways=[] dns=[]" } },
+	{ vtr_unit_parse,
+	  "/usr/lib/systemd/system/a-b@.service",
+	  "[Unit]\nDescription=x\nDescription=%j \\\n# c\n%%\n[Service]\nExecStart=/bin/a\nExecStart=\nExecStart=/bin/b "
+	  "\\\n  c\nUser=u\nuser=v\n",
+	  "services",
+	  { "name=a-b@.service description=b  % exec=[/bin/b c] user=u" } },
+	/* One interface in two parts: scalars are set anew, lists grow by what they do not have. */
+	{ vtr_netplan_parse,
+	  "/etc/netplan/a.yaml",
+	  "network:\n  ethernets:\n    a: {dhcp4: yes, addresses: [10.0.0.1/8]}\n    b: {dhcp6: true}\n    a:\n      dhcp4: no\n"
+	  "      addresses: ['2001:db8::1/64', 10.0.0.1/8, 10.0.0.2/8]\n",
+	  "interfaces",
+	  { "name=a manager=netplan method=static method6=static addresses=[10.0.0.1/8,10.0.0.2/8,2001:db8::1/64] "
+	    "gateways=[] dns=[]",
+	    "name=b manager=netplan method6=dhcp addresses=[] gateways=[] dns=[]" } },
 	{ vtr_networkd_parse,
 	  "/etc/systemd/network/lan.network",
 	  "[Match]\nName=en*\n[Network]\nDHCP=yes\nDNS=192.0.2.53 192.0.2.54\n[Address]\nAddress=192.0.2.7/24\n"
@@ -628,18 +677,30 @@ static const struct {
 	{ "kernels", "/boot/vmlinuz-6.1.0-18-amd64",
 	  "version=6.1.0-18-amd64 path=/boot/vmlinuz-6.1.0-18-amd64 initramfs=/boot/initrd.img-6.1.0-18-amd64 "
 	  "modules=/usr/lib/modules/6.1.0-18-amd64" },
-	{ "services", "/etc/systemd/system/bad.service", "name=bad.service manager=systemd state=masked" },
+	{ "services", "/etc/systemd/system/bad.service",
+	  "name=bad.service manager=systemd state=masked preset=enabled" },
 	{ "services", "/etc/systemd/system/timers.target.wants/clean.timer",
-	  "name=clean.timer manager=systemd state=enabled description=T unit=/usr/lib/systemd/system/clean.timer "
-	  "wanted_by=[timers.target] required_by=[] aliases=[]" },
+	  "name=clean.timer manager=systemd state=enabled preset=enabled unit=/usr/lib/systemd/system/clean.timer "
+	  "wanted_by=[timers.target] required_by=[] aliases=[] description=T" },
+	{ "services", "/etc/systemd/system/default.target",
+	  "name=default.target manager=systemd state=bad wanted_by=[] "
+	  "required_by=[] aliases=[]" },
+	{ "services", "/usr/lib/systemd/system/getty@.service",
+	  "name=getty@.service manager=systemd state=indirect preset=enabled unit=/usr/lib/systemd/system/getty@.service "
+	  "wanted_by=[] required_by=[] aliases=[] exec=[/bin/getty %i]" },
 	{ "services", "/etc/systemd/system/multi-user.target.wants/getty@tty1.service",
-	  "name=getty@tty1.service manager=systemd state=enabled unit=/usr/lib/systemd/system/getty@.service "
-	  "wanted_by=[multi-user.target] required_by=[] aliases=[] exec=[/bin/getty %i]" },
+	  "name=getty@tty1.service manager=systemd state=enabled preset=enabled "
+	  "unit=/usr/lib/systemd/system/getty@.service wanted_by=[multi-user.target] required_by=[] aliases=[] "
+	  "exec=[/bin/getty tty1]" },
 	{ "services", "/etc/systemd/system/multi-user.target.wants/gone.service",
-	  "name=gone.service manager=systemd state=enabled wanted_by=[multi-user.target] required_by=[] aliases=[]" },
+	  "name=gone.service manager=systemd state=not-found wanted_by=[multi-user.target] required_by=[] aliases=[]" },
 	{ "services", "/etc/systemd/system/multi-user.target.wants/web.service",
-	  "name=web.service manager=systemd state=enabled description=A server unit=/usr/lib/systemd/system/web.service "
-	  "wanted_by=[multi-user.target] required_by=[] aliases=[www.service] exec=[/bin/a -b] user=web" },
+	  "name=web.service manager=systemd state=enabled preset=enabled unit=/usr/lib/systemd/system/web.service "
+	  "wanted_by=[multi-user.target] required_by=[] aliases=[www.service] description=A server exec=[/bin/a -b] "
+	  "user=web" },
+	{ "services", "/usr/lib/systemd/system/web.service",
+	  "name=www.service manager=systemd state=alias "
+	  "unit=/usr/lib/systemd/system/web.service alias_of=web.service" },
 	{ "services", "/etc/rc2.d/S02old", "name=old manager=sysvinit state=enabled runlevels=[2]" },
 	{ "timers", "/usr/lib/systemd/system/clean.timer",
 	  "name=clean.timer description=T schedule=[OnBootSec=15min,daily] starts=clean.service persistent=false" },
