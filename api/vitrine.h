@@ -1337,6 +1337,9 @@ VTR_API int vtr_registry_users(struct vtr_registry *r, vtr_user_fn *fn, void *ar
  */
 VTR_API size_t vtr_escape(char *buf, size_t size, const char *bytes, size_t len);
 
+/* How many bytes of a text that vtr_escape() made are kept when it is cut to len: whole characters, and whole escapes. */
+VTR_API size_t vtr_escape_cut(const char *escaped, size_t len);
+
 enum vtr_security_kind { VTR_SECURITY_FILE = 1, VTR_SECURITY_KEY };
 
 /*

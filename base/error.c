@@ -64,9 +64,7 @@ static void __attribute__((format(printf, 3, 0))) error_format(char *out, size_t
 		size_t at = strlen(out);
 
 		if (at + sizeof(more) > size) {
-			at = size - sizeof(more);
-			while (at > 0 && ((unsigned char)out[at] & 0xc0) == 0x80) /* not within a character */
-				at--;
+			at = vtr_escape_cut(out, size - sizeof(more));
 		}
 		memcpy(out + at, more, sizeof(more));
 	}
@@ -106,11 +104,7 @@ void vtr_error_at(struct vtr_error *err, const char *fmt, ...)
 	memcpy(err->text + n, ": ", 2);
 	n += 2;
 	room = sizeof(err->text) - 1 - n;
-	if (strlen(text) > room) {
-		while (room > 0 && ((unsigned char)text[room] & 0xc0) == 0x80)
-			room--;
-		text[room] = 0;
-	}
+	text[vtr_escape_cut(text, room)] = 0;
 	memcpy(err->text + n, text, strlen(text) + 1);
 }
 

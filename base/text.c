@@ -184,6 +184,39 @@ size_t vtr_escape(char *buf, size_t size, const char *bytes, size_t len)
 	return full;
 }
 
+/* The length of the escape at p, a backslash; 1 when none is there. */
+static size_t text_escape_len(const char *p)
+{
+	size_t n = 3;
+
+	if (p[1] == 'n' || p[1] == 't' || p[1] == '\\')
+		return 2;
+	if (p[1] == 'x' && p[2] && p[3])
+		return 4;
+	if (p[1] != 'u' || p[2] != '{')
+		return 1;
+	while (n < 10 && p[n] && p[n] != '}')
+		n++;
+	return p[n] == '}' ? n + 1 : 1;
+}
+
+size_t vtr_escape_cut(const char *escaped, size_t len)
+{
+	size_t size = strnlen(escaped, len < SIZE_MAX - 16 ? len + 16 : len), at = 0;
+
+	while (at < size && at < len) {
+		uint32_t cp;
+		size_t n = escaped[at] == '\\' ? text_escape_len(escaped + at)
+					       : vtr_utf8_next(&cp, (const uint8_t *)escaped + at, size - at);
+
+		n = n ? n : 1;
+		if (n > len - at)
+			break;
+		at += n;
+	}
+	return at;
+}
+
 static void text_hex(char *out, const uint8_t *p, size_t len, const char *digits)
 {
 	for (size_t i = 0; i < len; i++) {

@@ -84,6 +84,11 @@ bool cli_interrupted(void);
 bool cli_number(uint64_t *out, const char *text);
 bool cli_size_value(uint64_t *out, const char *text);
 bool cli_time_value(uint64_t *ms, const char *text);
+/*
+ * Take -h out of the arguments of a verb whose letters it belongs to, as fingers have it from ls(1) and df(1): in a
+ * cluster of these letters, or alone where there is an image, too. Alone with nothing else it asks for help.
+ */
+bool cli_take_human(int *argc, char **argv, const char *letters);
 /* Whether known is more like a word that was typed than the best until now; *best starts as UINT_MAX. */
 bool cli_is_nearer(unsigned *best, const char *word, const char *known);
 
@@ -135,6 +140,8 @@ void cli_put(FILE *f, const char *bytes, size_t len);
 void cli_puts(FILE *f, const char *bytes);
 /* "1.5 GiB"; buf has 32 bytes. */
 const char *cli_size(char *buf, uint64_t bytes);
+/* As ls(1) and df(1) write it, rounded up: "1.5G" of powers of 1024, or of 1000. */
+const char *cli_size_short(char *buf, uint64_t bytes, unsigned power);
 /* "-rw-r--r--"; buf has 12 bytes. */
 const char *cli_mode(char *buf, const struct vtr_stat *st);
 /* "2024-05-06T07:08:09.123456789Z"; buf has 48 bytes. full: with nanoseconds. */

@@ -132,6 +132,18 @@ static void common_say_at(struct cli *c, const char *before, const char *path, c
 	fprintf(stderr, "vitrine: %s%s: %s\n", before, at, err->text);
 }
 
+/* An error with a name before it, which is escaped; what is too long is cut. */
+static void common_at(struct vtr_error *out, const char *name, const struct vtr_error *err)
+{
+	const size_t half = sizeof(out->text) / 2;
+	size_t n;
+
+	out->code = err->code;
+	vtr_escape(out->text, half, name, strlen(name));
+	n = strlen(out->text);
+	snprintf(out->text + n, sizeof(out->text) - n, ": %.*s", (int)vtr_escape_cut(err->text, half - 10), err->text);
+}
+
 void cli_partial_at(struct cli *c, const char *path, const struct vtr_error *err)
 {
 	if (c->status == CLI_OK)
@@ -642,6 +654,31 @@ static void common_bad_value(struct cli *c, const struct option *all, int index,
 	common_say_usage(c);
 }
 
+bool cli_take_human(int *argc, char **argv, const char *letters)
+{
+	bool human = false;
+
+	for (int i = 1; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+		char *p = argv[i];
+		size_t n = 0;
+
+		if (p[0] != '-' || p[1] == 0 || p[1 + strspn(p + 1, letters)] || !strchr(p, 'h') ||
+		    (p[2] == 0 && *argc == 2))
+			continue;
+		human = true;
+		for (size_t k = 0; p[k]; k++)
+			if (p[k] != 'h')
+				p[n++] = p[k];
+		p[n] = 0;
+		if (n > 1)
+			continue;
+		memmove(argv + i, argv + i + 1, (size_t)(*argc - i) * sizeof(*argv)); /* with the NULL */
+		(*argc)--;
+		i--;
+	}
+	return human;
+}
+
 bool cli_begin(struct cli *c, const struct cli_verb *verb, int *argc, char ***argv, const char *own,
 	       const struct option *longs, cli_on_option *on_option, void *arg)
 {
@@ -770,12 +807,8 @@ bool cli_open_guest(struct cli *c)
 	if (vtr_guest_scan(c->guest, &err) < 0) {
 		struct vtr_error at = err;
 
-		if (c->n_images == 1) { /* say whose /dev/sda it is */
-			char image[256];
-
-			vtr_escape(image, sizeof(image), c->images[0], strlen(c->images[0]));
-			snprintf(at.text, sizeof(at.text), "%s: %.700s", image, err.text);
-		}
+		if (c->n_images == 1) /* say whose /dev/sda it is */
+			common_at(&at, c->images[0], &err);
 		cli_error(c, &at);
 		return false;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vitrine df: the space of filesystems, as df(1) would tell it with the guest's disks mounted. */
+#include <ctype.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -12,7 +13,8 @@ extern const struct cli_verb cli_verb_df;
 struct df {
 	struct cli c;
 	bool blocks, inodes;
-	size_t only; /* the device that was asked for; SIZE_MAX: all */
+	unsigned power; /* of human numbers: 1024 or 1000 */
+	size_t only;	/* the device that was asked for; SIZE_MAX: all */
 	int systems;
 };
 
@@ -32,9 +34,11 @@ static bool df_option(void *arg, int opt, const char *value)
 	(void)value;
 	if (opt == 'i')
 		df->inodes = true;
-	else
+	else if (opt == 'k')
 		df->blocks = true;
-	return true;
+	else if (opt == 'H')
+		df->power = 1000;
+	return true; /* -T is what is done anyway */
 }
 
 /* Where the systems that were found have it mounted. */
@@ -44,6 +48,11 @@ static const char *df_mounted_on(struct df *df, const char *device)
 		const struct vtr_os *os = vtr_guest_os(df->c.guest, (size_t)i);
 		const struct vtr_mount *m;
 
+		/* A volume of Windows has a letter, or a folder of another volume; the system's own has one, too. */
+		for (size_t k = 0; (m = vtr_os_mount(os, k)); k++)
+			if (m->device && strcmp(m->device, device) == 0 && isalpha((unsigned char)m->path[0]) &&
+			    m->path[1] == ':')
+				return m->path;
 		if (strcmp(vtr_os_root(os), device) == 0)
 			return "/";
 		for (size_t k = 0; (m = vtr_os_mount(os, k)); k++)
@@ -97,6 +106,8 @@ static void df_number(const struct df *df, char *cell, uint64_t v)
 		snprintf(cell, DF_CELL, "%" PRIu64, v);
 	else if (df->blocks)
 		snprintf(cell, DF_CELL, "%" PRIu64, v / 1024 + (v % 1024 != 0));
+	else if (df->power)
+		cli_size_short(cell, v, df->power);
 	else
 		cli_size(cell, v);
 }
@@ -266,10 +277,13 @@ static void df_open(struct df *df)
 
 static int df_run(int argc, char **argv)
 {
-	struct df df = { .only = SIZE_MAX };
+	struct df df = { 0 };
+	bool human = cli_take_human(&argc, argv, "ikHTh");
 
-	if (!cli_begin(&df.c, &cli_verb_df, &argc, &argv, "ik", NULL, df_option, &df))
+	if (!cli_begin(&df.c, &cli_verb_df, &argc, &argv, "ikHT", NULL, df_option, &df))
 		return cli_end(&df.c);
+	df.only = SIZE_MAX;
+	df.power = df.power ? df.power : human ? 1024 : 0;
 	if (argc > 0)
 		cli_usage(&df.c, "one image; -a for more");
 	else
@@ -280,9 +294,12 @@ static int df_run(int argc, char **argv)
 const struct cli_verb cli_verb_df = {
 	.name = "df",
 	.summary = "Tell the space of filesystems: size, used, available",
-	.usage = "[-ik] [options] IMAGE",
+	.usage = "[-ihkHT] [options] IMAGE",
 	.options = "  -i                   inodes, not bytes\n"
-		   "  -k                   numbers of 1024 bytes, as df(1) prints them\n",
+		   "  -k                   numbers of 1024 bytes, as df(1) prints them\n"
+		   "  -H                   powers of 1000: 1.5G\n"
+		   "  -T                   the type, which is printed anyway\n"
+		   "  With an image or other letters, -h: powers of 1024, as df(1) prints them.\n",
 	.without = CLI_NO_ROOT,
 	.run = df_run,
 };

@@ -12,7 +12,7 @@ extern const struct cli_verb cli_verb_ls;
 
 struct ls {
 	struct cli c;
-	bool l, recursive, itself, unsorted;
+	bool l, recursive, itself, unsorted, human;
 	const char *base; /* the path that is listed, as the user wrote it */
 	bool paths;	  /* print whole paths */
 };
@@ -28,9 +28,9 @@ static bool ls_option(void *arg, int opt, const char *value)
 		ls->recursive = true;
 	else if (opt == 'U')
 		ls->unsorted = true;
-	else
+	else if (opt == 'D')
 		ls->itself = true;
-	return true;
+	return true; /* -A and -1 are what is done anyway */
 }
 
 /* Put a number right-aligned. A listing has many lines, and printf() takes half of its time. */
@@ -50,9 +50,9 @@ static char *ls_number(char *p, uint64_t v, unsigned width)
 	return p;
 }
 
-static void ls_print_long(const struct vtr_stat *st)
+static void ls_print_long(const struct ls *ls, const struct vtr_stat *st)
 {
-	char line[160], *p = line;
+	char line[160], size[32], *p = line;
 
 	cli_mode(p, st);
 	p += strlen(p);
@@ -62,6 +62,8 @@ static void ls_print_long(const struct vtr_stat *st)
 	p = ls_number(p, st->gid, 4);
 	if (st->type == VTR_TYPE_CHAR || st->type == VTR_TYPE_BLOCK)
 		p += sprintf(p, "%4u, %4u ", st->rdev_major, st->rdev_minor);
+	else if (ls->human)
+		p += sprintf(p, "%10s ", cli_size_short(size, st->size, 1024));
 	else
 		p = ls_number(p, st->size, 10);
 	cli_time(p, &st->mtime, false);
@@ -99,7 +101,7 @@ static int ls_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 		free(whole);
 	} else {
 		if (ls->l)
-			ls_print_long(&e->st);
+			ls_print_long(ls, &e->st);
 		cli_puts(stdout, shown);
 		if (target) {
 			fputs(" -> ", stdout);
@@ -135,13 +137,35 @@ static void ls_path(struct ls *ls, struct vtr_tree *t, const char *path)
 		cli_error(&ls->c, &err);
 }
 
+/*
+ * "ls -al" and "ls -ld" as ls(1) means them: in a cluster of its letters, -a is what is done anyway, and -d the directory
+ * itself. Alone, -a and -d are the common options, and take a value.
+ */
+static void ls_take_clusters(int argc, char **argv)
+{
+	static const char letters[] = "lRUDA1adh";
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		char *p = argv[i];
+
+		if (p[0] != '-' || p[1] == 0 || p[2] == 0 || p[1 + strspn(p + 1, letters)])
+			continue;
+		for (; *p; p++)
+			*p = *p == 'a' ? 'A' : *p == 'd' ? 'D' : *p;
+	}
+}
+
 static int ls_run(int argc, char **argv)
 {
 	struct ls ls = { 0 };
+	bool human;
 	struct vtr_tree *t;
 
-	if (!cli_begin(&ls.c, &cli_verb_ls, &argc, &argv, "lRUD", NULL, ls_option, &ls))
+	ls_take_clusters(argc, argv);
+	human = cli_take_human(&argc, argv, "lRUDA1h");
+	if (!cli_begin(&ls.c, &cli_verb_ls, &argc, &argv, "lRUDA1", NULL, ls_option, &ls))
 		return cli_end(&ls.c);
+	ls.human = human;
 	/* A person at a terminal sees each line at once. */
 	if (!isatty(STDOUT_FILENO))
 		(void)setvbuf(stdout, NULL, _IOFBF, LS_BUFFER);
@@ -159,10 +183,13 @@ static int ls_run(int argc, char **argv)
 const struct cli_verb cli_verb_ls = {
 	.name = "ls",
 	.summary = "List directories: names, or with -l their metadata",
-	.usage = "[-lRUD] [options] IMAGE [PATH…]",
+	.usage = "[-lhRUDA1] [options] IMAGE [PATH…]",
 	.options = "  -l                   mode, links, owner, group, size, time and link target\n"
 		   "  -R                   all that is below, as whole paths\n"
 		   "  -U                   in the order of the disk\n"
-		   "  -D                   the directory itself\n",
+		   "  -D                   the directory itself; also as -d, together with other letters: -ld\n"
+		   "  -A                   all names, which is done anyway; also as -a, with other letters: -al\n"
+		   "  -1                   one name a line, which is done anyway\n"
+		   "  With an image or other letters, -h: sizes as 1.5G.\n",
 	.run = ls_run,
 };

@@ -45,6 +45,29 @@ const char *cli_size(char *buf, uint64_t bytes)
 	return buf;
 }
 
+const char *cli_size_short(char *buf, uint64_t bytes, unsigned power)
+{
+	static const char units[] = "\0KMGTPE";
+	uint64_t unit = 1, tenths;
+	size_t u = 0;
+
+	while (bytes / unit >= power && u + 1 < sizeof(units) - 1) {
+		unit *= power;
+		u++;
+	}
+	/* Below ten with a decimal, else without one; both up. */
+	tenths = bytes / unit * 10 + (bytes % unit * 10 + unit - 1) / unit;
+	if (u > 0 && tenths < 100)
+		snprintf(buf, 32, "%" PRIu64 ".%" PRIu64 "%c", tenths / 10, tenths % 10, units[u]);
+	else if (u > 0 && tenths / 10 + (tenths % 10 != 0) >= power && u + 1 < sizeof(units) - 1)
+		snprintf(buf, 32, "1.0%c", units[u + 1]);
+	else if (u > 0)
+		snprintf(buf, 32, "%" PRIu64 "%c", tenths / 10 + (tenths % 10 != 0), units[u]);
+	else
+		snprintf(buf, 32, "%" PRIu64, bytes);
+	return buf;
+}
+
 const char *cli_mode(char *buf, const struct vtr_stat *st)
 {
 	static const char letters[] = "?-dlcbps";

@@ -10,6 +10,9 @@
 #define RECORDS_INDENT 16u /* where values start */
 #define RECORDS_NAMES 24u  /* of one kind, in the text */
 
+/* For "%.*s": at most n bytes of a text, which is escaped, without a part of an escape. */
+#define CUT(text, n) (int)vtr_escape_cut(text, n), text
+
 /* ----------------------------------------------------------------------------------------------------------- JSON */
 
 static json_t *records_list(const char *values)
@@ -173,14 +176,14 @@ static void records_users_print(const struct vtr_os *os)
 
 		if (!records_login_is(r))
 			continue;
-		snprintf(text, sizeof(text), "%.80s", name ? name : "");
+		snprintf(text, sizeof(text), "%.*s", CUT(name ? name : "", 80));
 		if (keys && strcmp(keys, "0") != 0)
-			snprintf(text, sizeof(text), "%.80s (%.20s key%s)", name ? name : "", keys,
+			snprintf(text, sizeof(text), "%.*s (%.*s key%s)", CUT(name ? name : "", 80), CUT(keys, 20),
 				 strcmp(keys, "1") == 0 ? "" : "s");
 		else if (records_is(r, "has_password", "false") && records_is(r, "locked", "false"))
-			snprintf(text, sizeof(text), "%.80s (no password)", name ? name : "");
+			snprintf(text, sizeof(text), "%.*s (no password)", CUT(name ? name : "", 80));
 		else if (records_is(r, "administrator", "true"))
-			snprintf(text, sizeof(text), "%.80s (administrator)", name ? name : "");
+			snprintf(text, sizeof(text), "%.*s (administrator)", CUT(name ? name : "", 80));
 		records_name(&l, text);
 	}
 	records_end(&l);
@@ -202,17 +205,14 @@ static void records_network_print(const struct vtr_os *os)
 
 	for (size_t i = 0; (r = vtr_os_record(os, "interfaces", i)); i++) {
 		const char *method = vtr_record_member(r, "method"), *six = vtr_record_member(r, "method6");
-		const char *name = vtr_record_member(r, "name");
+		const char *name = vtr_record_member(r, "name"), *how;
 		char text[200], addresses[120];
 
 		if (records_is(r, "method", "loopback") || records_is(r, "name", "lo"))
 			continue;
 		records_flat(addresses, sizeof(addresses), vtr_record_member(r, "addresses"));
-		snprintf(text, sizeof(text), "%.40s %.120s", name ? name : "?",
-			 addresses[0] ? addresses
-			 : method     ? method
-			 : six	      ? six
-				      : "(not configured)");
+		how = addresses[0] ? addresses : method ? method : six ? six : "(not configured)";
+		snprintf(text, sizeof(text), "%.*s %.*s", CUT(name ? name : "?", 40), CUT(how, 120));
 		records_name(&l, text);
 	}
 	records_end(&l);
@@ -227,7 +227,8 @@ static void records_kernels_print(const struct vtr_os *os)
 		const char *version = vtr_record_member(r, "version");
 		char text[200];
 
-		snprintf(text, sizeof(text), "%.120s%s", version ? version : vtr_record_member(r, "path"),
+		version = version ? version : vtr_record_member(r, "path");
+		snprintf(text, sizeof(text), "%.*s%s", CUT(version, 120),
 			 vtr_record_member(r, "modules") ? "" : " (no modules)");
 		records_name(&l, text);
 	}
@@ -306,7 +307,7 @@ static void records_sudo_print(const struct vtr_os *os)
 
 		if (!who)
 			continue;
-		snprintf(text, sizeof(text), "%.80s%s", who,
+		snprintf(text, sizeof(text), "%.*s%s", CUT(who, 80),
 			 records_is(r, "nopasswd", "true") ? " (without a password)" : "");
 		records_name(&l, text);
 	}
@@ -326,7 +327,8 @@ static void records_firsts_print(const struct vtr_os *os, const char *title, con
 
 		if (len == 0 || records_is(r, "enabled", "false"))
 			continue;
-		snprintf(text, sizeof(text), "%.*s", (int)(len < sizeof(text) ? len : sizeof(text) - 1), values);
+		snprintf(text, sizeof(text), "%.*s",
+			 (int)vtr_escape_cut(values, len < sizeof(text) ? len : sizeof(text) - 1), values);
 		if (strcmp(text, before) != 0)
 			records_name(&l, text);
 		memcpy(before, text, sizeof(before));
@@ -342,12 +344,12 @@ static void records_drivers_print(const struct vtr_os *os)
 	char text[160];
 
 	for (size_t i = 0; (r = vtr_os_record(os, "drivers", i)); i++) {
-		const char *platform = vtr_record_member(r, "platform");
+		const char *platform = vtr_record_member(r, "platform"), *name = vtr_record_member(r, "name");
+		const char *start = vtr_record_member(r, "start");
 
-		if (!platform || !records_is(r, "present", "true"))
+		if (!platform || !name || !start || !records_is(r, "present", "true"))
 			continue;
-		snprintf(text, sizeof(text), "%.80s (%.20s, %.20s)", vtr_record_member(r, "name"), platform,
-			 vtr_record_member(r, "start"));
+		snprintf(text, sizeof(text), "%.*s (%.*s, %.*s)", CUT(name, 80), CUT(platform, 20), CUT(start, 20));
 		records_name(&l, text);
 	}
 	records_end(&l);

@@ -267,6 +267,8 @@ static int stat_run(int argc, char **argv)
 	}
 	if (s.docs && t)
 		cli_json_print(s.docs);
+	else
+		json_decref(s.docs);
 	cli_flush(&s.c);
 	return cli_end(&s.c);
 }

@@ -90,8 +90,8 @@ _vitrine()
 	esac
 
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(grep -oE '^ +(-[a-zA-Z](, )?)?(--[a-z0-9-]+)?' <<<"$help" |
-			grep -oE -- '-(-[a-z0-9-]+|[a-zA-Z])')" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$(grep -oE '^ +(-[a-zA-Z0-9](, )?)?(--[a-z0-9-]+)?' <<<"$help" |
+			grep -oE -- '-(-[a-z0-9-]+|[a-zA-Z0-9])')" -- "$cur")
 		return
 	fi
 

@@ -91,6 +91,49 @@ static void sums_and_products_that_do_not_fit_are_told(void **state)
 
 /* ------------------------------------------------------------------------------------------------------------- text */
 
+static void text_is_cut_between_escapes(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len, cut;
+	} cases[] = {
+		{ "abc", 2, 2 },
+		{ "abc", 9, 3 },
+		{ "", 5, 0 },
+		{ "a\\nb", 2, 1 },
+		{ "a\\nb", 3, 3 },
+		{ "a\\x1Bb", 4, 1 },
+		{ "a\\x1Bb", 5, 5 },
+		{ "a\\\\b", 2, 1 },
+		{ "a\\\\nb", 3, 3 },
+		{ "\\u{202E}x", 7, 0 },
+		{ "\\u{202E}x", 8, 8 },
+		{ "\\u{E0041}", 8, 0 },
+		{ "\\u{E0041}", 9, 9 },
+		{ "\xc3\xa9x", 1, 0 },
+		{ "\xc3\xa9x", 2, 2 },
+		{ "\xf0\x9f\x98\x80", 3, 0 },
+		{ "\xf0\x9f\x98\x80", 4, 4 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(cases[i].cut, vtr_escape_cut(cases[i].text, cases[i].len));
+	/* A place and a text of escapes alone, of every length: what is cut is never half of one. */
+	for (size_t n = 1; n < 1200; n += 7) {
+		struct vtr_error err = { 0 };
+		char raw[1201], shift[8] = "";
+
+		memset(raw, 0x1b, n);
+		raw[n] = 0;
+		memset(shift, 'x', n % 5);
+		vtr_error_set(&err, VTR_ECORRUPT, "%s%s", shift, raw);
+		vtr_error_at(&err, "%s%s", shift, raw);
+		for (const char *p = err.text; (p = strchr(p, '\\')); p += 4)
+			assert_int_equal(0, strncmp(p, "\\x1B", 4));
+	}
+}
+
 static void each_single_byte_is_escaped(void **state)
 {
 	(void)state;
@@ -1068,6 +1111,7 @@ int main(void)
 		cmocka_unit_test(a_cursor_stays_within_its_bytes),
 		cmocka_unit_test(sums_and_products_that_do_not_fit_are_told),
 		cmocka_unit_test(each_single_byte_is_escaped),
+		cmocka_unit_test(text_is_cut_between_escapes),
 		cmocka_unit_test(names_are_escaped_for_terminals),
 		cmocka_unit_test(utf8_is_told_from_other_bytes),
 		cmocka_unit_test(utf16_becomes_utf8),

@@ -268,6 +268,39 @@ has err "-O vmdk: "
 expect 2 "$V" export --to vmdk disk.qcow2 x
 has err "--to vmdk: "
 has err "raw (sparse) or qcow2"
+# Letters as fingers have them from ls(1) and df(1).
+expect 0 "$V" ls -l disk.qcow2 /etc
+cp out long
+for letters in -al -la -lA -l1 -1al -alR; do
+	expect 0 "$V" ls $letters disk.qcow2 /etc
+	[ $letters = -alR ] || cmp out long || die "ls $letters"
+done
+expect 0 "$V" ls -ld disk.qcow2 /etc
+[ "$(wc -l <out)" = 1 ] || die "ls -ld"
+has out "/etc"
+expect 0 "$V" ls -d sda1 disk.qcow2 /etc
+has out "hostname"
+expect 0 "$V" ls -a disk.qcow2 /etc
+has out "hostname"
+expect 0 "$V" ls -h
+has out "usage: vitrine ls"
+expect 2 "$V" ls -lz disk.qcow2
+# numfmt (GNU coreutils) rounds up, as ls -h does.
+expect 0 "$V" ls -l disk.qcow2 /
+awk '$1 ~ /^-/ { print $5 }' out | numfmt --to=iec >sizes
+for how in "-lh disk.qcow2" "-h -l disk.qcow2" "-hl disk.qcow2"; do
+	# shellcheck disable=SC2086
+	expect 0 "$V" ls $how /
+	[ "$(awk '$1 ~ /^-/ { print $5 }' out)" = "$(cat sizes)" ] || die "ls $how"
+done
+expect 0 "$V" df --json disk.qcow2
+size=$(sed -n 's/^ *"size": \([0-9]*\),*$/\1/p' out)
+for how in "-h iec" "-H si" "-hT iec"; do
+	expect 0 "$V" df ${how% *} disk.qcow2
+	[ "$(awk 'NR == 2 { print $3 }' out)" = "$(numfmt --to=${how#* } $size)" ] || die "df $how"
+done
+expect 0 "$V" df -h
+has out "usage: vitrine df"
 # Sizes and times with units: the limit says which number it is.
 for unit in 64:64 1k:1024 1K:1024 1KiB:1024 2m:2097152 1kB:1000 1G:1073741824; do
 	expect 2 "$V" ls --limit "nosuch=${unit%:*}" disk.qcow2

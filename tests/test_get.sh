@@ -450,6 +450,111 @@ print('%d hostile trees, %d failed' % (cases, failed))
 sys.exit(failed > 0)
 END
 
+# Hostile volumes of NTFS: made with ntfs-3g, and then given names that no driver makes.
+if [ "$(id -u)" = 0 ] && [ -e /dev/fuse ] && command -v mkntfs >/dev/null && command -v ntfs-3g >/dev/null &&
+	command -v setfattr >/dev/null; then
+	rm -rf case ntfs.img
+	mkdir -p mnt case/outside case/dest case/tar
+	echo alive >case/outside/canary
+	truncate -s 4M ntfs.img
+	mkntfs -q -F ntfs.img >/dev/null 2>&1
+	if ntfs-3g -o streams_interface=xattr ntfs.img mnt 2>/dev/null; then
+		mounted=1
+		python3 - <<'END'
+import json, os, struct, subprocess
+names = ['..', '.', 'a/b', '../evil', '../../evil', '/tmp/vitrine-evil', 'x/', '..\\evil', '\\evil', 'C:\\x', 'CON', 'nul.txt',
+         'a:b', 'x:$DATA', '..:s', 'x ', 'x.', '\x01', '\x1b[2J', '\u202e', '\ud800', '\0x', '*', '$MFT', '~', 'x' * 255]
+patches = []
+for i, name in enumerate(names):
+    for k, kind in enumerate(('file', 'dir')):
+        mark = chr(0x4e00 + 2 * i + k) * len(name)
+        if kind == 'file':
+            open('mnt/' + mark[:80] if len(name) > 80 else 'mnt/' + mark, 'w').write('evil')
+        else:
+            os.mkdir('mnt/' + (mark[:80] if len(name) > 80 else mark))
+            open('mnt/' + (mark[:80] if len(name) > 80 else mark) + '/vitrine-evil', 'w').write('evil')
+        if len(name) <= 80:
+            patches.append((mark, name))
+# Links that lead out, and what pretends to lie below them.
+os.symlink('../outside', 'mnt/out')
+os.symlink('../outside/canary', 'mnt/file')
+os.symlink(os.path.abspath('case/outside/canary'), 'mnt/absolute')
+for name in ('out', 'file'):
+    mark = chr(0x5000 + len(patches)) * len(name)
+    os.mkdir('mnt/' + mark)
+    open('mnt/' + mark + '/canary', 'w').write('evil')
+    patches.append((mark, name))
+# Mount points and symbolic links of Windows ([MS-FSCC] 2.1.2.4, 2.1.2.5).
+def reparse(name, tag, target, relative):
+    os.mkdir('mnt/' + name)
+    t = target.encode('utf-16-le')
+    head = struct.pack('<HHHH', 0, len(t), len(t) + 2, len(t)) + (struct.pack('<I', relative) if tag == 0xa000000c else b'')
+    body = head + t + b'\0\0' + t + b'\0\0'
+    data = struct.pack('<IHH', tag, len(body), 0) + body
+    subprocess.run(['setfattr', '-n', 'system.ntfs_reparse_data', '-v', '0x' + data.hex(), 'mnt/' + name], check=True)
+reparse('junction', 0xa0000003, '\\??\\C:\\..\\..\\outside', 0)
+reparse('wlink', 0xa000000c, '..\\..\\outside\\canary', 1)
+reparse('wabs', 0xa000000c, '\\??\\' + os.path.abspath('case/outside').replace('/', '\\'), 0)
+reparse('odd', 0x8000ffff, 'x', 0)
+# Streams of odd names, and a file of two names.
+open('mnt/streams', 'w').write('x')
+for s in ('..\\evil', 'a', ' ', '..'):
+    try:
+        os.setxattr('mnt/streams', 'user.' + s, b'evil')
+    except OSError:
+        pass
+os.mkdir('mnt/links')
+os.link('mnt/streams', 'mnt/links/second')
+json.dump([p for p in patches], open('patches', 'w'))
+END
+		umount mnt
+		mounted=
+		python3 - <<'END'
+import json
+data = bytearray(open('ntfs.img', 'rb').read())
+n = 0
+for mark, name in json.load(open('patches')):
+    old, new = mark.encode('utf-16-le'), name.encode('utf-16-le', 'surrogatepass')
+    at = -1
+    while (at := data.find(old, at + 1)) >= 0:
+        # A FILE_NAME has its length and namespace before it.
+        if at >= 2 and data[at - 2] == len(mark) and data[at - 1] <= 3:
+            data[at:at + len(old)] = new
+            n += 1
+assert n >= 60, n
+open('ntfs.img', 'wb').write(data)
+END
+		state() { find "$1" -printf '%p %y %m %s %T@ %l\n' | LC_ALL=C sort; cat case/outside/canary; }
+		for options in "" "-f --setid --devices --xattrs user" "-u --limit threads=1"; do
+			state case/outside >before
+			rm -rf /tmp/vitrine-evil
+			got=0
+			# shellcheck disable=SC2086
+			"$V" get $options ntfs.img / case/dest >out 2>err || got=$?
+			[ $got = 3 ] || [ $got = 0 ] || die "get of hostile NTFS $options: $got"
+			state case/outside >after
+			cmp before after || die "get of hostile NTFS leaves its destination"
+			[ ! -e /tmp/vitrine-evil ] && [ ! -e case/evil ] && [ ! -e evil ] || die "get of hostile NTFS leaves its destination"
+			[ "$(ls case)" = "$(printf 'dest\noutside\ntar')" ] || die "get of hostile NTFS leaves its destination"
+			[ "$(cat case/dest/links/second)" = x ] && [ case/dest/streams -ef case/dest/links/second ] ||
+				die "a hard link of NTFS"
+			! find case/dest -name '.vitrine-*' | grep . || die "something is left behind"
+		done
+		got=0
+		"$V" tar ntfs.img >case/stream.tar 2>err || got=$?
+		[ $got = 3 ] || [ $got = 0 ] || die "tar of hostile NTFS: $got"
+		python3 - <<'END' || die "tar of hostile NTFS has members that lead out, or one twice"
+import tarfile
+names = [m.name for m in tarfile.open('case/stream.tar', errors='surrogateescape')]
+assert len(names) > 25, names
+for n in names:
+    assert not n.startswith('/') and '..' not in n.split('/') and '' not in n.split('/'), n
+assert len(set(names)) == len(names), names
+END
+		rm case/stream.tar
+	fi
+fi
+
 # Where the kernel has no openat2(), or forbids it.
 if command -v strace >/dev/null && strace -qq -o /dev/null -e inject=openat2:error=ENOSYS true 2>/dev/null; then
 	export ASAN_OPTIONS=detect_leaks=0 # which does not work beside strace

@@ -190,7 +190,7 @@ def help_options(verb):
         fail(verb, "-h: exit status %d" % r.returncode)
     for line in r.stdout.decode().split("\n"):
         if re.match(r" +-", line):
-            out |= set(re.findall(r"(?:^|[ ,])(--?[A-Za-z][A-Za-z0-9-]*)", line[:23]))
+            out |= set(re.findall(r"(?:^|[ ,])(--?[A-Za-z0-9][A-Za-z0-9-]*)", line[:23]))
     return out
 
 

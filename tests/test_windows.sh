@@ -194,6 +194,12 @@ Windows Server 2025 Standard|10.0|26100|Server|win2k25
 X
 [ "$n" = 21 ]
 
+# df names the drives.
+for image in win7.raw xp.raw; do
+	"$V" df $image | awk 'NR > 1 { print $1, $NF }' >drives
+	[ "$(cat drives)" = "$(printf '/dev/sda1 C:\n/dev/sda2 D:')" ] || die "df of $image: $(cat drives)"
+done
+
 # Paths, by every verb that takes them: C: is "/", and case does not matter.
 I=win11.raw
 hosts='127.0.0.1 localhost'
