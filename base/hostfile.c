@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "base/text.h"
 
 /* O_NONBLOCK: a FIFO must not hang us before fstat() has told what it is. */
 #define HOST_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
@@ -407,6 +408,25 @@ static int hostfile_resolve(struct vtr_blk **out, struct vtr_ctx *ctx, const str
 	return 1;
 }
 
+/* A directory as a shell takes it; the caller frees. NULL: no memory. */
+static char *hostfile_quoted(const char *dir)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+,:@%=-";
+	struct vtr_str s = { 0 };
+
+	if (dir[strspn(dir, plain)] == 0)
+		return strdup(dir);
+	vtr_str_puts(&s, "'");
+	for (const char *c = dir; *c; c++) {
+		if (*c == '\'')
+			vtr_str_puts(&s, "'\\''");
+		else
+			vtr_str_put(&s, c, 1);
+	}
+	vtr_str_puts(&s, "'");
+	return vtr_str_take(&s, NULL);
+}
+
 int vtr_hostfile_open_named(struct vtr_blk **out, struct vtr_found *found, struct vtr_ctx *ctx,
 			    const struct vtr_origin *image, const char *name, const char *what, struct vtr_error *err)
 {
@@ -471,9 +491,12 @@ int vtr_hostfile_open_named(struct vtr_blk **out, struct vtr_found *found, struc
 	if (!allowed) {
 		const char *follow = hostfile_rest(dir, full) && !ctx->follow ? "--follow or " : "";
 
+		VTR_FREE char *quoted = NULL;
+
 		*(slash == full ? slash + 1 : slash) = 0;
+		quoted = hostfile_quoted(full);
 		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\" is not opened: %s--allow-dir %s would allow it", what,
-				name, follow, full);
+				name, follow, quoted ? quoted : full);
 	}
 	if (fd < 0 && e == ENXIO)
 		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\": a socket or no device, expected a regular file", what,
@@ -623,9 +646,12 @@ int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const
 		fd = hostfile_open_beneath(ctx->dirs[i].fd, *rest ? rest : ".");
 		e = errno;
 	}
-	if (!allowed)
+	if (!allowed) {
+		VTR_FREE char *quoted = hostfile_quoted(dir);
+
 		return vtr_fail(err, VTR_EPOLICY, "%s is not looked for: %s--allow-dir %s would allow it", what,
-				strcmp(own, dir) == 0 ? "--follow or " : "", dir);
+				strcmp(own, dir) == 0 ? "--follow or " : "", quoted ? quoted : dir);
+	}
 	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d) {
 		e = fd < 0 ? e : errno;

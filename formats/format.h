@@ -37,6 +37,8 @@ struct vtr_format {
 	bool (*raw_inside)(const struct vtr_probe *p);
 	/* Of an image whose bytes have no format's signs: its path says that it is ours. NULL: never. */
 	bool (*named)(const struct vtr_open *o);
+	/* Of a format that is not read: what to do, in memory that the caller frees; NULL: nothing to say. */
+	char *(*advise)(struct vtr_open *o);
 	/* NULL: recognised, and refused by name. */
 	int (*open)(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err);
 };

@@ -11,7 +11,7 @@
 /* clang-format off */
 #define FORMATS(X) \
 	X(qcow2) X(qcow1) X(vmdk) X(vhdx) X(vhd) X(vdi) X(qed) X(parallels) X(parallels_hdd) X(dmg) X(ewf) X(bochs) \
-	X(sparseimage) X(sparsebundle) X(android_sparse) X(ova) X(gzip) X(xz) X(zstd) X(bzip2) X(splitraw) X(raw)
+	X(sparseimage) X(sparsebundle) X(android_sparse) X(ova) X(ovf) X(zip) X(seven_zip) X(rar) X(cpio) X(ar) X(rpm) X(cab) X(wim) X(gzip) X(xz) X(zstd) X(bzip2) X(splitraw) X(raw)
 /* clang-format on */
 #define X(name) extern const struct vtr_format vtr_format_##name;
 FORMATS(X)
@@ -109,6 +109,31 @@ static bool formats_is_archive(struct vtr_blk *b)
 	return false;
 }
 
+/* The caller named a format that does not fit: say what fits. */
+static void formats_say_other(struct vtr_open *o, const struct vtr_format *f, struct vtr_error *err)
+{
+	const struct vtr_error was = *err;
+	VTR_PROBE_DONE struct vtr_probe p = { 0 };
+	const struct vtr_format *other;
+	const char *raw = NULL;
+	int bits = 0;
+
+	if ((was.code != VTR_ECORRUPT && was.code != VTR_ETRUNCATED && was.code != VTR_EUNSUPPORTED) ||
+	    vtr_probe_read(&p, o->file, NULL) < 0 || f->probe(&p) > 0)
+		return;
+	other = vtr_format_recognise(o, NULL);
+	if (!other || other == f)
+		return;
+	if (other == &vtr_format_raw && o->raw_content)
+		raw = o->raw_content(&p, &bits);
+	if (raw)
+		vtr_error_set(err, was.code, "%s; it has the signs of a raw disk with %s", was.text, raw);
+	else if (other == &vtr_format_raw)
+		vtr_error_set(err, was.code, "%s; it has the signs of no format that is known", was.text);
+	else
+		vtr_error_set(err, was.code, "%s; it has the signs of %s", was.text, other->name);
+}
+
 int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err)
 {
 	const struct vtr_format *f;
@@ -123,10 +148,17 @@ int vtr_format_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 		if (!f)
 			return -1;
 	}
-	if (!f->open)
-		return vtr_fail(err, VTR_EUNSUPPORTED, "%s (%s) is recognised, and not read", f->name, f->title);
-	if (f->open(&b, o, err) < 0)
+	if (!f->open) {
+		VTR_FREE char *advice = f->advise ? f->advise(o) : NULL;
+
+		return vtr_fail(err, VTR_EUNSUPPORTED, "%s (%s) is recognised, and not read%s%s", f->name, f->title,
+				advice ? ": " : "", advice ? advice : "");
+	}
+	if (f->open(&b, o, err) < 0) {
+		if (o->opt->format && err)
+			formats_say_other(o, f, err);
 		return vtr_at(err, "%s", f->name);
+	}
 	/* What lies in another image has its own name already. */
 	if (!vtr_image_of(b)->info.format) {
 		vtr_image_of(b)->info.format = f->name;

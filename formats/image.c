@@ -411,6 +411,23 @@ static int image_check_parent(struct vtr_image *im, const struct vtr_open *o, st
 	return 0;
 }
 
+void vtr_image_better_error(struct vtr_error *first, const struct vtr_error *e, const char *name)
+{
+	struct vtr_error was = *first;
+
+	if (first->code == VTR_OK) {
+		*first = *e;
+		return;
+	}
+	/* One that --follow opens may well be where it says. */
+	if (first->code != VTR_EPOLICY || strchr(name, '/') || strstr(first->text, "--follow"))
+		return;
+	if (e->code == VTR_EPOLICY)
+		*first = *e;
+	else if (e->code == VTR_ENOTFOUND)
+		vtr_error_set(first, VTR_EPOLICY, "%s; there is no \"%s\" beside the image", was.text, name);
+}
+
 int vtr_image_open_parent(struct vtr_image *im, struct vtr_open *o, const char *const *names, size_t n,
 			  const char *format, struct vtr_error *err)
 {
@@ -424,8 +441,7 @@ int vtr_image_open_parent(struct vtr_image *im, struct vtr_open *o, const char *
 		if (vtr_format_open_named(&im->parent, &path, o, names[i], format, "backing file", &e) == 0)
 			break;
 		/* Only where there is nothing to open, another name is worth a try. */
-		if (i == 0)
-			first = e;
+		vtr_image_better_error(&first, &e, names[i]);
 		if (e.code != VTR_ENOTFOUND && e.code != VTR_EPOLICY && e.code != VTR_EUNSUPPORTED) {
 			first = e;
 			break;

@@ -156,4 +156,10 @@ int vtr_image_windows_names(const char **names, struct vtr_image *im, const char
 int vtr_image_open_inner(struct vtr_blk **out, struct vtr_image **im, struct vtr_open *o, struct vtr_blk *bytes,
 			 const char *format, struct vtr_error *err);
 
+/*
+ * What to say when none of several names of one file opens: *first is that of the first name, unless a file beside the
+ * image is what would be opened with --follow, or what is not there. name: the one that failed with *e.
+ */
+void vtr_image_better_error(struct vtr_error *first, const struct vtr_error *e, const char *name);
+
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * OVA: the Open Virtualization Format (DMTF DSP0243) as one file, a tar archive (POSIX ustar and pax, GNU) whose first
- * member is the descriptor. What it names as disks are images of their own; one of them is opened, where it lies.
+ * OVA: the Open Virtualization Format (DMTF DSP0243) as one file, a tar archive (POSIX ustar and pax, GNU) with a
+ * descriptor, which comes first by the standard, and elsewhere in what people pack themselves. What it names as disks are
+ * images of their own; one of them is opened, where it lies. A descriptor that is a file of its own is refused with the
+ * names of its disks.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +41,7 @@ struct ova {
 	char **disk; /* the fileRef of each disk that has one */
 	size_t n_disks, disks_cap;
 	char *system;
+	const struct ova_member *descriptor;
 	uint64_t charged, steps;
 };
 
@@ -313,6 +316,95 @@ static const struct ova_file *ova_file(const struct ova *v, size_t disk)
 	return NULL;
 }
 
+static int ova_hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+}
+
+/* Undo %20 and the like, where they stand (RFC 3986, 2.1). A NUL cannot be meant, nor what is no two digits. */
+static void ova_decode(char *s)
+{
+	char *out = s;
+
+	for (; *s; s++) {
+		int high = s[0] == '%' ? ova_hex(s[1]) : -1, low = high >= 0 ? ova_hex(s[2]) : -1;
+
+		if (low >= 0 && (high != 0 || low != 0)) {
+			*out++ = (char)(high << 4 | low);
+			s += 2;
+		} else {
+			*out++ = *s;
+		}
+	}
+	*out = 0;
+}
+
+/* Take "." and ".." out of a path (5.2.4), where it stands. */
+static void ova_remove_dots(char *path)
+{
+	char *out = path, *p = path;
+
+	while (*p) {
+		size_t n = strcspn(p, "/");
+		bool up = n == 2 && memcmp(p, "..", 2) == 0;
+
+		if (up && out > path) {
+			out--; /* its slash */
+			while (out > path && out[-1] != '/')
+				out--;
+		} else if (!up && n > 0 && !(n == 1 && *p == '.')) {
+			memmove(out, p, n);
+			out += n;
+			if (p[n] == '/')
+				*out++ = '/';
+		}
+		p += n + (p[n] == '/');
+	}
+	*out = 0;
+}
+
+/* "http:", "file:": not relative to the descriptor. */
+static bool ova_is_absolute(const char *href)
+{
+	size_t n = strspn(href, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-");
+
+	return href[0] == '/' || (n > 1 && href[n] == ':');
+}
+
+/*
+ * The name of the member that a reference leads to, the caller's: a URI relative to the descriptor, so decoded. Some
+ * writers put a name there as it is, with blanks and percent signs: plain. *out is NULL where it lies elsewhere.
+ */
+static int ova_target(char **out, const struct ova *v, const struct ova_file *f, bool plain, struct vtr_error *err)
+{
+	const char *from = v->descriptor->name, *slash = strrchr(from, '/');
+	int dir = slash ? (int)(slash + 1 - from) : 0;
+	struct vtr_str s = { 0 };
+
+	*out = NULL;
+	if (ova_is_absolute(f->href))
+		return 0;
+	vtr_str_putf(&s, "%.*s%s", dir, from, f->href);
+	*out = vtr_str_take(&s, err);
+	if (!*out)
+		return -1;
+	if (!plain)
+		ova_decode(*out + dir);
+	ova_remove_dots(*out);
+	return 0;
+}
+
+static bool ova_is_called(const struct ova *v, const struct ova_file *f, const char *want)
+{
+	for (int plain = 0; plain < 2; plain++) {
+		VTR_FREE char *name = NULL;
+
+		if (ova_target(&name, v, f, plain, NULL) == 0 && name && strcmp(ova_plain(want), name) == 0)
+			return true;
+	}
+	return strcmp(ova_plain(want), ova_plain(f->href)) == 0;
+}
+
 /* Which disk the caller wants: by its name in the archive, or its number from 1. */
 static int ova_choose(size_t *out, struct ova *v, const char *want, struct vtr_error *err)
 {
@@ -326,8 +418,7 @@ static int ova_choose(size_t *out, struct ova *v, const char *want, struct vtr_e
 
 		snprintf(number, sizeof(number), "%zu", i + 1);
 		if (!want ? v->n_disks == 1
-			  : strcmp(want, number) == 0 ||
-				    (by_name && f && strcmp(ova_plain(want), ova_plain(f->href)) == 0)) {
+			  : strcmp(want, number) == 0 || (by_name && f && ova_is_called(v, f, want))) {
 			*out = i;
 			vtr_str_done(&known);
 			return 0;
@@ -358,17 +449,26 @@ static int ova_find(const struct ova_member **out, struct ova *v, size_t disk, s
 	if (f->pieces)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "disk %zu: \"%s\" is in pieces (ovf:chunkSize): not read",
 				disk + 1, f->href);
-	for (size_t i = 0; i < v->n; i++) {
-		const struct ova_member *m = &v->member[i];
+	for (int plain = 0; plain < 2; plain++) {
+		VTR_FREE char *name = NULL;
 
-		if (strcmp(ova_plain(m->name), ova_plain(f->href)) != 0)
-			continue;
-		if (m->type != '0')
-			return vtr_fail(err, VTR_EUNSUPPORTED,
-					"disk %zu: \"%s\" is a member of type '%c', no plain file", disk + 1, f->href,
-					m->type);
-		*out = m;
-		return 0;
+		if (ova_target(&name, v, f, plain, err) < 0)
+			return -1;
+		if (!name)
+			return vtr_fail(err, VTR_EUNSUPPORTED, "disk %zu: \"%s\" lies elsewhere, not in the archive",
+					disk + 1, f->href);
+		for (size_t i = 0; i < v->n; i++) {
+			const struct ova_member *m = &v->member[i];
+
+			if (strcmp(ova_plain(m->name), name) != 0)
+				continue;
+			if (m->type != '0')
+				return vtr_fail(err, VTR_EUNSUPPORTED,
+						"disk %zu: \"%s\" is a member of type '%c', no plain file", disk + 1,
+						f->href, m->type);
+			*out = m;
+			return 0;
+		}
 	}
 	return vtr_fail(err, VTR_ECORRUPT, "disk %zu: \"%s\" is not in the archive", disk + 1, f->href);
 }
@@ -386,7 +486,7 @@ static int ova_make_info(struct ova *v, size_t disk, const struct ova_member *m,
 					     vtr_image_text(im, v->system, strlen(v->system), err), err) < 0)
 		return -1;
 	if (vtr_image_prop_text(im, "descriptor", "descriptor",
-				vtr_image_text(im, v->member[0].name, strlen(v->member[0].name), err), err) < 0 ||
+				vtr_image_text(im, v->descriptor->name, strlen(v->descriptor->name), err), err) < 0 ||
 	    vtr_image_prop_bool(im, "manifest", "manifest", manifest, err) < 0 ||
 	    vtr_image_prop_bool(im, "certificate", "certificate", certificate, err) < 0 ||
 	    vtr_image_prop_number(im, "disks", "disks", v->n_disks, err) < 0 ||
@@ -417,6 +517,7 @@ static void ova_release(struct ova *v)
 	v->file = NULL;
 	v->disk = NULL;
 	v->system = NULL;
+	v->descriptor = NULL;
 	v->n = v->n_files = v->n_disks = 0;
 	vtr_uncharge(v->im.blk.ctx, v->charged);
 	v->charged = 0;
@@ -442,10 +543,15 @@ static int ova_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 
 	if (!im || ova_read_members(v, err) < 0)
 		return -1;
-	if (v->n == 0 || v->member[0].type != '0' || !ova_ends(v->member[0].name, ".ovf"))
-		return vtr_fail(err, VTR_ECORRUPT, "its first member is \"%s\", expected a descriptor (.ovf)",
+	for (size_t i = 0; i < v->n && !v->descriptor; i++)
+		if (v->member[i].type == '0' && ova_ends(v->member[i].name, ".ovf"))
+			v->descriptor = &v->member[i];
+	if (!v->descriptor)
+		return vtr_fail(err, VTR_EUNSUPPORTED,
+				"a tar archive without a descriptor (.ovf), its first member is \"%s\": unpack it, and "
+				"name the disk image in it",
 				v->n ? v->member[0].name : "");
-	if (ova_read_descriptor(v, &v->member[0], err) < 0 || ova_choose(&disk, v, o->opt->member, err) < 0 ||
+	if (ova_read_descriptor(v, v->descriptor, err) < 0 || ova_choose(&disk, v, o->opt->member, err) < 0 ||
 	    ova_find(&m, v, disk, err) < 0 || ova_make_info(v, disk, m, err) < 0 ||
 	    vtr_blk_slice(&bytes, o->file, m->off, m->size, err) < 0)
 		return -1;
@@ -458,7 +564,7 @@ static int ova_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 	return 0;
 }
 
-/* A tar archive whose first member, behind extended headers, is a descriptor. */
+/* A tar archive; before POSIX there was no magic, and the first member must be a descriptor. */
 static int ova_probe(const struct vtr_probe *p)
 {
 	size_t at = 0;
@@ -472,13 +578,13 @@ static int ova_probe(const struct vtr_probe *p)
 			return 0;
 		memcpy(name, h, 100);
 		if (h[156] != 'x' && h[156] != 'g' && h[156] != 'L')
-			return (h[156] == '0' || h[156] == 0) && ova_ends(name, ".ovf") ? 64 : 0;
+			return h[257] != 0 || ((h[156] == '0' || h[156] == 0) && ova_ends(name, ".ovf")) ? 64 : 0;
 		size = (size + OVA_BLOCK - 1) / OVA_BLOCK * OVA_BLOCK;
 		if (size > p->head_len - at - OVA_BLOCK)
-			return 0;
+			return memcmp(h + 257, "ustar", 5) == 0 ? 64 : 0;
 		at += OVA_BLOCK + (size_t)size;
 	}
-	return 0;
+	return at > 0 ? 64 : 0;
 }
 
 const struct vtr_format vtr_format_ova = {
@@ -486,4 +592,54 @@ const struct vtr_format vtr_format_ova = {
 	.title = "Open Virtualization Format (OVA)",
 	.probe = ova_probe,
 	.open = ova_open,
+};
+
+/* ------------------------------------------------------------------------------------------- a descriptor by itself */
+
+static int ovf_probe(const struct vtr_probe *p)
+{
+	size_t n = VTR_MIN(p->head_len, (size_t)4096);
+	size_t at = n >= 3 && memcmp(p->head, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
+	while (at < n && (p->head[at] == ' ' || p->head[at] == '\t' || p->head[at] == '\r' || p->head[at] == '\n'))
+		at++;
+	if (at >= n || p->head[at] != '<' || !memmem(p->head, n, "Envelope", 8))
+		return 0;
+	return memmem(p->head, n, "/ovf/envelope", 13) ? 64 : 0;
+}
+
+/* Which files its disks are. */
+static char *ovf_advise(struct vtr_open *o)
+{
+	VTR_IMAGE_UNREF struct vtr_image *im = vtr_image_new(&ova_ops, sizeof(struct ova), o, NULL);
+	struct ova *v = (struct ova *)im;
+	char name[] = "descriptor";
+	const struct ova_member all = { .name = name, .size = o->file->size };
+	struct vtr_str files = { 0 };
+	size_t n = 0;
+
+	if (!im || ova_read_descriptor(v, &all, NULL) < 0)
+		return NULL;
+	for (size_t i = 0; i < v->n_disks && n < 16; i++) {
+		const struct ova_file *f = ova_file(v, i);
+
+		if (!f)
+			continue;
+		ova_decode(f->href);
+		vtr_str_putf(&files, "%s\"%s\"", n++ ? ", " : "", f->href);
+	}
+	if (n == 0) {
+		vtr_str_done(&files);
+		return NULL;
+	}
+	vtr_str_puts(&files, n == 1 ? " is its disk: name that" : " are its disks: name those, each with -a");
+	return vtr_str_take(&files, NULL);
+}
+
+extern const struct vtr_format vtr_format_ovf;
+const struct vtr_format vtr_format_ovf = {
+	.name = "ovf",
+	.title = "descriptor of the Open Virtualization Format",
+	.probe = ovf_probe,
+	.advise = ovf_advise,
 };

@@ -149,4 +149,70 @@ has err "/dev/sda3: XFS"
 expect 1 "$V" cat -d sda beside /etc/hostname
 has err "/dev/sda: it is a disk with partitions (mbr): choose one of them"
 
+# --- files that an image names: what the message advises opens them. vmx NAME FILE: a flat VMDK
+vmx()
+{
+	printf '# Disk DescriptorFile\nversion=1\nCID=deadbeef\nparentCID=ffffffff\ncreateType="monolithicFlat"\nRW 8192 FLAT "%s" 0\n' \
+		"$2" >"$1"
+}
+# advised: run cat on x.vmdk with each option that err names
+advised()
+{
+	local n=0 option
+	cp err advice
+	while read -r option; do
+		eval "expect 0 \"\$V\" cat $option x.vmdk /etc/hostname"
+		is one
+		n=$((n + 1))
+	done < <(grep -oE -- "--follow|--allow-dir ('[^']*'|[^ ]+)" advice)
+	[ "$n" = "$1" ] || die "$n pieces of advice, $1 expected: $(cat advice)"
+}
+cp one.fs x-flat.vmdk
+vmx x.vmdk "/vmfs/volumes/5f/vm one/x-flat.vmdk" # as another host had it
+expect 1 "$V" cat x.vmdk /etc/hostname
+advised 2
+mkdir "the folder"
+mv x-flat.vmdk "the folder"
+vmx x.vmdk "$PWD/the folder/x-flat.vmdk"
+expect 1 "$V" cat --allow-dir /usr x.vmdk /etc/hostname
+has err "is not opened"
+advised 2
+vmx x.vmdk "the folder/x-flat.vmdk"
+expect 1 "$V" cat x.vmdk /etc/hostname
+advised 2
+vmx x.vmdk "/vmfs/volumes/5f/x-flat.vmdk"
+expect 1 "$V" cat --follow x.vmdk /etc/hostname
+has err 'there is no "x-flat.vmdk" beside the image'
+
+# --- archives and descriptors are no disks
+python3 -c 'import zipfile; zipfile.ZipFile("a.zip", "w").write("one.fs")'
+tar cf a.tar one.fs
+printf '<?xml version="1.0"?><Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1"><References><File href="one.fs" id="f"/></References><DiskSection><Disk diskId="d" fileRef="f"/></DiskSection></Envelope>' >a.ovf
+for i in a.zip a.tar; do
+	expect 1 "$V" ls $i /
+	has err "unpack it, and name the disk image in it"
+done
+expect 1 "$V" ls a.ovf /
+has err '"one.fs" is its disk: name that'
+expect 0 "$V" ls -a one.fs /
+expect 1 "$V" info a.zip
+has out "a.zip: zip (ZIP archive)"
+expect 1 "$V" ls --format vmdk one.fs /
+has err "it has the signs of a raw disk with ext2/ext3/ext4"
+
+# --- an option that a message names exists: the words are those of the sources, the options those of the help
+for v in $("$V" --help | sed -n 's/^  \([a-z]\+\) \+[A-Z][a-z].*/\1/p'); do
+	"$V" "$v" -h
+done >help
+(cd "$top" && grep -rh --include='*.c' -- '".*--[a-z]' base formats partitions volumes fs registry inspect api cli) |
+	grep -o '"[^"]*"' | grep -oE -- '(^|[^-[:alnum:]])--[a-z][a-z0-9-]+' | sed 's/^[^-]*//' | sort -u >named
+[ "$(wc -l <named)" -gt 10 ] || die "only $(wc -l <named) options are named in messages"
+while read -r option; do
+	grep -qE -- "$option([ ,]|\$)" help || case $option in
+	--help | --version) ;;
+	*) die "a message names $option, which no verb has" ;;
+	esac
+	ok
+done <named
+
 echo "$passed checks passed"

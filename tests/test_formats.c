@@ -77,6 +77,19 @@ static const struct {
 	AT("parallels-hdd", 0, "<Parallels_disk_image Version=\"1.0\">"),
 	AT("sparsebundle", 0, "<?xml version=\"1.0\"?><plist><string>com.apple.diskimage.sparsebundle</string>"),
 	AT("android-sparse", 0, "\x3a\xff\x26\xed\x01\0\0\0"),
+	AT("ovf", 0, "<?xml version=\"1.0\"?>\n<Envelope xmlns=\"http://schemas.dmtf.org/ovf/envelope/1\">"),
+	/* As file(1) 5.44 knows them. */
+	AT("zip", 0, "PK\3\4"),
+	AT("zip", 0, "PK\5\6"),
+	AT("7z", 0, "7z\xbc\xaf\x27\x1c"),
+	AT("rar", 0, "Rar!\x1a\x07"),
+	AT("cpio", 0, "070701"),
+	AT("cpio", 0, "070702"),
+	AT("cpio", 0, "070707"),
+	AT("ar", 0, "!<arch>\n"),
+	AT("rpm", 0, "\xed\xab\xee\xdb"),
+	AT("cab", 0, "MSCF\0\0\0\0"),
+	AT("wim", 0, "MSWIM\0\0\0"),
 	AT("gzip", 0, "\x1f\x8b\x08\0"),
 	AT("xz", 0, "\xfd\x37zXZ\0"),
 	AT("zstd", 0, "\x28\xb5\x2f\xfd"),
@@ -96,7 +109,7 @@ static void what_is_not_read_is_refused_by_name(void **state)
 		const struct vtr_format *f = vtr_format_find(signs[i].format);
 		struct vtr_image_options raw = { .format = "raw" }, named = { .format = signs[i].format };
 		struct qcow2_opened o;
-		char words[64];
+		char words[128];
 		uint8_t *at = bytes + (signs[i].back ? SIZE - signs[i].back : signs[i].at);
 
 		assert_non_null(f);
@@ -131,6 +144,43 @@ static void what_is_not_read_is_refused_by_name(void **state)
 	for (size_t k = 0; vtr_formats[k]; k++)
 		if (!vtr_formats[k]->open && !tried[k])
 			fail_msg("no sign of %s is tried", vtr_formats[k]->name);
+	free(bytes);
+}
+
+/* A format that is named and does not fit: what it is instead is said. */
+static void a_wrong_format_is_told_with_the_right_one(void **state)
+{
+	static const struct {
+		const char *named, *words;
+		const char *sign;
+		size_t len, at;
+	} wrong[] = {
+		{ "qcow2", "; it has the signs of vhdx", "vhdxfile", 8, 0 },
+		{ "vmdk", "; it has the signs of zip", "PK\3\4", 4, 0 },
+		{ "qcow2", "; it has the signs of a raw disk with LUKS encrypted volume", "LUKS\xba\xbe\0\1", 8, 0 },
+		{ "vdi", "; it has the signs of no format that is known", "", 0, 0 },
+	};
+	uint8_t *bytes = malloc(SIZE);
+
+	(void)state;
+	assert_non_null(bytes);
+	for (size_t i = 0; i < VTR_COUNT(wrong); i++) {
+		struct vtr_image_options named = { .format = wrong[i].named };
+		struct qcow2_opened o;
+
+		memset(bytes, 0, SIZE);
+		memcpy(bytes + wrong[i].at, wrong[i].sign, wrong[i].len);
+		qcow2_start(&o, NULL, false);
+		qcow2_open_bytes(&o, bytes, SIZE, &named);
+		qcow2_expect_error(&o, VTR_ECORRUPT, wrong[i].words);
+		/* One that fits and is damaged is told as that. */
+		memcpy(bytes, "QFI\xfb\0\0\0\2", 8);
+		named.format = "qcow2";
+		qcow2_open_bytes(&o, bytes, SIZE, &named);
+		assert_int_equal(-1, o.rc);
+		assert_null(strstr(o.err.text, "has the signs"));
+		qcow2_done(&o);
+	}
 	free(bytes);
 }
 
@@ -457,6 +507,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formats_are_listed),
 		cmocka_unit_test(what_is_not_read_is_refused_by_name),
+		cmocka_unit_test(a_wrong_format_is_told_with_the_right_one),
 		cmocka_unit_test(tiny_files_are_raw),
 		cmocka_unit_test(what_is_of_no_kind_is_damage_of_the_named_one),
 		cmocka_unit_test(options_are_checked),

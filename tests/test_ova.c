@@ -153,9 +153,9 @@ static void damage_is_named(void **state)
 			const char *words;
 		} damages[] = {
 			{ h, "n", 1, false, VTR_ECORRUPT, "member at 0: its checksum does not fit" },
-			{ h, "m.ova\0\0\0\0\0", 11, true, VTR_ECORRUPT,
-			  "its first member is \"m.ova\", expected a desc" },
-			{ h + 156, "5", 1, true, VTR_ECORRUPT, "its first member is \"machine.ovf\"" },
+			{ h, "m.ova\0\0\0\0\0", 11, true, VTR_EUNSUPPORTED,
+			  "a tar archive without a descriptor (.ovf), its first member is \"m.ova\"" },
+			{ h + 156, "5", 1, true, VTR_EUNSUPPORTED, "its first member is \"machine.ovf\"" },
 			{ h + 124, "x", 1, true, VTR_ECORRUPT, "member at 0: its size is no number" },
 			{ h + 124, "77777777777", 11, true, VTR_ETRUNCATED, "8589934591 bytes leave the file" },
 			{ h + 124, "\x80\0\0\0\x80\0\0\0\0\0\0\0", 12, true, VTR_ECORRUPT, "its size is no number" },
@@ -191,8 +191,8 @@ static void damage_is_named(void **state)
 	packed_image_done(&i);
 }
 
-/* An archive without a descriptor in front is what it looks like: bytes. */
-static void other_archives_are_not_taken(void **state)
+/* An archive without a descriptor is no disk, and named as what it is. */
+static void other_archives_are_named(void **state)
 {
 	struct packed_image i;
 	struct qcow2_opened o;
@@ -203,10 +203,63 @@ static void other_archives_are_not_taken(void **state)
 	packed_ova_seal(i.image.p);
 	qcow2_start(&o, NULL, false);
 	qcow2_open_bytes(&o, i.image.p, i.image.len, NULL);
-	assert_int_equal(0, o.rc);
-	assert_string_equal("raw", vtr_image_info(o.disk)->format);
+	qcow2_expect_error(&o, VTR_EUNSUPPORTED, "a tar archive without a descriptor (.ovf)");
+	qcow2_expect_error(&o, VTR_EUNSUPPORTED, "unpack it, and name the disk image in it");
 	qcow2_done(&o);
 	packed_image_done(&i);
+}
+
+/* What tar makes of a descriptor with this reference and a disk, which is opened or refused with these words. */
+static void expect_href(const char *href, const char *folder, const char *disk, const char *members, const char *words)
+{
+	static const char xml[] =
+		"<Envelope xmlns=\"http://schemas.dmtf.org/ovf/envelope/1\"><References><File href=\"%s\" "
+		"id=\"f\"/></References><DiskSection><Disk diskId=\"d\" fileRef=\"f\"/></DiskSection>"
+		"</Envelope>";
+	uint8_t *bytes = qcow2_build_disk(9);
+	char *dir = part_temp(), name[400], text[600];
+	struct qcow2_opened o;
+
+	part_run("mkdir -p '%s/%s/a b'", dir, folder);
+	snprintf(name, sizeof(name), "%s/%s/m.ovf", dir, folder);
+	snprintf(text, sizeof(text), xml, href);
+	qcow2_write_file(name, text, strlen(text));
+	snprintf(name, sizeof(name), "%s/%s", dir, disk);
+	qcow2_write_file(name, bytes, qcow2_build_size(9));
+	part_run("cd '%s' && tar cf i.ova %s", dir, members);
+	snprintf(name, sizeof(name), "%s/i.ova", dir);
+	if (words) {
+		qcow2_start(&o, NULL, false);
+		qcow2_open(&o, name, NULL);
+		qcow2_expect_error(&o, VTR_EUNSUPPORTED, words);
+	} else {
+		qcow2_open_good(&o, name, NULL);
+		qcow2_expect_bytes(o.disk, bytes, qcow2_build_size(9));
+	}
+	qcow2_done(&o);
+	part_temp_done(dir);
+	free(bytes);
+}
+
+/* DSP0243 1.1, 7.1: ovf:href is a URI, relative to the descriptor (RFC 3986). */
+static void a_reference_is_a_uri(void **state)
+{
+	(void)state;
+	if (!part_has_tool("tar"))
+		skip();
+	expect_href("d.img", ".", "d.img", "d.img m.ovf", NULL); /* the descriptor behind the disk */
+	expect_href("d.img", "sub", "sub/d.img", "sub/m.ovf sub/d.img", NULL);
+	expect_href("../d.img", "sub", "d.img", "./sub/m.ovf ./d.img", NULL);
+	expect_href("./a%20b/%64.img", ".", "a b/d.img", "m.ovf 'a b/d.img'", NULL);
+	expect_href("a b/d.img", ".", "a b/d.img", "m.ovf 'a b/d.img'", NULL);
+	expect_href("50%25.img", ".", "50%25.img", "m.ovf 50%25.img", NULL); /* not encoded, and with a percent sign */
+	expect_href("100%.img", ".", "100%.img", "m.ovf 100%.img", NULL);
+	expect_href("http://a.example/d.img", ".", "d.img", "m.ovf d.img",
+		    "disk 1: \"http://a.example/d.img\" lies elsewhere, not in the archive");
+	expect_href("/d.img", ".", "d.img", "m.ovf d.img", "lies elsewhere");
+	/* Nothing packed: the descriptor by itself names its disks. */
+	expect_href("my%20disk.img", ".", "d.img", "d.img; cp m.ovf i.ova",
+		    "is recognised, and not read: \"my disk.img\" is its disk: name that");
 }
 
 /* A descriptor that is full of disks. */
@@ -336,15 +389,11 @@ static void what_tar_writes(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_only_disk_is_opened),
-		cmocka_unit_test(of_several_disks_one_is_chosen),
-		cmocka_unit_test(a_guest_has_all_of_them),
-		cmocka_unit_test(damage_is_named),
-		cmocka_unit_test(other_archives_are_not_taken),
-		cmocka_unit_test(disks_are_limited),
-		cmocka_unit_test(members_and_files_are_limited),
-		cmocka_unit_test(what_is_held_is_limited),
-		cmocka_unit_test(what_tar_writes),
+		cmocka_unit_test(the_only_disk_is_opened),  cmocka_unit_test(of_several_disks_one_is_chosen),
+		cmocka_unit_test(a_guest_has_all_of_them),  cmocka_unit_test(damage_is_named),
+		cmocka_unit_test(other_archives_are_named), cmocka_unit_test(a_reference_is_a_uri),
+		cmocka_unit_test(disks_are_limited),	    cmocka_unit_test(members_and_files_are_limited),
+		cmocka_unit_test(what_is_held_is_limited),  cmocka_unit_test(what_tar_writes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

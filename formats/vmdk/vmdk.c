@@ -78,10 +78,11 @@ static int vmdk_open_file(struct vtr_blk **out, struct vmdk *v, struct vtr_open 
 		e = (struct vtr_error){ 0 };
 		if (vtr_image_open_file(out, &v->im, o, names[i], "extent", &e) == 0)
 			return 0;
-		if (i == 0 || (e.code != VTR_ENOTFOUND && e.code != VTR_EPOLICY && e.code != VTR_EUNSUPPORTED))
+		vtr_image_better_error(&first, &e, names[i]);
+		if (e.code != VTR_ENOTFOUND && e.code != VTR_EPOLICY && e.code != VTR_EUNSUPPORTED) {
 			first = e;
-		if (e.code != VTR_ENOTFOUND && e.code != VTR_EPOLICY && e.code != VTR_EUNSUPPORTED)
 			break;
+		}
 	}
 	if (err)
 		*err = first;
