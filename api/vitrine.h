@@ -472,6 +472,14 @@ VTR_API unsigned vtr_parts_sector(const struct vtr_parts *t);	  /* bytes */
 VTR_API size_t vtr_parts_count(const struct vtr_parts *t);
 VTR_API const struct vtr_part *vtr_parts_at(const struct vtr_parts *t, size_t i); /* NULL beyond the last */
 
+/*
+ * Hand on each range of at least min bytes that partitions may take and none does, in order; within an extended partition,
+ * too. min 0 is 1. fn returns 0 to go on; anything else stops, and is returned.
+ */
+typedef int vtr_unused_fn(void *arg, uint64_t off, uint64_t len);
+VTR_API int vtr_parts_unused(const struct vtr_parts *t, uint64_t min, vtr_unused_fn *fn, void *arg,
+			     struct vtr_error *err);
+
 /* What Linux calls PARTUUID: the GUID in lower case for GPT, "1234abcd-05" for MBR. buf has 64 bytes. Returns buf. */
 VTR_API const char *vtr_parts_part_uuid(const struct vtr_parts *t, size_t i, char *buf);
 

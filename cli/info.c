@@ -466,11 +466,10 @@ static int info_run(int argc, char **argv)
 		}
 	}
 	if (images) {
-		if (v.c.n_images > 1 || json_array_size(images) > 1)
-			cli_json_print(json_incref(images));
-		else if (json_array_size(images) == 1)
-			cli_json_print(json_incref(json_array_get(images, 0)));
-		json_decref(images);
+		json_t *root = json_object();
+
+		json_object_set_new(root, "images", images);
+		cli_json_print(root);
 	}
 	cli_flush(&v.c);
 	return cli_end(&v.c);

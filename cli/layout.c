@@ -41,7 +41,7 @@ static void layout_print_names(const struct vtr_device *d, const struct vtr_part
 		fputs("\"", stdout);
 	}
 	if (d->label[0]) {
-		fputs(" \"", stdout);
+		fputs(" label \"", stdout);
 		cli_puts(stdout, d->label);
 		fputs("\"", stdout);
 	}
@@ -53,9 +53,36 @@ static void layout_print_names(const struct vtr_device *d, const struct vtr_part
 		fputs(" active", stdout);
 }
 
+/* Less than this between partitions is alignment. */
+#define LAYOUT_UNUSED (1u << 20)
+
+struct layout_columns {
+	int name;
+};
+
+static int layout_print_unused(void *arg, uint64_t off, uint64_t len)
+{
+	const struct layout_columns *w = arg;
+	char start[32], size[32];
+
+	printf("  %-*s %10s %10s %10s  unallocated\n", w->name - 2, "-", cli_size(start, off), cli_size(size, len), "");
+	return 0;
+}
+
+static int layout_json_unused(void *arg, uint64_t off, uint64_t len)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "start", cli_json_u64(off));
+	json_object_set_new(o, "size", cli_json_u64(len));
+	json_array_append_new(arg, o);
+	return 0;
+}
+
 static void layout_print(struct vtr_guest *g)
 {
 	int name_w = 6, type_w = 4, content_w = 7;
+	struct layout_columns columns;
 
 	for (size_t i = 0; i < vtr_guest_devices(g); i++) {
 		const struct vtr_device *d = vtr_guest_device(g, i);
@@ -68,6 +95,7 @@ static void layout_print(struct vtr_guest *g)
 		n = d->content ? (int)strlen(d->content) : 0;
 		content_w = n > content_w ? n : content_w;
 	}
+	columns = (struct layout_columns){ name_w };
 	printf("%-*s %10s %10s %10s  %-*s  %-*s  %s\n", name_w, "DEVICE", "START", "SIZE", "USED", type_w, "TYPE",
 	       content_w, "CONTENT", "LABEL, UUID");
 	for (size_t i = 0; i < vtr_guest_devices(g); i++) {
@@ -94,6 +122,12 @@ static void layout_print(struct vtr_guest *g)
 			printf("%-*s  %-*s", type_w, type, last ? 0 : content_w, content);
 		layout_print_names(d, p);
 		putchar('\n');
+		/* Behind the last partition of a disk. */
+		if (i + 1 < vtr_guest_devices(g) && vtr_guest_device(g, i + 1)->parent >= 0)
+			continue;
+		d = d->parent >= 0 ? vtr_guest_device(g, (size_t)d->parent) : d;
+		if (d->table)
+			(void)vtr_parts_unused(d->table, LAYOUT_UNUSED, layout_print_unused, &columns, NULL);
 	}
 }
 
@@ -162,7 +196,7 @@ static json_t *layout_json(struct cli *c)
 	for (size_t i = 0; i < vtr_guest_devices(c->guest); i++) {
 		const struct vtr_device *d = vtr_guest_device(c->guest, i);
 		const struct vtr_part *p = layout_part(d);
-		json_t *o = json_object(), *t;
+		json_t *o = json_object(), *t, *unused;
 
 		json_object_set_new(o, "name", json_string(d->name));
 		if (d->parent >= 0)
@@ -179,6 +213,9 @@ static json_t *layout_json(struct cli *c)
 			json_object_set_new(t, "scheme", json_string(vtr_parts_scheme(d->table)));
 			json_object_set_new(t, "id", json_string(vtr_parts_disk_id(d->table)));
 			json_object_set_new(t, "sector_size", json_integer(vtr_parts_sector(d->table)));
+			unused = json_array();
+			(void)vtr_parts_unused(d->table, LAYOUT_UNUSED, layout_json_unused, unused, NULL);
+			json_object_set_new(t, "unallocated", unused);
 			json_object_set_new(o, "partition_table", t);
 		}
 		if (p)

@@ -481,6 +481,9 @@ static int gpt_open(struct vtr_parts *t, struct vtr_error *err)
 	if (gpt_choose(&copy, t, err) < 0)
 		return -1;
 	vtr_guid_text(t->disk_id, copy.h.guid);
+	if (vtr_mul_over(copy.h.first_usable, t->sector, &t->first) ||
+	    vtr_mul_over(copy.h.last_usable + 1, t->sector, &t->end))
+		t->first = t->end = 0;
 	gpt_check_mbr(t);
 	for (uint32_t i = 0; i < copy.h.entries; i++) {
 		size_t at = (size_t)i * copy.h.entry_len;

@@ -10,6 +10,7 @@ struct vtr_parts {
 	struct vtr_blk *disk; /* a reference */
 	unsigned sector;      /* bytes */
 	char disk_id[37];
+	uint64_t first, end; /* bytes: where partitions may lie; end 0: from the second sector to the end of the disk */
 	struct vtr_part *parts; /* in the order of their numbers */
 	size_t n, cap;
 };

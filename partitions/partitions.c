@@ -256,6 +256,46 @@ int vtr_parts_check_overlaps(const struct vtr_parts *t, struct vtr_error *err)
 
 /* ------------------------------------------------------------------------------------------------- for the callers */
 
+/* The container of logical partitions, and no protective entry, which is one of nothing. */
+static bool parts_is_container(const struct vtr_part *p)
+{
+	return p->extended && p->mbr_type != 0xee;
+}
+
+int vtr_parts_unused(const struct vtr_parts *t, uint64_t min, vtr_unused_fn *fn, void *arg, struct vtr_error *err)
+{
+	uint64_t end = t->end ? VTR_MIN(t->end, t->disk->size) : t->disk->size, at = t->end ? t->first : t->sector;
+	uint64_t inside = 0; /* where the container that at is in ends */
+	VTR_FREE const struct vtr_part **sorted = NULL;
+	int r;
+
+	sorted = vtr_calloc(t->n + 1, sizeof(struct vtr_part *), err);
+	if (!sorted)
+		return -1;
+	for (size_t i = 0; i < t->n; i++)
+		sorted[i] = &t->parts[i];
+	if (t->n > 1)
+		qsort(sorted, t->n, sizeof(struct vtr_part *), parts_by_offset);
+	for (size_t i = 0; i <= t->n; i++) {
+		const struct vtr_part *p = sorted[i]; /* NULL: the end */
+		uint64_t to = p ? VTR_MIN(p->off, end) : end;
+
+		if (inside > at && to >= inside) {
+			if (inside - at >= min && (r = fn(arg, at, inside - at)) != 0)
+				return r;
+			at = inside;
+		}
+		if (to > at && to - at >= min && (r = fn(arg, at, to - at)) != 0)
+			return r;
+		if (p && parts_is_container(p))
+			inside = p->off + p->len;
+		if (p)
+			at = VTR_MAX(at, parts_is_container(p) ? p->off + VTR_MIN((uint64_t)t->sector, p->len)
+							       : p->off + p->len);
+	}
+	return 0;
+}
+
 void vtr_parts_close(struct vtr_parts *t)
 {
 	if (!t)

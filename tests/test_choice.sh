@@ -149,6 +149,31 @@ has err "/dev/sda3: XFS"
 expect 1 "$V" cat -d sda beside /etc/hostname
 has err "/dev/sda: it is a disk with partitions (mbr): choose one of them"
 
+# --- ranges that no partition takes, as sfdisk -F (util-linux 2.38) has them; what is less than 1 MiB is alignment
+unused()
+{
+	expect 0 "$V" layout --json "$1"
+	python3 - <<'X'
+import json
+t = json.load(open("out"))["devices"][0]["partition_table"]
+print(" ".join("%d+%d" % (u["start"] // 512, u["size"] // 512) for u in t["unallocated"]))
+X
+}
+truncate -s 64M gaps
+printf 'label: gpt\nfirst-lba: 2048\nstart=4096, size=8192, name=part\nstart=40960, size=8192\n' | sfdisk -q gaps
+dd if=two.fs of=gaps bs=512 seek=4096 conv=notrunc status=none
+theirs=$(sfdisk -F gaps | awk '/^ *[0-9]+ +[0-9]+ +[0-9]+ / { printf "%s%s+%s", n++ ? " " : "", $1, $3 }')
+[ "$(unused gaps)" = "$theirs" ] || die "unallocated: $(unused gaps), sfdisk: $theirs"
+expect 0 "$V" layout gaps
+has out "unallocated"
+has out 'name "part" label "two"'
+truncate -s 64M gaps.mbr
+printf 'label: dos\nstart=2048, size=8192, type=83\nstart=20480, size=65536, type=5\nstart=22528, size=4096, type=83\nstart=40960, size=4096, type=83\n' |
+	sfdisk -q gaps.mbr
+# By hand: behind the first partition, in the extended one between the logical ones and behind them, and at the end.
+[ "$(unused gaps.mbr)" = "10240+10240 26624+14336 45056+40960 86016+45056" ] || die "unallocated: $(unused gaps.mbr)"
+ok
+
 # --- files that an image names: what the message advises opens them. vmx NAME FILE: a flat VMDK
 vmx()
 {

@@ -303,7 +303,7 @@ for image in frag.qcow2 base.qcow2 small.qcow2 full.qcow2 new.qcow2; do
 	qemu-img check --output=json $image >theirs
 	python3 - <<'X' >out 2>err || die "what info says of $image"
 import json
-ours, theirs = json.load(open("ours")), json.load(open("theirs"))
+ours, theirs = json.load(open("ours"))["images"][0], json.load(open("theirs"))
 u, cluster = ours["usage"], ours["cluster_size"]
 assert u["data"] + u["zero"] + u["absent"] == ours["virtual_size"], u
 packed = u["compressed"] // cluster
@@ -320,7 +320,7 @@ has out "fragmented"
 expect 0 "$V" info --json --follow top.qcow2
 python3 - <<'X' >out2 2>err || die "info of a chain"
 import json
-d = json.load(open("out"))
+d = json.load(open("out"))["images"][0]
 assert d["usage"] == dict(d["usage"], data=131072, zero=65536), d["usage"]
 assert d["chain"][0]["usage"]["compressed"] == 131072, d["chain"]
 X
@@ -343,7 +343,7 @@ has out "parent matches    yes"
 expect 0 "$V" info --json --follow above.vmdk
 python3 - <<'X' >out2 2>err || die "info of a VMDK chain"
 import json
-d = json.load(open("out"))
+d = json.load(open("out"))["images"][0]
 assert d["parent_matches"] and d["parent_id"] == d["chain"][0]["content_id"], d
 assert d["usage"]["data"] == 65536 and d["usage"]["absent"] == (4 << 20) - 65536, d["usage"]
 assert d["chain"][0]["usage"]["data"] == 1 << 20, d["chain"]

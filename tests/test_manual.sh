@@ -223,17 +223,17 @@ def walk(value, path, leaves, objects):
 def below_chain(documents):
     """The images of a chain have the members of an image, but for chain."""
     out = []
-    for d in documents:
+    for d in [image for document in documents for image in document["images"]]:
         out += [d] + [dict(c, chain=[{}]) for c in d.get("chain", [])]
         for image in out:
             if image["format"] != "qcow2":  # the page names those of qcow2 alone
                 image["format_specific"] = {}
         d["chain"] = [{} for c in d.get("chain", [])]
-    return out
+    return [{"images": out}]
 
 
 # What images of formats have that the tools here do not write; tests of those formats see to it.
-elsewhere = {"docs/man/vitrine-info.1": ["physical_sector", "id", "creator", "outer"],
+elsewhere = {"docs/man/vitrine-info.1": ["images[]." + m for m in ("physical_sector", "id", "creator", "outer")],
              "docs/man/vitrine-log.1": ["facility", "msgid", "structured_data"]}
 
 
@@ -249,7 +249,7 @@ def check_members(page, lines, documents):
         parent, _, key = path.rpartition(".")
         parent = parent + "." if parent else ""
         prefix = tuple(path + c for c in ".[")
-        if path not in leaves and not any(p.startswith(prefix) for p in leaves) and path != "chain[]" \
+        if path not in leaves and not any(p.startswith(prefix) for p in leaves) and path != "images[].chain[]" \
                 and path not in elsewhere.get(page, []):
             fail(page, "member %s is documented and never printed" % path)
         if not optional and "[" not in key and key != "*" and "*" not in path:
@@ -286,10 +286,11 @@ def greps():
 def unread():
     """Of a format that is not read little is told; the rest of what info prints is taken from another image."""
     r = run(["vitrine", "info", "--json", "unread.img"])
-    d = json.loads(r.stdout.decode("utf-8"))
+    d = json.loads(r.stdout.decode("utf-8"))["images"][0]
     if r.returncode != 1 or sorted(d) != ["allocated_size", "file_size", "format", "not_read", "path", "title"]:
         fail("info", "unread.img: exit status %d, %s" % (r.returncode, d))
-    return [dict(other, **d) for other in documents("info", False, ["guest.qcow2"])]
+    other = documents("info", False, ["guest.qcow2"])[0]["images"][0]
+    return [{"images": [dict(other, **d)]}]
 
 
 def compare():
