@@ -546,11 +546,13 @@ static int ova_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *
 	for (size_t i = 0; i < v->n && !v->descriptor; i++)
 		if (v->member[i].type == '0' && ova_ends(v->member[i].name, ".ovf"))
 			v->descriptor = &v->member[i];
+	if (v->n == 0)
+		return vtr_fail(err, VTR_ECORRUPT, "no tar archive, or one without members");
 	if (!v->descriptor)
 		return vtr_fail(err, VTR_EUNSUPPORTED,
 				"a tar archive without a descriptor (.ovf), its first member is \"%s\": unpack it, and "
 				"name the disk image in it",
-				v->n ? v->member[0].name : "");
+				v->member[0].name);
 	if (ova_read_descriptor(v, v->descriptor, err) < 0 || ova_choose(&disk, v, o->opt->member, err) < 0 ||
 	    ova_find(&m, v, disk, err) < 0 || ova_make_info(v, disk, m, err) < 0 ||
 	    vtr_blk_slice(&bytes, o->file, m->off, m->size, err) < 0)
