@@ -912,6 +912,7 @@ VTR_API const char *vtr_os_name(const struct vtr_os *os);
  *	timezone	"Europe/Rome"
  *	id, version_id, build_id	of os-release, as they are there
  *	osinfo		"debian12": the short id that virt-inspector prints
+ *	model, base, kernel_snap, grade		of Ubuntu Core; generation, generations		of NixOS and Guix
  *	role		of a system that has others beside it to fall back on: "default", "alternative"
  *
  * of Windows also build, revision, display_version, service_pack, edition, system_root, control_set, computer_name, domain,

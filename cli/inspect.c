@@ -92,6 +92,25 @@ static void inspect_records(struct inspect *in, struct vtr_os *os)
 		cli_partial(&in->c, &err);
 }
 
+/* Why a filesystem of the disks is not in the tree. */
+static const char *inspect_unmounted(struct inspect *in, const struct vtr_os *os, const struct vtr_mount *m)
+{
+	int i = m->device && !m->mounted && m->path[0] == '/' ? vtr_guest_find_device(in->c.guest, m->device, NULL)
+							      : -1;
+
+	if (i < 0)
+		return "";
+	if (!vtr_guest_device(in->c.guest, (size_t)i)->has_fs || !vtr_guest_fs(in->c.guest, (size_t)i, NULL))
+		return ", not read";
+	for (size_t k = 0; k < vtr_os_mounts(os); k++) {
+		const struct vtr_mount *other = vtr_os_mount(os, k);
+
+		if (other->mounted && other->device && strcmp(other->device, m->device) == 0)
+			return ", mounted elsewhere";
+	}
+	return ", no such directory";
+}
+
 static void inspect_print(struct inspect *in, struct vtr_os *os)
 {
 	static const struct {
@@ -119,6 +138,12 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 		{ "control_set", "control set" },
 		{ "locale", "locale" },
 		{ "keymap", "keymap" },
+		{ "model", "model" },
+		{ "base", "base" },
+		{ "kernel_snap", "kernel snap" },
+		{ "grade", "grade" },
+		{ "generation", "generation" },
+		{ "generations", "generations" },
 		{ "deployment", "deployment" },
 		{ "origin", "origin" },
 		{ "role", "role" },
@@ -174,7 +199,7 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 			fputs(", ", stdout);
 			cli_puts(stdout, m->spec);
 		}
-		puts(m->device && !m->mounted && m->path[0] == '/' ? ", not read)" : ")");
+		printf("%s)\n", inspect_unmounted(in, os, m));
 	}
 	for (size_t i = 0; in->list_packages && vtr_os_package(os, i); i++) {
 		const struct vtr_package *p = vtr_os_package(os, i);

@@ -105,6 +105,12 @@ const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, c
 /* How many bits of one driver's signs the bytes have. */
 int vtr_fs_probe_one(const struct vtr_fs_driver *d, const struct vtr_probe *p);
 
+/*
+ * The root of a system that has none on its disks, with empty directories and links into /usr. name: "usr", "nix" or
+ * "system": what will be mounted. b lends its context.
+ */
+int vtr_fs_skeleton(struct vtr_fs **out, struct vtr_blk *b, const char *name, struct vtr_error *err);
+
 void vtr_fs_unref_cleanup(struct vtr_fs **fs);
 #define VTR_FS_UNREF VTR_CLEANUP(vtr_fs_unref_cleanup)
 

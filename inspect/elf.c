@@ -67,6 +67,9 @@ static const char *const elf_binaries[] = {
 	"/usr/sbin/init",
 	"/sbin/ldconfig",
 	"/usr/bin/env",
+	"/nix/var/nix/profiles/system/sw/bin/bash",
+	"/var/guix/profiles/system/profile/bin/bash",
+	"/system/bin/sh",
 };
 
 const char *vtr_elf_arch(const uint8_t *p, size_t len)

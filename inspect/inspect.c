@@ -4,12 +4,13 @@
  * those by which virt-inspector knows one (guestfs(3), INSPECTION), and some more, for systems in containers and those
  * whose /usr is a filesystem of its own.
  */
-#include "inspect/inspect.h"
-
+#include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/checked.h"
 #include "fs/tree.h"
+#include "inspect/records.h"
 
 struct inspect_sign {
 	const char *path;
@@ -23,6 +24,14 @@ static const struct inspect_sign inspect_signs[] = {
 	{ "/etc/machine-id", VTR_TYPE_UNKNOWN },     { "/etc/inittab", VTR_TYPE_UNKNOWN },
 	{ "/etc/debian_version", VTR_TYPE_UNKNOWN }, { "/etc/redhat-release", VTR_TYPE_UNKNOWN },
 	{ "/etc/alpine-release", VTR_TYPE_UNKNOWN },
+};
+
+/* Each of them alone makes a root: what starts a system that keeps nothing in /etc. */
+static const char *const inspect_stateless[] = {
+	"/usr/lib/os-release",
+	"/nix/var/nix/profiles/system",
+	"/var/guix/profiles/system",
+	"/system/build.prop",
 };
 
 /* 1: something of this type is there, 0: not, -1. */
@@ -64,6 +73,13 @@ static int inspect_root_is(const char **type, const char **why, struct vtr_os *o
 	if (etc < 0 || bin < 0 || usr < 0 || var < 0 || share < 0)
 		return -1;
 	there = vtr_unix_find(type, why, os, err);
+	if (there != 0)
+		return there;
+	for (size_t i = 0; i < VTR_COUNT(inspect_stateless) && there == 0; i++) {
+		/* /usr may be a link to a directory; what is at the end may lead to another filesystem */
+		there = vtr_os_look(NULL, NULL, os, inspect_stateless[i], VTR_WALK_NOFOLLOW, err);
+		*why = inspect_stateless[i];
+	}
 	if (there != 0)
 		return there;
 	if (!etc || !(bin || (usr && var)))
@@ -130,6 +146,15 @@ static ssize_t inspect_device(const struct vtr_inspect *in, const char *name)
 	return -1;
 }
 
+/* Whether it was mounted there before fstab was read. */
+static bool inspect_is_there(const struct vtr_os *os, const struct vtr_mount *m, const struct vtr_fs *fs)
+{
+	for (size_t i = 0; i < os->n_mounted; i++)
+		if (os->mounted[i].fs == fs && strcmp(os->mounted[i].path, m->path) == 0)
+			return true;
+	return false;
+}
+
 /* 0, and m->mounted when it went well. */
 static int inspect_mount(struct vtr_os *os, const struct vtr_inspect *in, struct vtr_mount *m, struct vtr_error *err)
 {
@@ -142,7 +167,7 @@ static int inspect_mount(struct vtr_os *os, const struct vtr_inspect *in, struct
 			      in->devices[i].content ? in->devices[i].content : "this");
 	else if (i >= 0)
 		fs = in->fs(in->arg, (size_t)i, &e);
-	if (fs && vtr_os_mount_add(os, m->path, m->device, fs, &e) == 0) {
+	if (fs && (inspect_is_there(os, m, fs) || vtr_os_mount_add(os, m->path, m->device, fs, &e) == 0)) {
 		m->mounted = true;
 		return 0;
 	}
@@ -216,23 +241,18 @@ static int inspect_mount_all(struct vtr_os *os, const struct vtr_inspect *in, st
 }
 
 /*
- * The Discoverable Partitions Specification: what systemd mounts without being told, by the partition's type, when
- * fstab says nothing of the place and the directory there is empty. Of /usr the one of the same disk as the root is
- * taken, whatever its processor: a disk for several has a root for each.
+ * The Discoverable Partitions Specification (UAPI.2): what systemd mounts without being told, by the partition's type, when
+ * fstab says nothing of the place and the directory there is empty. /usr is chosen by vtr_slots_usr(). systemd wants of
+ * /var that its GUID is derived from the machine's id, too, which an image that has not started yet cannot have.
  */
 static const struct inspect_discoverable {
 	const char *path, *type_guid;
 } inspect_discoverables[] = {
-	{ "/usr", "8484680C-9521-48C6-9C11-B0720656F69E" }, /* x86-64 */
-	{ "/usr", "B0E01050-EE5F-4390-949A-9101B17104E9" }, /* AArch64 */
-	{ "/usr", "75250D76-8CC6-458E-BD66-BD47CC81A812" }, /* x86 */
-	{ "/usr", "7D0359A3-02B3-4F0A-865C-654403E70625" }, /* ARM */
-	{ "/usr", "BEAEC34B-8442-439B-A40B-984381ED097D" }, /* RISC-V 64 */
-	{ "/home", "933AC7E1-2EB4-4F13-B844-0E14E2AEF915" }, { "/srv", "3B8F8425-20E0-4F3B-907F-1A25A76F98E8" },
+	{ "/var", "4D21B016-B534-45C2-A9FB-5C16E091FD2D" },  { "/home", "933AC7E1-2EB4-4F13-B844-0E14E2AEF915" },
+	{ "/srv", "3B8F8425-20E0-4F3B-907F-1A25A76F98E8" },  { "/var/tmp", "7EC6F557-3BC5-4ACA-B293-16EF5DF639D1" },
 	{ "/boot", "BC13C2FF-59E6-4262-A352-B275FD6F7172" }, /* XBOOTLDR */
+	{ "/efi", "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" },  { "/boot", "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" },
 };
-
-#define INSPECT_NO_AUTO (UINT64_C(1) << 63) /* attribute: not to be mounted by itself */
 
 static int inspect_any_emit(void *arg, const struct vtr_dirent *d)
 {
@@ -256,11 +276,21 @@ static int inspect_mount_point_is(struct vtr_os *os, const char *path, struct vt
 	return st.type == VTR_TYPE_DIR && vtr_fs_readdir(place.fs, place.node, inspect_any_emit, NULL, NULL) == 0;
 }
 
+static bool inspect_is_mounted(const struct vtr_os *os, const char *device)
+{
+	for (size_t i = 0; i < os->n_mounts; i++)
+		if (os->mounts[i].device && strcmp(os->mounts[i].device, device) == 0)
+			return true;
+	return false;
+}
+
 static int inspect_discover(struct vtr_os *os, const struct vtr_inspect *in, size_t root, size_t device,
 			    const char *path, struct vtr_error *err)
 {
 	const struct vtr_device *d = &in->devices[device];
-	int wanted = device != root && d->has_fs ? inspect_mount_point_is(os, path, err) : 0;
+	int wanted = device != root && d->has_fs && !inspect_is_mounted(os, d->name)
+			     ? inspect_mount_point_is(os, path, err)
+			     : 0;
 	struct vtr_mount *m;
 
 	if (wanted <= 0)
@@ -271,14 +301,118 @@ static int inspect_discover(struct vtr_os *os, const struct vtr_inspect *in, siz
 
 static int inspect_discover_all(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_error *err)
 {
-	for (size_t i = 0; i < in->n_devices; i++) {
-		const struct vtr_device *d = &in->devices[i];
-		const struct vtr_part *p = d->of && d->of == in->devices[root].of ? vtr_parts_at(d->of, d->part) : NULL;
+	size_t usr;
+	int there = inspect_mount_point_is(os, "/usr", err);
 
-		for (size_t j = 0; p && !(p->attributes & INSPECT_NO_AUTO) && j < VTR_COUNT(inspect_discoverables); j++)
-			if (strcmp(p->type_guid, inspect_discoverables[j].type_guid) == 0 &&
+	if (there > 0)
+		there = vtr_slots_usr(&usr, in, root, err);
+	if (there < 0 || (there > 0 && inspect_discover(os, in, root, usr, "/usr", err) < 0))
+		return -1;
+	for (size_t j = 0; j < VTR_COUNT(inspect_discoverables); j++) {
+		for (size_t i = 0; i < in->n_devices; i++) {
+			const struct vtr_device *d = &in->devices[i];
+			const struct vtr_part *p =
+				d->of && d->of == in->devices[root].of ? vtr_parts_at(d->of, d->part) : NULL;
+
+			if (p && !(p->attributes & VTR_SLOTS_NO_AUTO) &&
+			    strcmp(p->type_guid, inspect_discoverables[j].type_guid) == 0 &&
 			    inspect_discover(os, in, root, i, inspect_discoverables[j].path, err) < 0)
 				return -1;
+		}
+	}
+	return 0;
+}
+
+/* Android names partitions after the directories that they are mounted at, with "_a" or "_b" where there are two. */
+static int inspect_android_mount(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_error *err)
+{
+	static const char *const names[] = { "vendor", "product", "system_ext", "odm" };
+	const struct vtr_part *at =
+		in->devices[root].of ? vtr_parts_at(in->devices[root].of, in->devices[root].part) : NULL;
+	size_t len = at ? strlen(at->name) : 0;
+	const char *slot = len > 2 && at->name[len - 2] == '_' ? at->name + len - 2 : "";
+	int there = at ? vtr_os_look(NULL, NULL, os, "/system/build.prop", 0, err) : 0;
+
+	for (size_t k = 0; k < VTR_COUNT(names) && there > 0; k++) {
+		char path[16], name[16];
+
+		snprintf(path, sizeof(path), "/%s", names[k]);
+		snprintf(name, sizeof(name), "%s%s", names[k], slot);
+		for (size_t i = 0; i < in->n_devices; i++) {
+			const struct vtr_device *d = &in->devices[i];
+			const struct vtr_part *p = d->of == in->devices[root].of ? vtr_parts_at(d->of, d->part) : NULL;
+
+			if (p && strcmp(p->name, name) == 0 && inspect_discover(os, in, root, i, path, err) < 0)
+				return -1;
+		}
+	}
+	return there < 0 ? -1 : 0;
+}
+
+/* One mount of what is no root in the root that a system makes of it: see inspect_piece(). */
+struct inspect_piece {
+	const char *path, *why; /* where it is mounted, and what it is known by there */
+	const char *name;	/* of the directory in the skeleton */
+};
+
+/* A filesystem of the same disk with this name at its root that can be read: 1, with its index; 0; -1. */
+static int inspect_sibling_with(size_t *out, const struct vtr_inspect *in, size_t device, const char *path,
+				struct vtr_error *err)
+{
+	for (size_t i = 0; i < in->n_devices; i++) {
+		struct vtr_error e = { 0 };
+		struct vtr_fs *fs = NULL;
+		struct vtr_os *os;
+		int there;
+
+		if (i == device || !in->devices[i].has_fs || in->devices[i].parent != in->devices[device].parent)
+			continue;
+		fs = in->fs(in->arg, i, &e);
+		if (!fs && !vtr_inspect_is_fatal(&e))
+			continue;
+		os = fs ? vtr_os_new(in->ctx, in->devices[i].name, fs, &e) : NULL;
+		there = os ? vtr_os_look(NULL, NULL, os, path, VTR_WALK_NOFOLLOW, &e) : -1;
+		vtr_os_free(os);
+		if (there < 0 && err)
+			*err = e;
+		if (there != 0) {
+			*out = i;
+			return there;
+		}
+	}
+	return 0;
+}
+
+static int inspect_facts(struct vtr_os *os, const char *type, const char *why, struct vtr_error *err)
+{
+	if (vtr_os_add_fact(os, "type", type, strlen(type), why, err) < 0 || vtr_unix_read(os, type, err) < 0 ||
+	    vtr_linux_read(os, err) < 0 || vtr_layouts_read(os, err) < 0 ||
+	    (os->layout == VTR_LAYOUT_OSTREE && vtr_ostree_read(os, err) < 0))
+		return -1;
+	return vtr_elf_read(os, err);
+}
+
+/*
+ * NixOS has its fstab in the store: where /nix is a filesystem of its own, that has to be there first.
+ */
+static int inspect_nix_mount(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_error *err)
+{
+	struct vtr_error e = { 0 };
+	struct vtr_fs *fs;
+	size_t store;
+	int there = inspect_mount_point_is(os, "/nix", err);
+
+	if (there > 0)
+		there = inspect_sibling_with(&store, in, root, "/var/nix/profiles/system", err);
+	if (there <= 0)
+		return there;
+	fs = in->fs(in->arg, store, &e);
+	if (fs && vtr_os_mount_add(os, "/nix", in->devices[store].name, fs, &e) == 0)
+		return 0;
+	if (vtr_inspect_is_fatal(&e)) {
+		if (err)
+			*err = e;
+		return -1;
 	}
 	return 0;
 }
@@ -288,14 +422,12 @@ static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size
 {
 	struct vtr_fs *fs = os->tree->root;
 
-	if (vtr_fstab_read(os, in, root, err) < 0 || inspect_mount_root(os, fs, err) < 0 ||
-	    inspect_mount_all(os, in, err) < 0 || inspect_discover_all(os, in, root, err) < 0 ||
-	    (os->dir && vtr_ostree_mount(os, in, root, err) < 0))
+	if (inspect_nix_mount(os, in, root, err) < 0 || vtr_fstab_read(os, in, root, err) < 0 ||
+	    inspect_mount_root(os, fs, err) < 0 || inspect_mount_all(os, in, err) < 0 ||
+	    inspect_discover_all(os, in, root, err) < 0 || inspect_android_mount(os, in, root, err) < 0 ||
+	    (os->layout == VTR_LAYOUT_OSTREE && vtr_ostree_mount(os, in, root, err) < 0))
 		return -1;
-	if (vtr_os_add_fact_on(os, "type", type, strlen(type), why, fs, err) < 0 || vtr_unix_read(os, type, err) < 0 ||
-	    vtr_linux_read(os, err) < 0 || (os->dir && vtr_ostree_read(os, err) < 0))
-		return -1;
-	return vtr_elf_read(os, err);
+	return inspect_facts(os, type, why, err);
 }
 
 struct inspect_systems {
@@ -360,6 +492,8 @@ static int inspect_deployment(struct inspect_systems *out, const struct vtr_insp
 	struct vtr_os *os = vtr_os_new_in(in->ctx, name, fs, d->dir, err);
 	int rc = os ? inspect_root_is(&type, &why, os, err) : -1;
 
+	if (os)
+		os->layout = VTR_LAYOUT_OSTREE;
 	if (rc == 0) {
 		vtr_warn(in->ctx, VTR_OK, "%s: %s: a deployment without a system in it", name, d->dir);
 		vtr_os_free(os);
@@ -401,6 +535,197 @@ static int inspect_deployments(struct inspect_systems *out, const struct vtr_ins
 	return rc;
 }
 
+/* Nothing, but for what mke2fs makes. 1, 0, -1. */
+static int inspect_is_empty(struct vtr_os *os, struct vtr_error *err)
+{
+	struct vtr_place place;
+	int there = vtr_os_look(&place, NULL, os, "/", 0, err);
+
+	if (there <= 0)
+		return there;
+	return vtr_fs_readdir(place.fs, place.node, inspect_any_emit, NULL, NULL) == 0;
+}
+
+/* Another partition of the same disk by a test of its type, with a filesystem that can be read. */
+static bool inspect_has_sibling(const struct vtr_inspect *in, size_t device, bool (*is)(const struct vtr_part *p))
+{
+	for (size_t i = 0; i < in->n_devices; i++) {
+		const struct vtr_device *d = &in->devices[i];
+
+		if (i != device && d->of && d->of == in->devices[device].of && d->has_fs &&
+		    is(vtr_parts_at(d->of, d->part)) && in->fs(in->arg, i, NULL))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What a filesystem is that has no root, and that a system makes one for when it starts: 1, with the piece, and the device
+ * that is to be mounted; 0; -1. A root partition stays empty until the first start; without any, /usr is all there is.
+ */
+static int inspect_piece_is(struct inspect_piece *out, size_t *mount, struct vtr_os *os, const struct vtr_inspect *in,
+			    size_t device, struct vtr_error *err)
+{
+	static const struct inspect_piece usr = { "/usr", "/usr/lib/os-release", "usr" };
+	static const struct {
+		const char *sign, *also;
+		struct inspect_piece piece;
+	} kinds[] = {
+		{ "/var/nix/profiles/system", "/store", { "/nix", "/nix/var/nix/profiles/system", "nix" } },
+		{ "/build.prop", "/framework", { "/system", "/system/build.prop", "system" } },
+	};
+	const struct vtr_device *d = &in->devices[device];
+	const struct vtr_part *p = d->of ? vtr_parts_at(d->of, d->part) : NULL;
+	int there = 0;
+
+	*mount = device;
+	if (vtr_slots_root_is(p)) {
+		there = inspect_is_empty(os, err);
+		if (there > 0)
+			there = vtr_slots_usr(mount, in, device, err);
+		*out = usr;
+	} else if (vtr_slots_usr_is(p)) {
+		size_t best;
+
+		there = inspect_has_sibling(in, device, vtr_slots_root_is) ? 0 : vtr_slots_usr(&best, in, device, err);
+		if (there > 0)
+			there = best == device;
+		*out = usr;
+	}
+	for (size_t i = 0; i < VTR_COUNT(kinds) && there == 0; i++) {
+		there = vtr_os_look(NULL, NULL, os, kinds[i].sign, VTR_WALK_NOFOLLOW, err);
+		if (there > 0)
+			there = vtr_os_look(NULL, NULL, os, kinds[i].also, VTR_WALK_NOFOLLOW, err);
+		*out = kinds[i].piece;
+	}
+	return there;
+}
+
+/* The system of a piece: its root is made up, and the piece is mounted in it. 1: there is one, 0, -1. */
+static int inspect_piece(struct inspect_systems *out, const struct vtr_inspect *in, size_t device, struct vtr_fs *fs,
+			 struct vtr_os *alone, struct vtr_error *err)
+{
+	VTR_FS_UNREF struct vtr_fs *skeleton = NULL;
+	struct inspect_piece piece;
+	struct vtr_os *os;
+	struct vtr_mount *m;
+	size_t mount, root;
+	int rc = inspect_piece_is(&piece, &mount, alone, in, device, err);
+
+	if (rc > 0 && mount == device) { /* unless a root is there for it */
+		rc = inspect_sibling_with(&root, in, device, piece.path, err);
+		rc = rc < 0 ? -1 : !rc;
+	}
+	if (rc <= 0)
+		return rc;
+	if (vtr_fs_skeleton(&skeleton, fs->blk, piece.name, err) < 0)
+		return -1;
+	os = vtr_os_new(in->ctx, in->devices[device].name, skeleton, err);
+	m = os ? vtr_os_mount_new(os, "tmpfs", "/", "tmpfs", NULL, err) : NULL;
+	if (m)
+		m->mounted = true;
+	m = m ? inspect_mount_new(os, piece.path, in->devices[mount].name,
+				  in->devices[mount].content ? in->devices[mount].content : "auto", err)
+	      : NULL;
+	if (!m || inspect_mount(os, in, m, err) < 0 || inspect_discover_all(os, in, device, err) < 0 ||
+	    inspect_facts(os, "linux", piece.why, err) < 0) {
+		vtr_os_free(os);
+		return -1;
+	}
+	return inspect_system_add(out, os, err) < 0 ? -1 : 1;
+}
+
+/* Ubuntu Core's partition of what is written: /etc, /var and so on of the running system are below /system-data. */
+static int inspect_ubuntu_core(struct inspect_systems *out, const struct vtr_inspect *in, size_t device,
+			       struct vtr_fs *fs, struct vtr_os *alone, struct vtr_error *err)
+{
+	static const char dir[] = "/system-data", snapd[] = "/var/lib/snapd";
+	const struct vtr_device *d = &in->devices[device];
+	int there = vtr_os_look(NULL, NULL, alone, "/system-data/var/lib/snapd", VTR_WALK_NOFOLLOW, err);
+	struct vtr_mount *m;
+	struct vtr_os *os;
+	int home;
+
+	if (there <= 0)
+		return there;
+	os = vtr_os_new_in(in->ctx, d->name, fs, dir, err);
+	if (!os)
+		return -1;
+	os->layout = VTR_LAYOUT_SNAP;
+	m = inspect_mount_new(os, "/", d->name, d->content ? d->content : "auto", err);
+	if (m)
+		m->mounted = true;
+	home = m ? vtr_os_bind_add(os, "/home", d->name, fs, "/user-data", NULL) : -1;
+	if (home > 0) {
+		m = vtr_os_mount_new(os, "/user-data", "/home", d->content ? d->content : "auto", d->name, err);
+		if (m)
+			m->mounted = true;
+	}
+	for (size_t i = 0; i < in->n_devices && m; i++)
+		if (in->devices[i].parent == d->parent && in->devices[i].label &&
+		    strcasecmp(in->devices[i].label, "ubuntu-seed") == 0 && in->devices[i].has_fs) {
+			m = inspect_mount_new(os, "/var/lib/snapd/seed", in->devices[i].name,
+					      in->devices[i].content ? in->devices[i].content : "auto", err);
+			if (m && inspect_mount(os, in, m, err) < 0)
+				m = NULL;
+		}
+	if (!m || vtr_ubuntu_core_read(os, err) < 0 || inspect_facts(os, "linux", snapd, err) < 0) {
+		vtr_os_free(os);
+		return -1;
+	}
+	return inspect_system_add(out, os, err) < 0 ? -1 : 1;
+}
+
+struct inspect_android {
+	struct inspect_systems *out;
+	const struct vtr_inspect *in;
+	size_t device;
+	struct vtr_fs *fs;
+	int n;
+};
+
+/* Android-x86 installs into a directory of its own: /android-9.0-r2, with system in it. */
+static int inspect_android_entry(void *arg, struct vtr_os *alone, const struct vtr_os_entry *e, struct vtr_error *err)
+{
+	struct inspect_android *a = arg;
+	VTR_FREE char *sign = NULL;
+	struct vtr_str s = { 0 };
+	struct vtr_os *os;
+	int there;
+
+	if (e->type != VTR_TYPE_DIR || strncmp(e->name, "android-", 8) != 0)
+		return 0;
+	vtr_str_puts(&s, e->path);
+	vtr_str_puts(&s, "/system/build.prop");
+	sign = vtr_str_take(&s, err);
+	there = sign ? vtr_os_look(NULL, NULL, alone, sign, 0, err) : -1;
+	if (there <= 0)
+		return there;
+	os = vtr_os_new_in(a->in->ctx, a->in->devices[a->device].name, a->fs, e->path, err);
+	if (!os)
+		return -1;
+	if (inspect_os_fill(os, a->in, a->device, "linux", "/system/build.prop", err) < 0) {
+		vtr_os_free(os);
+		return -1;
+	}
+	a->n++;
+	return inspect_system_add(a->out, os, err);
+}
+
+/* The systems whose root is a directory, or that have none: how many; -1. */
+static int inspect_elsewhere(struct inspect_systems *out, const struct vtr_inspect *in, size_t device,
+			     struct vtr_fs *fs, struct vtr_os *alone, struct vtr_error *err)
+{
+	struct inspect_android a = { out, in, device, fs, 0 };
+	int n = inspect_ubuntu_core(out, in, device, fs, alone, err);
+
+	if (n == 0)
+		n = inspect_piece(out, in, device, fs, alone, err);
+	if (n == 0)
+		n = vtr_os_list(alone, "/", inspect_android_entry, &a, err) < 0 ? -1 : a.n;
+	return n;
+}
+
 /* The systems whose root the device holds. */
 static int inspect_os_find(struct inspect_systems *out, const struct vtr_inspect *in, size_t device,
 			   struct vtr_error *err)
@@ -431,9 +756,11 @@ static int inspect_os_find(struct inspect_systems *out, const struct vtr_inspect
 	if (found > 0 && inspect_os_fill(os, in, device, type, why, err) == 0)
 		return inspect_system_add(out, os, err);
 	if (found == 0)
-		found = inspect_windows_find(out, in, device, fs, os, err);
+		found = inspect_elsewhere(out, in, device, fs, os, err);
 	else
 		found = -1;
+	if (found == 0)
+		found = inspect_windows_find(out, in, device, fs, os, err);
 	vtr_os_free(os);
 	return found < 0 ? -1 : 0;
 }
@@ -467,6 +794,8 @@ int vtr_inspect_run(struct vtr_os ***out, size_t *n, const struct vtr_inspect *i
 	for (size_t i = 0; i < in->n_devices && rc == 0; i++)
 		if (in->devices[i].has_fs && (in->only == 0 || in->only == i + 1))
 			rc = vtr_ctx_check(in->ctx, err) < 0 ? -1 : inspect_os_find(&systems, in, i, err);
+	if (rc == 0)
+		rc = vtr_slots_roles(systems.v, systems.n, in, err);
 	for (size_t i = 0; i < systems.n && rc == 0; i++)
 		rc = inspect_name(systems.v[i], &systems, err);
 	if (rc < 0) {

@@ -30,8 +30,9 @@ struct vtr_os {
 	struct vtr_ctx *ctx; /* a reference */
 	char *root;	     /* name of the root's device */
 	char *dir;	     /* the directory of the filesystem there that is the system's "/"; NULL: its own root */
-	char *name;	     /* what tells it from all others; NULL: root does */
-	bool alternative;    /* to fall back on: another one starts by itself */
+	enum { VTR_LAYOUT_PLAIN, VTR_LAYOUT_OSTREE, VTR_LAYOUT_SNAP } layout;
+	char *name;	  /* what tells it from all others; NULL: root does */
+	bool alternative; /* to fall back on: another one starts by itself */
 	struct vtr_tree *tree;
 	struct vtr_os_mounted *mounted; /* what the tree is made of, the longest path first */
 	size_t n_mounted, cap_mounted;
@@ -142,6 +143,22 @@ int vtr_windows_read(struct vtr_os *os, const struct vtr_inspect *in, size_t dev
 		     struct vtr_error *err);
 void vtr_windows_free(struct vtr_os *os);
 const char *vtr_windows_folder(const struct vtr_os *os); /* "/Windows"; NULL: it is no Windows. Borrowed */
+
+/* --- partitions that come in several, inspect/slots.c */
+
+#define VTR_SLOTS_NO_AUTO (UINT64_C(1) << 63) /* attribute: not to be mounted by itself */
+
+/* Whether a partition is /usr, or a root, by its type. NULL: no. */
+bool vtr_slots_usr_is(const struct vtr_part *p);
+bool vtr_slots_root_is(const struct vtr_part *p);
+/* The partition that is /usr of the system whose root is on a device: 1, with its index; 0; -1. */
+int vtr_slots_usr(size_t *out, const struct vtr_inspect *in, size_t root, struct vtr_error *err);
+/* Of systems on roots of one kind, the one that starts: their fact role. */
+int vtr_slots_roles(struct vtr_os **v, size_t n, const struct vtr_inspect *in, struct vtr_error *err);
+
+/* Facts of NixOS, Guix, Android; and of Ubuntu Core, whose os->dir is "/system-data". */
+int vtr_layouts_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_ubuntu_core_read(struct vtr_os *os, struct vtr_error *err);
 
 /*
  * The deployments of ostree on a filesystem, whose tree os is: an array of *n, in the order in which the boot loader has

@@ -194,11 +194,16 @@ static int linux_codename_guess(struct linux_release *r, struct vtr_error *err)
 
 static int linux_os_release_read(struct linux_release *r, struct vtr_error *err)
 {
+	/* NixOS and Guix may make /etc when they start. */
+	static const char *const more[] = { "/nix/var/nix/profiles/system/etc/os-release",
+					    "/var/guix/profiles/system/etc/os-release" };
 	const char *known;
 	int there = linux_keys_read(r, "/etc/os-release", linux_os_release_keys, err);
 
 	if (there == 0 || (there > 0 && !r->id.text && !r->product.text && !r->name.text))
 		there = linux_keys_read(r, "/usr/lib/os-release", linux_os_release_keys, err);
+	for (size_t i = 0; i < VTR_COUNT(more) && there == 0; i++)
+		there = linux_keys_read(r, more[i], linux_os_release_keys, err);
 	if (there <= 0)
 		return there;
 	if (r->version.text && linux_set(r, &r->version_id, r->version.text, r->version.len, err) < 0)
@@ -836,9 +841,14 @@ static const struct linux_id linux_init_names[] = {
 
 /* And where a path tells nothing, something that only this init has. */
 static const struct linux_id linux_init_signs[] = {
-	{ "openrc", "/sbin/openrc" },	       { "openrc", "/usr/sbin/openrc" },
-	{ "upstart", "/sbin/initctl" },	       { "systemd", "/usr/lib/systemd/systemd" },
-	{ "systemd", "/lib/systemd/systemd" }, { "runit", "/etc/runit/1" },
+	{ "openrc", "/sbin/openrc" },
+	{ "openrc", "/usr/sbin/openrc" },
+	{ "upstart", "/sbin/initctl" },
+	{ "systemd", "/usr/lib/systemd/systemd" },
+	{ "systemd", "/nix/var/nix/profiles/system/systemd" },
+	{ "shepherd", "/var/guix/profiles/system/profile/bin/shepherd" },
+	{ "systemd", "/lib/systemd/systemd" },
+	{ "runit", "/etc/runit/1" },
 };
 
 static int linux_init_add(struct vtr_os *os, const char *name, const char *path, const struct vtr_fs *fs,

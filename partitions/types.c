@@ -185,6 +185,11 @@ struct gpt_type {
 	{ root_sig, "Linux root verity signature (" arch ")" }, \
 	{ usr_sig, "Linux /usr verity signature (" arch ")" },
 
+#define GPT_ROOT(arch, root, usr, root_verity, usr_verity, root_sig, usr_sig) root,
+#define GPT_USR(arch, root, usr, root_verity, usr_verity, root_sig, usr_sig) usr,
+static const char gpt_roots[][37] = { GPT_DISCOVERABLE(GPT_ROOT) };
+static const char gpt_usrs[][37] = { GPT_DISCOVERABLE(GPT_USR) };
+
 static const struct gpt_type gpt_types[] = {
 	{ "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "EFI System" },
 	{ "024DEE41-33E7-11D3-9D69-0008C781F39F", "MBR partition scheme" },
@@ -230,6 +235,11 @@ static const struct gpt_type gpt_types[] = {
 	{ "CAB6E88E-ABF3-4102-A07A-D4BB9BE3C1D3", "ChromeOS firmware" },
 	{ "09845860-705F-4BB5-B16C-8A8A099CAF52", "ChromeOS miniOS" },
 	{ "3F0F8318-F146-4E6B-8222-C28C8F02E0D5", "ChromeOS hibernation" },
+	{ "6B636168-7420-6568-2070-6C616E657421", "Bottlerocket boot" },
+	{ "5526016A-1A97-4EA4-B39A-B7C8C6CA4502", "Bottlerocket root" },
+	{ "598F10AF-C955-4456-6A99-7720068A6CEA", "Bottlerocket verity" },
+	{ "0C5D99A5-D331-4147-BAEF-08E2B855BDC9", "Bottlerocket reserved" },
+	{ "440408BB-EB0B-4328-A6E5-A29038FAD706", "Bottlerocket private" },
 	{ "48465300-0000-11AA-AA11-00306543ECAC", "Apple HFS+" },
 	{ "7C3457EF-0000-11AA-AA11-00306543ECAC", "Apple APFS" },
 	{ "55465300-0000-11AA-AA11-00306543ECAC", "Apple UFS" },
@@ -303,4 +313,22 @@ const char *vtr_gpt_type_name(const char *guid)
 		if (strcmp(gpt_types[i].guid, guid) == 0)
 			return gpt_types[i].name;
 	return NULL;
+}
+
+static int gpt_find(const char (*guids)[37], size_t n, const char *guid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(guids[i], guid) == 0)
+			return (int)i;
+	return -1;
+}
+
+int vtr_gpt_root_arch(const char *guid)
+{
+	return gpt_find(gpt_roots, VTR_COUNT(gpt_roots), guid);
+}
+
+int vtr_gpt_usr_arch(const char *guid)
+{
+	return gpt_find(gpt_usrs, VTR_COUNT(gpt_usrs), guid);
 }

@@ -199,4 +199,248 @@ X
 else
 	echo "ostree is not installed: its deployments are not compared"
 fi
+
+# The mounts of the i-th system in out, as "PATH=DEVICE …", of those that are mounted.
+mounts_are()
+{
+	python3 - "$@" <<'X' || die "mounts of system $1"
+import json, sys
+got = {m["path"]: m.get("device") or "-" for m in json.load(open("out"))["operating_systems"][int(sys.argv[1])]["mounts"] if m["mounted"]}
+want = dict(a.split("=") for a in sys.argv[2:])
+sys.exit(0 if got == want else "%s, expected %s" % (got, want))
+X
+	ok
+}
+empty()
+{
+	rm -rf nothing
+	mkdir nothing
+	fs nothing "$1" 8M "${@:2}"
+}
+
+# --- what keeps a filesystem out of the tree is told as it is: no directory for it, or a driver that is missing
+rm -rf words
+root words debian 12 "Debian 12"
+printf 'LABEL=a / ext4\nLABEL=b /nowhere ext4\n/dev/sda3 /srv xfs nofail\nnas:/x /mnt nfs noauto\ntmpfs /tmp tmpfs\n' >words/etc/fstab
+mkdir words/srv
+fs words p1 8M -L a
+empty p2 -L b
+printf 'label: gpt\nsize=8MiB\nsize=8MiB\nsize=8MiB\n' | disk words.img p1 p2 p5
+expect 0 "$V" inspect words.img
+has out "/dev/sda2  /nowhere (ext4, no such directory)"
+has out "-          /mnt (nfs, nas:/x)"
+has out "-          /tmp (tmpfs, tmpfs)"
+has out "/dev/sda3  /srv (xfs, not read)"
+
+# --- nothing in /etc: os-release(5) is in /usr/lib, and /usr may be a link, as that of Bottlerocket is
+mkdir -p stateless/x86_64-sys-root/usr/lib stateless/etc
+ln -s x86_64-sys-root/usr stateless/usr
+printf 'ID=bottlerocket\nVERSION_ID=1.20.0\nPRETTY_NAME="Bottlerocket OS 1.20.0"\n' >stateless/usr/lib/os-release
+fs stateless p1 8M
+sed 's/1\.20\.0/1.19.5/' -i stateless/usr/lib/os-release
+fs stateless p2 8M
+expect 0 "$V" inspect --json p1
+fact_is 0 distro bottlerocket
+fact_is 0 version 1.20.0
+
+# --- two sets of partitions: the attributes of the boot partitions say which one starts; bit 48 on is the priority,
+# 52 on are tries, 56 is success (signpost's README). A set without tries and success is not taken.
+boot=6B636168-7420-6568-2070-6C616E657421
+set=5526016A-1A97-4EA4-B39A-B7C8C6CA4502
+for row in '48,56 49,56 1' '49,56 48,56 0' '49 48,56 1' '48,56 49,52 1' '48,56 48,49 0'; do
+	# shellcheck disable=SC2086 # words are wanted
+	set -- $row
+	empty p3
+	disk slots p3 p1 p3 p2 <<X
+label: gpt
+size=8MiB, type=$boot, name=BOTTLEROCKET-BOOT-A, attrs="GUID:$1"
+size=8MiB, type=$set, name=BOTTLEROCKET-ROOT-A
+size=8MiB, type=$boot, name=BOTTLEROCKET-BOOT-B, attrs="GUID:$2"
+size=8MiB, type=$set, name=BOTTLEROCKET-ROOT-B
+X
+	set=5526016A-1A97-4EA4-B39A-B7C8C6CA4502
+	expect 0 "$V" inspect --json slots
+	fact_is "$3" role default
+	fact_is $((1 - $3)) role alternative
+	expect 0 "$V" cat slots /usr/lib/os-release
+	if [ "$3" = 0 ]; then has out 1.20.0; else has out 1.19.5; fi
+done
+disk slots p1 p2 <<X
+label: gpt
+size=8MiB, type=$set, name=BOTTLEROCKET-ROOT-A
+size=8MiB, type=$set, name=BOTTLEROCKET-ROOT-B
+X
+expect 1 "$V" cat slots /usr/lib/os-release
+has err "choose with --root: /dev/sda1 /dev/sda2"
+
+# --- /usr on a partition of its own, two of them: Container Linux, after and before its first start
+usr=5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6
+for v in 1 2; do
+	mkdir -p "u$v"/{bin,lib,lib64,sbin,share}
+	printf 'ID=flatcar\nVERSION_ID=3815.2.%s\nPRETTY_NAME="Flatcar Container Linux 3815.2.%s"\n' $v $v >"u$v/lib/os-release"
+	fs "u$v" "usr$v" 8M
+done
+mkdir -p booted/{etc,usr,home,var}
+ln -s usr/bin booted/bin
+ln -s usr/lib booted/lib
+ln -s ../usr/lib/os-release booted/etc/os-release
+echo core >booted/etc/hostname
+fs booted p1 8M
+empty p2
+for row in '48,56 49,56 2' '49,56 48,56 1' '48,56 49 1'; do
+	for state in p1 p2; do
+		# shellcheck disable=SC2086 # words are wanted
+		set -- $row
+		disk coreos usr1 usr2 $state <<X
+label: gpt
+size=8MiB, type=$usr, name=USR-A, attrs="GUID:$1"
+size=8MiB, type=$usr, name=USR-B, attrs="GUID:$2"
+size=8MiB, type=3884DD41-8582-4404-B9A8-E9B84F2DF50E, name=ROOT
+X
+		expect 0 "$V" inspect --json coreos
+		fact_is 0 root /dev/sda3
+		fact_is 0 version "3815.2.$3"
+		if [ $state = p1 ]; then
+			fact_is 0 hostname core
+			mounts_are 0 /=/dev/sda3 "/usr=/dev/sda$3"
+		else
+			mounts_are 0 /=- "/usr=/dev/sda$3"
+		fi
+		expect 0 "$V" ls coreos /lib/
+		has out os-release
+	done
+done
+# The other /usr is empty until the first update.
+disk coreos usr1 p2 p1 <<X
+label: gpt
+size=8MiB, type=$usr, name=USR-A, attrs="GUID:48"
+size=8MiB, type=$usr, name=USR-B, attrs="GUID:49,56"
+size=8MiB, type=3884DD41-8582-4404-B9A8-E9B84F2DF50E, name=ROOT
+X
+expect 0 "$V" inspect --json coreos
+fact_is 0 version 3815.2.1
+
+# --- discoverable /usr (UAPI.2): by the root's processor, by the version in the name; and without any root
+disk dps usr1 usr2 <<X
+label: gpt
+size=8MiB, type=8484680C-9521-48C6-9C11-B0720656F69E, name=os_9
+size=8MiB, type=8484680C-9521-48C6-9C11-B0720656F69E, name=os_10
+X
+expect 0 "$V" inspect --json dps
+fact_is 0 root /dev/sda2
+fact_is 0 version 3815.2.2
+[ "$(python3 -c 'import json; print(len(json.load(open("out"))["operating_systems"]))')" = 1 ] || die "an old /usr is a system"
+expect 0 "$V" ls -R --json dps /
+empty p3
+disk dps usr1 usr2 p1 p3 p3 <<X
+label: gpt
+size=8MiB, type=8484680C-9521-48C6-9C11-B0720656F69E
+size=8MiB, type=B0E01050-EE5F-4390-949A-9101B17104E9
+size=8MiB, type=B921B045-1DF0-41C3-AF44-4C6F280D3FAE
+size=8MiB, type=4D21B016-B534-45C2-A9FB-5C16E091FD2D
+size=8MiB, type=933AC7E1-2EB4-4F13-B844-0E14E2AEF915, attrs="GUID:63"
+X
+expect 0 "$V" inspect --json dps
+fact_is 0 version 3815.2.2
+mounts_are 0 /=/dev/sda3 /usr=/dev/sda2 /var=/dev/sda4
+
+# --- NixOS: /etc is made of the store, and may be made at the start; /nix may be a filesystem of its own
+mkdir -p nix/nix/store/{a-etc/etc,b-nixos-system,c-systemd} nix/nix/var/nix/profiles nix/{bin,etc,usr/bin,var}
+printf 'ID=nixos\nVERSION_ID="24.05"\nPRETTY_NAME="NixOS 24.05 (Uakari)"\n' >nix/nix/store/a-etc/etc/os-release
+printf 'UUID=5a220000-0000-4000-8000-00000000000a / ext4\nUUID=5a220000-0000-4000-8000-00000000000b /nix ext4\n' >nix/nix/store/a-etc/etc/fstab
+ln -s /nix/store/a-etc/etc nix/nix/store/b-nixos-system/etc
+ln -s /nix/store/c-systemd nix/nix/store/b-nixos-system/systemd
+for n in 9 10; do ln -s /nix/store/b-nixos-system nix/nix/var/nix/profiles/system-$n-link; done
+ln -s system-10-link nix/nix/var/nix/profiles/system
+fs nix p1 8M
+expect 0 "$V" inspect --json p1
+fact_is 0 product_name "NixOS 24.05 (Uakari)"
+fact_is 0 generation 10
+fact_is 0 generations "9 10"
+fact_is 0 init systemd
+mv nix/nix store
+mkdir nix/nix
+ln -s /nix/store/a-etc/etc nix/etc/static
+ln -s /etc/static/fstab nix/etc/fstab
+ln -s /etc/static/os-release nix/etc/os-release
+fs nix p1 8M -U 5a220000-0000-4000-8000-00000000000a
+fs store p2 8M -U 5a220000-0000-4000-8000-00000000000b
+printf 'label: gpt\nsize=8MiB\nsize=8MiB\n' | disk nixos p1 p2
+expect 0 "$V" inspect --json nixos
+fact_is 0 product_name "NixOS 24.05 (Uakari)"
+mounts_are 0 /=/dev/sda1 /nix=/dev/sda2
+printf 'label: gpt\nsize=8MiB\nsize=8MiB\n' | disk nixos p3 p2
+expect 0 "$V" inspect --json nixos # its root is made in memory
+fact_is 0 product_name "NixOS 24.05 (Uakari)"
+mounts_are 0 /=- /nix=/dev/sda2
+
+# --- Guix, which did not have os-release for long
+mkdir -p guix/var/guix/profiles guix/gnu/store/s-system guix/etc guix/bin
+ln -s /gnu/store/s-system guix/var/guix/profiles/system-3-link
+ln -s system-3-link guix/var/guix/profiles/system
+fs guix p1 8M
+expect 0 "$V" inspect --json p1
+fact_is 0 distro guix
+fact_is 0 generation 3
+
+# --- Ubuntu Core: modeenv as snapd's own tests have it
+mkdir -p core/system-data/{etc,var/lib/snapd/seed,home} core/user-data/eva seed/systems/20191216
+echo pi >core/system-data/etc/hostname
+cat >core/system-data/var/lib/snapd/modeenv <<'X'
+mode=run
+recovery_system=20191216
+base=core20_3.snap
+current_kernels=pc-kernel_5.snap
+model=my-brand/my-model-uc20
+grade=dangerous
+X
+fs core p1 8M -L ubuntu-data
+fs seed p2 8M -L ubuntu-seed
+printf 'label: gpt\nsize=8MiB\nsize=8MiB\n' | disk uc p2 p1
+expect 0 "$V" inspect --json uc
+has err "core20_3.snap, which is not read"
+fact_is 0 distro ubuntu-core
+fact_is 0 version 20
+fact_is 0 product_name "Ubuntu Core 20"
+fact_is 0 model my-brand/my-model-uc20
+fact_is 0 base core20_3.snap
+fact_is 0 kernel_snap pc-kernel_5.snap
+fact_is 0 grade dangerous
+fact_is 0 hostname pi
+fact_is 0 root_dir /system-data
+mounts_are 0 /=/dev/sda2 /home=/dev/sda2 /var/lib/snapd/seed=/dev/sda1
+expect 0 "$V" ls uc /home /var/lib/snapd/seed/systems
+has out /home/eva
+
+# --- Android: the system as root with its vendor partition; a system partition alone; Android-x86's directory
+mkdir -p android/{system/bin,vendor,data} vendor
+cat >android/system/build.prop <<'X'
+# begin build properties
+ro.build.id=TQ3A.230805.001
+ro.build.version.release=13
+ro.product.model=Cuttlefish
+ro.product.cpu.abilist=arm64-v8a,armeabi-v7a
+X
+echo ro.vendor.build.id=V >vendor/build.prop
+fs android p1 8M
+fs vendor p2 8M
+printf 'label: gpt\nsize=8MiB, name=vendor_b\nsize=8MiB, name=system_a\nsize=8MiB, name=vendor_a\n' | disk droid p3 p1 p2
+expect 0 "$V" inspect --json droid
+fact_is 0 distro android
+fact_is 0 product_name "Android 13"
+fact_is 0 arch aarch64
+fact_is 0 model Cuttlefish
+fact_is 0 build_id TQ3A.230805.001
+mounts_are 0 /=/dev/sda2 /vendor=/dev/sda3
+mkdir android/system/framework
+fs android/system p1 8M
+expect 0 "$V" inspect --json p1
+fact_is 0 product_name "Android 13"
+mounts_are 0 /=- /system=/dev/sda
+mkdir -p x86
+mv android x86/android-9.0-r2
+fs x86 p1 8M
+expect 0 "$V" inspect --json p1
+fact_is 0 product_name "Android 13"
+fact_is 0 root_dir /android-9.0-r2
 echo "$passed passed, 0 failed"

@@ -82,6 +82,17 @@ done
 truncate -s 16M ostree.fs
 mke2fs -q -F -t ext4 -d os ostree.fs
 
+# Ubuntu Core's writable partition, and a NixOS of two generations.
+mkdir -p core/system-data/var/lib/snapd store/nix/var/nix/profiles store/nix/store/a/etc
+printf 'base=core20_3.snap\ncurrent_kernels=pc-kernel_5.snap\nmodel=a/b\ngrade=signed\n' >core/system-data/var/lib/snapd/modeenv
+echo ID=nixos >store/nix/store/a/etc/os-release
+ln -s /nix/store/a store/nix/var/nix/profiles/system-1-link
+ln -s /nix/store/a store/nix/var/nix/profiles/system-2-link
+ln -s system-2-link store/nix/var/nix/profiles/system
+truncate -s 8M core.fs nix.fs
+mke2fs -q -F -t ext4 -d core core.fs
+mke2fs -q -F -t ext4 -d store nix.fs
+
 # A system drive of Windows that holds its registry and no more, and hives for the members that are not in it.
 python3 "$top/tests/mk-hive.py" guest windows
 truncate -s 16M windows.img
@@ -306,7 +317,7 @@ shapes = {
     "map": lambda: documents("map", True, ["guest.qcow2"], ["odd.raw"], ["--follow", "overlay.qcow2"]),
     "grep": greps,
     "inspect": lambda: documents("inspect", False, ["guest.qcow2"], ["odd.raw"], ["win11.fs"], ["server2022.fs"], ["xp.fs"],
-                                    ["ostree.fs"]),
+                                    ["ostree.fs"], ["core.fs"], ["nix.fs"]),
     "info": lambda: below_chain(documents("info", False, ["guest.qcow2"], ["--follow", "overlay.qcow2"],
                                           ["overlay.qcow2"], ["snap.qcow2"], ["odd.raw"], ["far.qcow2"],
                                           ["--follow", "far.qcow2"], ["--follow", "above.vmdk"], ["--measure", "guest.qcow2"], ["locked.qcow2"],
