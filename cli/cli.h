@@ -163,6 +163,15 @@ bool cli_flush(struct cli *c);
 json_t *cli_json_text(const char *bytes, size_t len);
 /* Set a text member; when it is no UTF-8, KEY_hex too. NULL text sets nothing. */
 void cli_json_set(json_t *o, const char *key, const char *bytes);
+/*
+ * The same for what a system's facts, records and packages say, which the library has escaped for people: in JSON they
+ * are the guest's bytes again. Windows says everything with backslashes, and they are not escaped there: see
+ * cli_json_is_escaped().
+ */
+void cli_json_set_fact(json_t *o, const char *key, const char *text, bool escaped);
+/* A list, with newlines between its values; KEY_hex, too, when one of them is no UTF-8. */
+void cli_json_set_list(json_t *o, const char *key, const char *values, bool escaped);
+bool cli_json_is_escaped(const struct vtr_os *os);
 /* A number; above 2^53 its digits in a string. */
 json_t *cli_json_u64(uint64_t v);
 /* A file's members as the manual has them. target may be NULL. */

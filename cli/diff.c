@@ -37,8 +37,9 @@ struct diff_line {
 };
 
 struct diff {
-	struct cli c; /* the first machine */
-	struct cli b; /* the second one, in the same context */
+	struct cli c;	 /* the first machine */
+	bool escaped[2]; /* of either system, as cli_json_is_escaped() has it */
+	struct cli b;	 /* the second one, in the same context */
 	const char *with[64];
 	size_t n_with;
 	bool files, packages, facts, times, quick;
@@ -492,8 +493,8 @@ static void diff_fact(struct diff *v, const char *key, const struct vtr_fact *a,
 		o = json_object();
 		json_object_set_new(o, "change", json_string(!b ? "removed" : !a ? "added" : "changed"));
 		cli_json_set(o, "fact", key);
-		cli_json_set(o, "a_value", a ? a->value : NULL);
-		cli_json_set(o, "b_value", b ? b->value : NULL);
+		cli_json_set_fact(o, "a_value", a ? a->value : NULL, v->escaped[0]);
+		cli_json_set_fact(o, "b_value", b ? b->value : NULL, v->escaped[1]);
 		cli_json_line(o);
 		return;
 	}
@@ -581,9 +582,9 @@ static void diff_record(struct diff *v, const struct vtr_record *a, const struct
 		json_object_set_new(o, "change", json_string(!b ? "removed" : !a ? "added" : "changed"));
 		cli_json_set(o, "record", r->kind);
 		if (a)
-			json_object_set_new(o, "a_record", cli_record_json(a));
+			json_object_set_new(o, "a_record", cli_record_json(a, v->escaped[0]));
 		if (b)
-			json_object_set_new(o, "b_record", cli_record_json(b));
+			json_object_set_new(o, "b_record", cli_record_json(b, v->escaped[1]));
 		cli_json_line(o);
 		return;
 	}
@@ -661,6 +662,8 @@ static void diff_facts(struct diff *v, struct vtr_os *a, struct vtr_os *b)
 	const struct vtr_fact *f;
 	const char *kind;
 
+	v->escaped[0] = cli_json_is_escaped(a);
+	v->escaped[1] = cli_json_is_escaped(b);
 	if (vtr_os_read_records(a, &err) < 0 || vtr_os_read_records(b, &err) < 0) {
 		cli_error(&v->c, &err);
 		return;

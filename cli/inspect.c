@@ -218,7 +218,7 @@ static void inspect_facts_json(struct cli_stream *s, const struct vtr_os *os)
 	const struct vtr_fact *f;
 
 	for (size_t i = 0; (f = vtr_os_fact_at(os, i)); i++)
-		cli_json_set(o, f->key, f->value);
+		cli_json_set_fact(o, f->key, f->value, cli_json_is_escaped(os));
 	cli_stream_put_all(s, o);
 }
 
@@ -240,16 +240,16 @@ static void inspect_mounts_json(struct cli_stream *s, const struct vtr_os *os)
 	cli_stream_end(s);
 }
 
-static json_t *inspect_package_json(const struct vtr_package *p)
+static json_t *inspect_package_json(const struct vtr_package *p, bool escaped)
 {
 	json_t *e = json_object();
 
-	cli_json_set(e, "name", p->name);
-	cli_json_set(e, "version", p->version);
-	cli_json_set(e, "arch", p->arch);
-	cli_json_set(e, "source", p->source);
-	cli_json_set(e, "source_version", p->source_version);
-	cli_json_set(e, "status", p->status);
+	cli_json_set_fact(e, "name", p->name, escaped);
+	cli_json_set_fact(e, "version", p->version, escaped);
+	cli_json_set_fact(e, "arch", p->arch, escaped);
+	cli_json_set_fact(e, "source", p->source, escaped);
+	cli_json_set_fact(e, "source_version", p->source_version, escaped);
+	cli_json_set_fact(e, "status", p->status, escaped);
 	if (p->installed_size)
 		json_object_set_new(e, "installed_size", cli_json_u64(p->installed_size));
 	if (p->install_time) {
@@ -258,11 +258,11 @@ static json_t *inspect_package_json(const struct vtr_package *p)
 
 		cli_json_set(e, "install_time", cli_time(buf, &t, true));
 	}
-	cli_json_set(e, "summary", p->summary);
-	cli_json_set(e, "vendor", p->vendor);
-	cli_json_set(e, "id", p->id);
-	cli_json_set(e, "user", p->user);
-	cli_json_set(e, "location", p->location);
+	cli_json_set_fact(e, "summary", p->summary, escaped);
+	cli_json_set_fact(e, "vendor", p->vendor, escaped);
+	cli_json_set_fact(e, "id", p->id, escaped);
+	cli_json_set_fact(e, "user", p->user, escaped);
+	cli_json_set_fact(e, "location", p->location, escaped);
 	return e;
 }
 
@@ -276,7 +276,7 @@ static void inspect_packages_json(struct cli_stream *s, struct inspect *in, stru
 	}
 	cli_stream_begin(s, "packages", '[');
 	for (size_t i = 0; (p = vtr_os_package(os, i)); i++)
-		cli_stream_put(s, NULL, inspect_package_json(p));
+		cli_stream_put(s, NULL, inspect_package_json(p, cli_json_is_escaped(os)));
 	cli_stream_end(s);
 }
 
@@ -290,8 +290,8 @@ static void inspect_sources_json(struct cli_stream *s, const struct vtr_os *os)
 
 		cli_json_set(e, "device", f->device);
 		cli_json_set(e, "path", f->path);
-		cli_json_set(e, "key", f->reg_key);
-		cli_json_set(e, "value", f->reg_value);
+		cli_json_set_fact(e, "key", f->reg_key, cli_json_is_escaped(os));
+		cli_json_set_fact(e, "value", f->reg_value, cli_json_is_escaped(os));
 		cli_stream_put(s, f->key, e);
 	}
 	cli_stream_end(s);

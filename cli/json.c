@@ -55,6 +55,125 @@ void cli_json_set(json_t *o, const char *key, const char *bytes)
 	free(hex);
 }
 
+static size_t json_utf8(char *out, unsigned cp)
+{
+	if (cp < 0x800) {
+		out[0] = (char)(0xc0 | cp >> 6);
+		out[1] = (char)(0x80 | (cp & 0x3f));
+		return 2;
+	}
+	if (cp < 0x10000) {
+		out[0] = (char)(0xe0 | cp >> 12);
+		out[1] = (char)(0x80 | (cp >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (cp & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | cp >> 18);
+	out[1] = (char)(0x80 | (cp >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (cp >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (cp & 0x3f));
+	return 4;
+}
+
+/* Undo vtr_escape(): out has room for len bytes. */
+static size_t json_unescape(char *out, const char *text, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len;) {
+		size_t k = 2;
+		unsigned cp;
+		int used = 0;
+
+		if (text[i] != '\\' || i + 1 >= len) {
+			out[n++] = text[i++];
+			continue;
+		}
+		if (text[i + 1] == 'x' && i + 4 <= len && sscanf(text + i + 2, "%2x", &cp) == 1) {
+			out[n++] = (char)cp;
+			k = 4;
+		} else if (text[i + 1] == 'u' && sscanf(text + i, "\\u{%6x}%n", &cp, &used) == 1 && used > 0) {
+			n += json_utf8(out + n, cp);
+			k = (size_t)used;
+		} else {
+			out[n++] = text[i + 1] == 'n' ? '\n' : text[i + 1] == 't' ? '\t' : text[i + 1];
+		}
+		i += k;
+	}
+	return n;
+}
+
+static json_t *json_hex(const char *bytes, size_t len)
+{
+	char *hex = malloc(2 * len + 1);
+	json_t *out;
+
+	if (!hex)
+		return json_null();
+	for (size_t i = 0; i < len; i++)
+		sprintf(hex + 2 * i, "%02x", (unsigned char)bytes[i]);
+	out = json_stringn(hex, 2 * len);
+	free(hex);
+	return out;
+}
+
+bool cli_json_is_escaped(const struct vtr_os *os)
+{
+	const struct vtr_fact *type = vtr_os_fact(os, "type");
+
+	return !type || strcmp(type->value, "windows") != 0;
+}
+
+static json_t *json_fact(json_t **hex, const char *text, size_t len, bool escaped)
+{
+	char *bytes = escaped && memchr(text, '\\', len) ? malloc(len) : NULL;
+	json_t *out;
+
+	*hex = NULL;
+	if (!bytes)
+		return json_stringn(text, len);
+	len = json_unescape(bytes, text, len);
+	out = cli_json_text(bytes, len);
+	if (!vtr_utf8_is(bytes, len))
+		*hex = json_hex(bytes, len);
+	free(bytes);
+	return out;
+}
+
+void cli_json_set_fact(json_t *o, const char *key, const char *text, bool escaped)
+{
+	char name[64];
+	json_t *hex;
+
+	if (!text)
+		return;
+	json_object_set_new(o, key, json_fact(&hex, text, strlen(text), escaped));
+	snprintf(name, sizeof(name), "%s_hex", key);
+	if (hex)
+		json_object_set_new(o, name, hex);
+}
+
+void cli_json_set_list(json_t *o, const char *key, const char *values, bool escaped)
+{
+	json_t *list = json_array(), *hexes = json_array(), *hex;
+	bool any = false;
+	char name[64];
+
+	while (*values) {
+		size_t len = strcspn(values, "\n");
+
+		json_array_append_new(list, json_fact(&hex, values, len, escaped));
+		any = any || hex;
+		json_array_append_new(hexes, hex ? hex : json_null());
+		values += len + (values[len] != 0);
+	}
+	json_object_set_new(o, key, list);
+	snprintf(name, sizeof(name), "%s_hex", key);
+	if (any)
+		json_object_set(o, name, hexes);
+	json_decref(hexes);
+}
+
 json_t *cli_json_u64(uint64_t v)
 {
 	char digits[32];

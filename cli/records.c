@@ -15,44 +15,36 @@
 
 /* ----------------------------------------------------------------------------------------------------------- JSON */
 
-static json_t *records_list(const char *values)
-{
-	json_t *list = json_array();
-
-	while (*values) {
-		size_t len = strcspn(values, "\n");
-
-		json_array_append_new(list, json_stringn(values, len));
-		values += len + (values[len] != 0);
-	}
-	return list;
-}
-
-static json_t *records_value(const struct vtr_member *m)
+static void records_set(json_t *o, const struct vtr_member *m, bool escaped)
 {
 	switch (m->kind) {
 	case VTR_MEMBER_NUMBER:
-		return cli_json_u64(strtoull(m->value, NULL, 10));
+		json_object_set_new(o, m->key, cli_json_u64(strtoull(m->value, NULL, 10)));
+		break;
 	case VTR_MEMBER_BOOL:
-		return json_boolean(strcmp(m->value, "true") == 0);
+		json_object_set_new(o, m->key, json_boolean(strcmp(m->value, "true") == 0));
+		break;
 	case VTR_MEMBER_LIST:
-		return records_list(m->value);
+		cli_json_set_list(o, m->key, m->value, escaped);
+		break;
 	default:
-		return json_string(m->value); /* escaped: it is UTF-8 */
+		cli_json_set_fact(o, m->key, m->value, escaped);
+		break;
 	}
 }
 
-json_t *cli_record_json(const struct vtr_record *r)
+json_t *cli_record_json(const struct vtr_record *r, bool escaped)
 {
 	json_t *o = json_object();
 
 	for (size_t m = 0; m < r->n; m++)
-		json_object_set_new(o, r->members[m].key, records_value(&r->members[m]));
+		records_set(o, &r->members[m], escaped);
 	return o;
 }
 
 void cli_records_json(struct cli_stream *s, const struct vtr_os *os)
 {
+	bool escaped = cli_json_is_escaped(os);
 	const char *kind;
 
 	for (size_t k = 0; (kind = vtr_record_kind(k)); k++) {
@@ -60,11 +52,11 @@ void cli_records_json(struct cli_stream *s, const struct vtr_os *os)
 
 		cli_stream_begin(s, kind, '[');
 		for (size_t i = 0; (r = vtr_os_record(os, kind, i)); i++) {
-			json_t *e = cli_record_json(r), *source = json_object();
+			json_t *e = cli_record_json(r, escaped), *source = json_object();
 
 			cli_json_set(source, "device", r->device);
-			cli_json_set(source, "path", r->path);
-			cli_json_set(source, "key", r->reg_key);
+			cli_json_set_fact(source, "path", r->path, escaped);
+			cli_json_set_fact(source, "key", r->reg_key, escaped);
 			json_object_set_new(e, "source", source);
 			cli_stream_put(s, NULL, e);
 		}

@@ -9,7 +9,7 @@
 void cli_records_json(struct cli_stream *s, const struct vtr_os *os);
 
 /* One record's members as a JSON object. */
-json_t *cli_record_json(const struct vtr_record *r);
+json_t *cli_record_json(const struct vtr_record *r, bool escaped);
 
 /* Counts and the interesting ones, a line or two for each kind. */
 void cli_records_print(const struct vtr_os *os);

@@ -94,6 +94,28 @@ expect 1 "$V" inspect --limit entries=1 --format qcow2 disk.raw
 expect 1 "$V" ls --device /dev/sdz disk.qcow2
 has err "/dev/sda1"
 
+# --- one rule for all members of JSON: the guest's bytes, and _hex where they are no UTF-8
+mkdir -p json/etc/systemd/system/multi-user.target.wants json/usr/lib json/bin
+printf 'ID=debian\nVERSION_ID=12\nPRETTY_NAME="tab\there \\\\ back \342\200\256 \377"\n' >json/etc/os-release
+printf '[Service]\nExecStart=/bin/x\n' >'json/etc/systemd/system/a\x2db.service'
+ln -s '../a\x2db.service' 'json/etc/systemd/system/multi-user.target.wants/a\x2db.service'
+echo '/dev/disk/by-label/my\x20data /srv ext4 defaults 0 0' >json/etc/fstab
+mke2fs -q -F -t ext4 -d json json.img 8M >/dev/null 2>&1
+got=0
+"$V" inspect --json json.img >out 2>err || got=$?
+python3 - <<'X' || die "members of JSON are escaped"
+import json
+o = json.load(open("out"))["operating_systems"][0]
+assert [s["name"] for s in o["services"] if s["name"].startswith("a")] == ["a\\x2db.service"], o["services"]
+assert [s["source"]["path"] for s in o["services"] if s["name"].startswith("a")] == [
+    "/etc/systemd/system/multi-user.target.wants/a\\x2db.service"]
+assert any(m["spec"] == "/dev/disk/by-label/my\\x20data" for m in o["mounts"]), o["mounts"]
+name = o["product_name"]
+assert name == "tab\there \\ back \u202e \ufffd", name
+assert bytes.fromhex(o["product_name_hex"]) == b"tab\there \\ back \xe2\x80\xae \xff"
+X
+ok
+
 # --- paths stay in the guest
 expect 0 "$V" cat disk.qcow2 /link
 [ "$(cat out)" = sample ] || die "cat /link"

@@ -706,12 +706,12 @@ python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("sock")'
 expect 1 "$V" get img /one fifo
 has err "fifo: a FIFO is there; --force writes to it"
 expect 0 "$V" get -n img /one fifo
-cat fifo >read &
+cat fifo >poured &
 expect 0 "$V" get -f img /one fifo
 wait $!
-cmp read src/one
+cmp poured src/one
 [ -p fifo ] || die "a FIFO is replaced"
-head -c 100 fifo >read &
+head -c 100 fifo >poured &
 expect 141 "$V" get -f img /hole fifo
 [ ! -s err ] || die "a FIFO whose reader has gone is told of"
 wait $!
