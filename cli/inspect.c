@@ -150,6 +150,7 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 		{ "boot_loader", "boot loader" },
 		{ "firmware", "firmware" },
 		{ "boot_default", "boot entry" },
+		{ "boot_next", "next boot" },
 		{ "boot_storage_drivers", "boot drivers" },
 		{ "selinux", "selinux" },
 		{ "apparmor", "apparmor" },

@@ -14,6 +14,8 @@
  */
 #include "inspect/pe.h"
 
+#include <stdlib.h>
+
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/text.h"
@@ -346,4 +348,39 @@ int vtr_pe_read_version(struct vtr_pe_version *out, const struct vtr_pe *pe, str
 	    pe_version_parse(out, bytes, len, err) < 0)
 		return -1;
 	return 1;
+}
+
+/* A header of a section, 40 bytes: 0 its name, 8 its size in memory, 16 in the file, 20 where it is there. */
+int vtr_pe_section(char **text, size_t *len, uint64_t *at, const struct vtr_pe *pe, struct vtr_blk *b, const char *name,
+		   size_t max, struct vtr_error *err)
+{
+	for (unsigned i = 0; i < pe->n_sections; i++) {
+		uint64_t header = pe->sections_at + (uint64_t)i * 40, from, size;
+		uint8_t h[40];
+		char *out;
+
+		if (!vtr_range_in(header, sizeof(h), b->size))
+			return vtr_fail(err, VTR_ETRUNCATED, "section %u of %u: the file ends at %#" PRIx64, i,
+					pe->n_sections, b->size);
+		if (vtr_blk_pread(b, header, h, sizeof(h), err) < 0)
+			return -1;
+		if (strnlen((const char *)h, 8) != strlen(name) || memcmp(h, name, strlen(name)) != 0)
+			continue;
+		from = vtr_get_le32(h + 20);
+		size = VTR_MIN(vtr_get_le32(h + 8), vtr_get_le32(h + 16));
+		if (!vtr_range_in(from, size, b->size))
+			return vtr_fail(err, VTR_ETRUNCATED, "section %s at %#" PRIx64 ": the file ends at %#" PRIx64,
+					name, from, b->size);
+		size = VTR_MIN(size, (uint64_t)max);
+		out = vtr_calloc(1, (size_t)size + 1, err);
+		if (!out || vtr_blk_pread(b, from, out, (size_t)size, err) < 0) {
+			free(out);
+			return -1;
+		}
+		*text = out;
+		*len = (size_t)size;
+		*at = from;
+		return 1;
+	}
+	return 0;
 }

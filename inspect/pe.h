@@ -31,6 +31,13 @@ int vtr_pe_read(struct vtr_pe *out, struct vtr_blk *b, struct vtr_error *err);
 /* The first version resource, American English before others. 1, 0: there is none, -1. */
 int vtr_pe_read_version(struct vtr_pe_version *out, const struct vtr_pe *pe, struct vtr_blk *b, struct vtr_error *err);
 
+/*
+ * A section by its name: the first max bytes of it, with a NUL behind them, and where it lies in the file. *text is the
+ * caller's. 1, 0: there is none, -1.
+ */
+int vtr_pe_section(char **text, size_t *len, uint64_t *at, const struct vtr_pe *pe, struct vtr_blk *b, const char *name,
+		   size_t max, struct vtr_error *err);
+
 /* As uname -m has it; NULL: not known. Static. */
 const char *vtr_pe_arch(uint16_t machine);
 

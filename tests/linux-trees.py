@@ -140,6 +140,131 @@ records("opkg", "repositories", ["manager", "name", "uris"],
         {"/etc/opkg.conf": "dest root /\n", "/etc/opkg/distfeeds.conf": "src/gz core https://a.test/p\n# src x y\nsrc b file:///b\n"},
         ["opkg core https://a.test/p", "opkg b file:///b"], release="ID=openwrt\nVERSION_ID=23.05.3\n")
 
+# -------------------------------------------------------------------------------------------------------- boot entries
+# GRUB's manual, "default" and "Submenus"; the Boot Loader Specification (UAPI.1), "Sorting"; loader.conf(5).
+
+GRUB = """set default="%s"
+if [ x = x ]; then
+  set a=b
+fi
+function load_video {
+  insmod vga
+}
+menuentry 'Ubuntu' --class ubuntu $menuentry_id_option 'simple' {
+	linux /vmlinuz
+}
+submenu 'Advanced options' $menuentry_id_option 'adv' {
+	menuentry 'Ubuntu, with Linux 5.15.0-91' --class os $menuentry_id_option 'adv-91' {
+		linux /vmlinuz
+	}
+	submenu "Older" --id=old {
+		menuentry "Ubuntu, with Linux 5.4" --id 'adv-54' {
+		}
+	}
+	menuentry 'Rescue' {
+	}
+}
+menuentry 'Memory > test' --id mem {
+}
+"""
+
+
+def boot(what, files, want, status=0, **more):
+    system, code, err = inspect(files, **more)
+    check(what, want, tuple(system.get(k) for k in ("boot_default", "boot_default_id", "boot_next")), err)
+    check(what + ": status", status, code, err)
+
+
+for value, want in (("0", ("Ubuntu", "simple")), ("1>0", ("Ubuntu, with Linux 5.15.0-91", "adv-91")),
+                    ("adv>adv-91", ("Ubuntu, with Linux 5.15.0-91", "adv-91")), ("adv>1>0", ("Ubuntu, with Linux 5.4", "adv-54")),
+                    ("Advanced options>Rescue", ("Rescue", None)), ("2", ("Memory > test", "mem")), ("mem", ("Memory > test", "mem")),
+                    ("Memory > test", ("Memory > test", "mem")), ("9", ("Ubuntu", "simple")), ("gone", ("Ubuntu", "simple")),
+                    ("1", ("Advanced options", "adv"))):
+    boot("grub: default " + value, {"/boot/grub/grub.cfg": GRUB % value}, want + (None,))
+boot("grub: saved_entry and next_entry",
+     {"/boot/grub/grub.cfg": "if [ \"${next_entry}\" ] ; then\n set default=\"${next_entry}\"\nelse\n set default=\"${saved_entry}\"\nfi\n" +
+                             GRUB.split("\n", 1)[1],
+      "/boot/grub/grubenv": "# GRUB Environment Block\nsaved_entry=adv>adv-91\nnext_entry=mem\n####"},
+     ("Ubuntu, with Linux 5.15.0-91", "adv-91", "Memory > test"))
+M = "0123456789abcdef0123456789abcdef"
+BLS = {"/boot/loader/entries/%s-%s.conf" % (M, k): "title Fedora Linux (%s)\nversion %s\nlinux /vmlinuz-%s\n" % (k, k, k)
+       for k in ("6.8.5", "6.9.4", "6.10.1", "0-rescue")}
+for value, want in (("saved_entry=0", "6.10.1"), ("saved_entry=1", "6.9.4"), ("saved_entry=%s-6.8.5" % M, "6.8.5"), ("kernelopts=x", "6.10.1")):
+    boot("grub: blscfg, " + value,
+         {**BLS, "/boot/grub2/grub.cfg": "set default=\"${saved_entry}\"\ninsmod blscfg\nblscfg\nmenuentry 'Last' {\n}\n",
+          "/boot/grub2/grubenv": "# GRUB Environment Block\n%s\n##" % value},
+         ("Fedora Linux (%s)" % want, "%s-%s" % (M, want), None))
+SD = {"/boot/loader/entries/arch-%s.conf" % k: "title Arch %s\nversion %s\nlinux /linux\n" % (k, k) for k in ("6.8.1", "6.10.1", "6.9.1")}
+SD["/boot/loader/entries/zz.conf"] = "title First\nsort-key a\nversion 1\n"
+SD["/boot/loader/entries/zz-2+0-3.conf"] = "title Bad\nsort-key 0\nversion 9\n"
+for value, want in (("default arch-*", ("Arch 6.10.1", "arch-6.10.1")), ("default arch-6.[89].1.conf", ("Arch 6.9.1", "arch-6.9.1")),
+                    ("timeout 3", ("First", "zz")), ("default none*", ("First", "zz")), ("default *+0*", ("Bad", "zz-2+0-3")),
+                    ("default @saved", ("@saved", None))):
+    boot("systemd-boot: " + value, {**SD, "/boot/loader/loader.conf": value + "\n"}, want + (None,))
+
+# ------------------------------------------------------------------------------------------------------------- kernels
+# kernel-install(8), Unified Kernel Images (UAPI.5), the PE format's section headers, Arch's pkgbase files.
+
+
+def pe(sections):
+    """A PE32+ file for x86-64 without an entry, whose sections are these."""
+    head = bytearray(0x400)
+    head[0:2], head[0x3c] = b"MZ", 0x40
+    head[0x40:0x44] = b"PE\0\0"
+    head[0x44:0x48] = (0x8664).to_bytes(2, "little") + len(sections).to_bytes(2, "little")
+    head[0x54:0x56] = (0x70).to_bytes(2, "little")
+    head[0x58:0x5a] = b"\x0b\x02"
+    body = b""
+    for i, (name, data) in enumerate(sections):
+        at = 0x58 + 0x70 + 40 * i
+        head[at:at + 8] = name.ljust(8, b"\0")
+        for where, value in ((8, len(data)), (16, len(data)), (20, len(head) + len(body))):
+            head[at + where:at + where + 4] = value.to_bytes(4, "little")
+        body += data
+    return bytes(head) + body
+
+
+def bzimage(version):
+    """The setup header of Documentation/arch/x86/boot.rst: protocol 2.12, 64 bits, kernel_version at 0x300."""
+    p = bytearray(0x400)
+    p[0x202:0x208] = b"HdrS\x0c\x02"
+    p[0x20e:0x210] = (0x100).to_bytes(2, "little")
+    p[0x236] = 1
+    p[0x300:0x300 + len(version)] = version
+    return bytes(p)
+
+
+KERNEL = ["version", "path", "arch", "initramfs", "modules"]
+K = "6.8.1-arch1-1"
+MODULES = {"/usr/lib/modules/%s/modules.dep" % K: "", "/lib": ("link", "usr/lib")}
+UKI = [(b".osrel", b"ID=arch\n"), (b".uname", K.encode() + b"\n"), (b".linux", bzimage(b"9.9.9 (x)"))]
+
+
+def kernels(what, files, want, status=0, words=""):
+    records("kernels: " + what, "kernels", KERNEL, {**MODULES, **files}, want, status, words)
+
+
+HAVE = " /usr/lib/modules/" + K
+kernels("layout bls", {"/boot/%s/%s/linux" % (M, K): "k", "/boot/%s/%s/initrd" % (M, K): "i"},
+        ["%s /boot/%s/%s/linux /boot/%s/%s/initrd%s" % (K, M, K, M, K, HAVE)])
+kernels("layout bls, another token, in the ESP", {"/efi/arch/%s/linux" % K: "k"}, ["%s /efi/arch/%s/linux%s" % (K, K, HAVE)])
+kernels("a unified kernel", {"/efi/EFI/Linux/x.efi": pe(UKI)}, ["%s /efi/EFI/Linux/x.efi x86_64%s" % (K, HAVE)])
+kernels("a unified kernel without .uname", {"/boot/EFI/Linux/x.efi": pe([(b".linux", bzimage(K.encode() + b" (me) #1"))])},
+        ["%s /boot/EFI/Linux/x.efi x86_64%s" % (K, HAVE)])
+kernels("a unified kernel that says nothing", {"/boot/efi/EFI/Linux/%s-%s+3-1.efi" % (M, K): pe([(b".text", b"x")])},
+        ["%s /boot/efi/EFI/Linux/%s-%s+3-1.efi x86_64%s" % (K, M, K, HAVE)])
+kernels("a unified kernel that is cut", {"/efi/EFI/Linux/%s.efi" % K: pe(UKI)[:0x408]}, ["%s /efi/EFI/Linux/%s.efi x86_64%s" % (K, K, HAVE)],
+        3, "section .uname at 0x408: the file ends at 0x408")
+kernels("a unified kernel that is none", {"/efi/EFI/Linux/%s.efi" % K: "x"}, ["%s /efi/EFI/Linux/%s.efi%s" % (K, K, HAVE)], 3, "expected 64")
+kernels("two names of a directory", {"/boot/efi/EFI/Linux/x.efi": pe(UKI), "/efi": ("link", "boot/efi")},
+        ["%s /boot/efi/EFI/Linux/x.efi x86_64%s" % (K, HAVE)])
+kernels("with its modules", {"/usr/lib/modules/%s/vmlinuz" % K: "k"}, ["%s /usr/lib/modules/%s/vmlinuz%s" % (K, K, HAVE)])
+kernels("Arch: a bzImage says its version", {"/boot/vmlinuz-linux": bzimage(K.encode() + b" (x)")}, ["%s /boot/vmlinuz-linux x86_64%s" % (K, HAVE)])
+kernels("Arch: pkgbase", {"/boot/vmlinuz-linux-lts": "k", "/usr/lib/modules/%s/pkgbase" % K: "linux-lts\n"},
+        ["%s /boot/vmlinuz-linux-lts%s" % (K, HAVE)])
+kernels("Alpine: a flavour", {"/boot/vmlinuz-lts": "k", "/usr/lib/modules/6.6.30-0-lts/modules.dep": ""},
+        ["6.6.30-0-lts /boot/vmlinuz-lts /usr/lib/modules/6.6.30-0-lts"])
+
 # MORE
 print("%d checks, %d failures" % (checks, failures))
 sys.exit(failures > 0)

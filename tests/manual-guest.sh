@@ -201,7 +201,8 @@ manual_records()
 	touch "$root/usr/sbin/apparmor_parser" "$root/.dockerenv" "$root/.disk/base_installable"
 	echo 'DataSourceNoCloud: DataSourceNoCloud' >"$root/var/lib/cloud/instance/datasource"
 	echo 'datasource_list: [ NoCloud, None ]' >"$root/etc/cloud/cloud.cfg.d/90_dpkg.cfg"
-	printf 'set default="0"\nmenuentry "Debian GNU/Linux" {\n}\n' >"$root/boot/grub/grub.cfg"
+	printf 'set default="${next_entry}"\nset default="0"\nmenuentry "Debian GNU/Linux" --id simple {\n}\n' >"$root/boot/grub/grub.cfg"
+	printf '# GRUB Environment Block\nnext_entry=simple\n' >"$root/boot/grub/grubenv"
 	echo 'PermitRootLogin no' >"$root/etc/ssh/sshd_config"
 	printf 'Match User alice\n\tX11Forwarding yes\n' >>"$root/etc/ssh/sshd_config"
 	echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCg root@www' \

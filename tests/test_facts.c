@@ -364,12 +364,12 @@ static void parsers_tell_facts(void **state)
 		{ vtr_grub_parse, "set default=\"0\"\nmenuentry 'Debian GNU/Linux' --class x {\n}\n", "boot_default",
 		  "Debian GNU/Linux" },
 		{ vtr_grub_parse,
-		  "if x\n  set default=\"${next_entry}\"\nelse\n   set default=\"1\"\nfi\nmenuentry 'A' {\n\tmenuentry 'no' {\n}\n"
+		  "if x\n  set default=\"${next_entry}\"\nelse\n   set default=\"1\"\nfi\nmenuentry 'A' {\n\tmenuentry 'no' {\n\t}\n}\n"
 		  "submenu \"B's\" {\n}\n",
 		  "boot_default", "B's" },
 		{ vtr_grub_parse, "set default=\"${saved_entry}\"\nmenuentry 'A' {\n}\n", "boot_default", "A" },
 		{ vtr_grub_parse, "set default=\"a>b\"\n", "boot_default", "a>b" },
-		{ vtr_grub_parse, "set default=\"7\"\nmenuentry 'A' {\n}\n", "boot_default", NULL },
+		{ vtr_grub_parse, "set default=\"7\"\nmenuentry 'A' {\n}\n", "boot_default", "A" },
 		{ vtr_grub_parse, "menuentry 'A' {\n}\n", "boot_default", NULL },
 		{ vtr_loader_conf_parse, "timeout 3\n#default x\ndefault  arch.conf\n", "boot_default", "arch.conf" },
 		{ vtr_loader_conf_parse, "DEFAULT lts\nLABEL lts\n", "boot_default", "lts" },
