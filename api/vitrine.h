@@ -770,6 +770,19 @@ VTR_API int vtr_tree_pairs(struct vtr_tree *a, const struct vtr_place *from_a, s
 			   const struct vtr_place *from_b, unsigned flags, vtr_pair_fn *fn, void *arg,
 			   struct vtr_error *err);
 
+/*
+ * The names of a system's users, or of its groups: from the files that nsswitch.conf(5) of the tree names, passwd(5) and
+ * group(5) of several services and records of systemd's userdb. Without nsswitch.conf it is /etc/passwd or /etc/group.
+ */
+struct vtr_accounts;
+VTR_API int vtr_accounts_read(struct vtr_accounts **out, struct vtr_ctx *ctx, struct vtr_tree *t, bool groups,
+			      struct vtr_error *err);
+VTR_API void vtr_accounts_free(struct vtr_accounts *a); /* NULL is fine */
+/* The first name of a number, as the file's bytes have it; NULL: it has none. */
+VTR_API const char *vtr_accounts_name(const struct vtr_accounts *a, uint32_t id);
+/* The first number of a name; false: there is none. */
+VTR_API bool vtr_accounts_id(uint32_t *id, const struct vtr_accounts *a, const char *name);
+
 /* The whole of a regular file, at most max bytes (VTR_ELIMIT): *out is the caller's, with a NUL after its bytes. */
 VTR_API int vtr_tree_slurp(char **out, size_t *len, struct vtr_tree *t, const char *path, uint64_t max,
 			   struct vtr_error *err);

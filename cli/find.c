@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/names.h"
+#include "cli/cli.h"
 
 extern const struct cli_verb cli_verb_find;
 
@@ -78,7 +78,8 @@ struct find {
 	struct cli c;
 	struct vtr_tree *tree;
 	struct find_node *made, *root;
-	struct cli_names users, groups;
+	struct vtr_accounts *names[2]; /* users, groups: read when the first is asked for */
+	bool names_failed[2];
 	char **args; /* the expression that is left to parse */
 	int n_args;
 	unsigned nesting;
@@ -157,14 +158,34 @@ static const struct vtr_time *find_time(const struct vtr_stat *st, char which)
 	return which == 'a' ? &st->atime : which == 'c' ? &st->ctime : which == 'B' ? &st->btime : &st->mtime;
 }
 
+/* Users or groups; NULL: they cannot be read, and everybody is a number. */
+static const struct vtr_accounts *find_names(struct find *f, bool group)
+{
+	struct vtr_error err = { 0 };
+
+	if (!f->names[group] && !f->names_failed[group] &&
+	    vtr_accounts_read(&f->names[group], f->c.ctx, f->tree, group, &err) < 0) {
+		f->names_failed[group] = true;
+		cli_partial(&f->c, &err);
+	}
+	return f->names[group];
+}
+
+static const char *find_account(struct find *f, bool group, uint32_t id)
+{
+	const struct vtr_accounts *a = find_names(f, group);
+
+	return a ? vtr_accounts_name(a, id) : NULL;
+}
+
 static const char *find_user(struct find *f, uint32_t id)
 {
-	return cli_name_of(&f->users, f->tree, "/etc/passwd", f->c.limits.text_file, id);
+	return find_account(f, false, id);
 }
 
 static const char *find_group(struct find *f, uint32_t id)
 {
-	return cli_name_of(&f->groups, f->tree, "/etc/group", f->c.limits.text_file, id);
+	return find_account(f, true, id);
 }
 
 static char find_letter(int type)
@@ -991,11 +1012,11 @@ static bool find_set_newer(struct find *f, struct find_node *x, const char *test
 
 static bool find_set_owner(struct find *f, struct find_node *x, bool group, const char *value)
 {
+	const struct vtr_accounts *names = find_names(f, group);
 	uint32_t id;
 	const char *end;
 
-	if (group ? cli_id_of(&f->groups, f->tree, "/etc/group", f->c.limits.text_file, value, &id)
-		  : cli_id_of(&f->users, f->tree, "/etc/passwd", f->c.limits.text_file, value, &id)) {
+	if (names && vtr_accounts_id(&id, names, value)) {
 		x->n = id;
 		return true;
 	}
@@ -1391,8 +1412,8 @@ static void find_done(struct find *f)
 	for (size_t i = 0; i < f->n_late; i++)
 		free(f->late[i].path);
 	free(f->late);
-	cli_names_done(&f->users);
-	cli_names_done(&f->groups);
+	vtr_accounts_free(f->names[0]);
+	vtr_accounts_free(f->names[1]);
 }
 
 static bool find_is_expression(const char *word)

@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "fuzz/fuzz_records.h"
+#include "inspect/accounts.h"
 #include "inspect/yaml.h"
 
 static int fuzz_passwd(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
@@ -47,6 +48,27 @@ static int fuzz_yaml(struct vtr_os *os, const char *path, const char *text, size
 
 	(void)os, (void)path;
 	return vtr_yaml_parse(&skipped, text, len, fuzz_scalar, &all, err);
+}
+
+static int fuzz_nsswitch(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_account_order order;
+
+	(void)os, (void)path, (void)err;
+	vtr_nsswitch_parse(&order, "group", text, len);
+	FUZZ_CHECK(order.n <= VTR_ACCOUNT_SOURCES);
+	return 0;
+}
+
+static int fuzz_userdb(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_userdb u = { .path = path };
+	int rc = vtr_userdb_parse(&u, text, len, err);
+
+	(void)os;
+	FUZZ_CHECK(u.name.len <= len && u.hash.len <= len && u.members.len <= 4 * len);
+	vtr_str_done(&u.members);
+	return rc;
 }
 
 static bool fuzz_special(struct vtr_span s)
@@ -127,6 +149,8 @@ static vtr_text_fn *const fuzz_parsers[] = {
 	fuzz_glob,
 	vtr_unit_parse,
 	vtr_crypttab_parse,
+	fuzz_nsswitch,
+	fuzz_userdb,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Users and groups: passwd(5), shadow(5), group(5), the keys that sshd(8) would let in, lastlog(8); and sudoers(5).
+ * Users and groups: passwd(5), shadow(5), group(5), records of systemd's userdb, the keys that sshd(8) would let in, lastlog(8); and sudoers(5).
  *
  * Of a password it is told whether there is one and whether it is locked, as passwd(1) -S tells it. The hash is never
  * kept.
@@ -9,7 +9,7 @@
 
 #include "base/checked.h"
 #include "fs/fs.h"
-#include "inspect/records.h"
+#include "inspect/accounts.h"
 
 #define USERS_DAY 86400
 #define SUDOERS_FILES 128u /* sudo's own limit of includes */
@@ -114,6 +114,55 @@ static int users_shadow_parse(struct users *u, const char *text, size_t len, str
 	if (u->n > 0)
 		qsort(u->shadow, u->n, sizeof(*u->shadow), users_order);
 	return 0;
+}
+
+/* ----------------------------------------------------------------------------------------------- several databases */
+
+/* The names of databases that were read before: the first one that has a name is what it means. */
+struct users_seen {
+	struct vtr_span *v; /* sorted, in the texts */
+	size_t n, cap;
+	char *texts[VTR_ACCOUNT_SOURCES];
+	size_t n_texts;
+};
+
+static int users_seen_order(const void *pa, const void *pb)
+{
+	const struct users_shadow a = { .name = *(const struct vtr_span *)pa },
+				  b = { .name = *(const struct vtr_span *)pb };
+
+	return users_compare(&a, &b);
+}
+
+static bool users_seen_has(const struct users_seen *s, struct vtr_span name)
+{
+	return s && s->n > 0 && bsearch(&name, s->v, s->n, sizeof(name), users_seen_order);
+}
+
+/* The names of a text, which becomes theirs. */
+static int users_seen_add(struct users_seen *s, struct vtr_os *os, char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_span rest = { text, len }, line, name;
+
+	s->texts[s->n_texts++] = text;
+	while (vtr_span_line(&line, &rest)) {
+		if (!vtr_span_field(&name, &line, ':') || name.len == 0)
+			continue;
+		if (VTR_OVER(os->ctx, records, s->n + 1, "users or groups", err) < 0 ||
+		    !VTR_GROW(s->v, s->n, s->cap, err))
+			return -1;
+		s->v[s->n++] = name;
+	}
+	if (s->n > 0)
+		qsort(s->v, s->n, sizeof(*s->v), users_seen_order);
+	return 0;
+}
+
+static void users_seen_done(struct users_seen *s)
+{
+	for (size_t i = 0; i < s->n_texts; i++)
+		free(s->texts[i]);
+	free(s->v);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- users */
@@ -260,7 +309,7 @@ static size_t users_fields(struct vtr_span *field, size_t max, struct vtr_span l
 }
 
 static int users_passwd_each(const struct users *u, struct vtr_os *os, const char *path, const char *text, size_t len,
-			     struct vtr_error *err)
+			     const struct users_seen *seen, struct vtr_error *err)
 {
 	struct vtr_skipped skipped = { .os = os, .path = path };
 	struct vtr_span rest = { text, len }, line;
@@ -276,15 +325,15 @@ static int users_passwd_each(const struct users *u, struct vtr_os *os, const cha
 		/* The C library takes a line that ends behind the numbers: what is missing is empty. */
 		if (n < 4 || field[0].len == 0)
 			vtr_skip(&skipped, n < 4 ? "fewer than 4 fields" : "no name");
-		else if (users_add(u, os, path, field, &skipped, err) < 0)
+		else if (!users_seen_has(seen, field[0]) && users_add(u, os, path, field, &skipped, err) < 0)
 			return -1;
 	}
 	vtr_skip_end(&skipped);
 	return 0;
 }
 
-int vtr_passwd_parse(struct vtr_os *os, const char *path, const char *text, size_t len, const char *shadow,
-		     size_t shadow_len, struct vtr_error *err)
+static int users_passwd_parse(struct vtr_os *os, const char *path, const char *text, size_t len, const char *shadow,
+			      size_t shadow_len, const struct users_seen *seen, struct vtr_error *err)
 {
 	struct users u = { .shadow_lost = !shadow };
 	int rc = users_shadow_parse(&u, shadow, shadow_len, err);
@@ -292,12 +341,19 @@ int vtr_passwd_parse(struct vtr_os *os, const char *path, const char *text, size
 	if (rc == 0)
 		rc = users_lastlog_open(&u, os, err);
 	if (rc == 0)
-		rc = users_passwd_each(&u, os, path, text, len, err);
+		rc = users_passwd_each(&u, os, path, text, len, seen, err);
 	free(u.shadow);
 	return rc;
 }
 
-int vtr_group_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+int vtr_passwd_parse(struct vtr_os *os, const char *path, const char *text, size_t len, const char *shadow,
+		     size_t shadow_len, struct vtr_error *err)
+{
+	return users_passwd_parse(os, path, text, len, shadow, shadow_len, NULL, err);
+}
+
+static int users_group_parse(struct vtr_os *os, const char *path, const char *text, size_t len,
+			     const struct users_seen *seen, struct vtr_error *err)
 {
 	struct vtr_skipped skipped = { .os = os, .path = path };
 	struct vtr_span rest = { text, len }, line;
@@ -320,6 +376,8 @@ int vtr_group_parse(struct vtr_os *os, const char *path, const char *text, size_
 							       : "an ID that is no number of 32 bits");
 			continue;
 		}
+		if (users_seen_has(seen, field[0]))
+			continue;
 		vtr_list_put_words(&members, field[3], ',');
 		vtr_draft_begin(&d, os, "groups", path, err);
 		vtr_draft_span(&d, "name", field[0]);
@@ -332,6 +390,59 @@ int vtr_group_parse(struct vtr_os *os, const char *path, const char *text, size_
 	}
 	vtr_skip_end(&skipped);
 	return 0;
+}
+
+int vtr_group_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	return users_group_parse(os, path, text, len, NULL, err);
+}
+
+/* A record of userdb: what it says of itself, without what only holds for some machines. */
+static int users_userdb_add(void *arg, struct vtr_os *os, const struct vtr_userdb *u, struct vtr_error *err)
+{
+	const struct users_seen *seen = arg;
+	unsigned what = u->hash.len > 0 ? users_password(u->hash) : USERS_LOCKED;
+	uint64_t uid, gid;
+	struct vtr_draft d;
+
+	if (users_seen_has(seen, u->name))
+		return 0;
+	if (!vtr_span_u64(&uid, u->uid, UINT32_MAX) ||
+	    !vtr_span_u64(&gid, u->gid.len > 0 ? u->gid : u->uid, UINT32_MAX)) {
+		vtr_os_warn(os, u->path, VTR_ECORRUPT, "an ID that is no number of 32 bits");
+		return 0;
+	}
+	vtr_draft_begin(&d, os, "users", u->path, err);
+	vtr_draft_span(&d, "name", u->name);
+	vtr_draft_number(&d, "uid", uid);
+	vtr_draft_number(&d, "gid", gid);
+	vtr_draft_span(&d, "gecos", u->gecos);
+	vtr_draft_span(&d, "home", u->home);
+	vtr_draft_span(&d, "shell", u->shell);
+	vtr_draft_bool(&d, "locked", (what & USERS_LOCKED) || vtr_span_is(u->locked, "true"));
+	vtr_draft_bool(&d, "has_password", what & USERS_HASH);
+	if (u->home.len > 0 && users_keys_add(&d, u->home, err) < 0)
+		return -1;
+	return vtr_draft_end(&d);
+}
+
+static int users_userdb_group_add(void *arg, struct vtr_os *os, const struct vtr_userdb *u, struct vtr_error *err)
+{
+	const struct users_seen *seen = arg;
+	struct vtr_draft d;
+	uint64_t gid;
+
+	if (users_seen_has(seen, u->name))
+		return 0;
+	if (!vtr_span_u64(&gid, u->gid, UINT32_MAX)) {
+		vtr_os_warn(os, u->path, VTR_ECORRUPT, "an ID that is no number of 32 bits");
+		return 0;
+	}
+	vtr_draft_begin(&d, os, "groups", u->path, err);
+	vtr_draft_span(&d, "name", u->name);
+	vtr_draft_number(&d, "gid", gid);
+	vtr_draft_list(&d, "members", &u->members);
+	return vtr_draft_end(&d);
 }
 
 /* -------------------------------------------------------------------------------------------------------- sudoers */
@@ -508,29 +619,67 @@ static int sudoers_read(struct vtr_os *os, struct vtr_error *err)
 	return rc;
 }
 
-int vtr_users_read(struct vtr_os *os, struct vtr_error *err)
+/* The users of one source. */
+static int users_source_read(struct users_seen *seen, struct vtr_os *os, const struct vtr_account_source *s,
+			     struct vtr_error *err)
 {
-	static const char passwd[] = "/etc/passwd";
 	VTR_FREE char *text = NULL, *shadow = NULL;
 	size_t len, shadow_len = 0;
-	int there = vtr_os_text_slurp(&text, &len, os, passwd, err);
+	int there = vtr_os_text_slurp(&text, &len, os, s->passwd, err);
 
-	if (there > 0)
-		there = vtr_os_text_slurp(&shadow, &shadow_len, os, "/etc/shadow", err);
+	if (there > 0 && s->shadow)
+		there = vtr_os_text_slurp(&shadow, &shadow_len, os, s->shadow, err);
 	if (there < 0)
 		return -1;
+	if (!text)
+		return 0;
 	/* A shadow that is not there has no line for anybody. */
-	if (!shadow && text) {
-		there = vtr_os_there(os, "/etc/shadow", err);
+	if (!shadow) {
+		there = s->shadow ? vtr_os_there(os, s->shadow, err) : 0;
 		if (there < 0)
 			return -1;
 		shadow = there == 0 ? vtr_calloc(1, 1, err) : NULL;
 		if (there == 0 && !shadow)
 			return -1;
 	}
-	if (text && vtr_passwd_parse(os, passwd, text, len, shadow, shadow_len, err) < 0)
+	if (users_passwd_parse(os, s->passwd, text, len, shadow, shadow_len, seen, err) < 0)
 		return -1;
-	if (vtr_os_text(os, "/etc/group", vtr_group_parse, err) < 0)
+	return users_seen_add(seen, os, vtr_steal(text), len, err);
+}
+
+static int users_databases_read(struct vtr_os *os, bool groups, struct vtr_error *err)
+{
+	struct users_seen seen = { .n = 0 };
+	struct vtr_account_order order;
+	int rc = vtr_nsswitch_read(&order, os, groups, err);
+
+	for (size_t i = 0; rc == 0 && i < order.n; i++) {
+		const struct vtr_account_source *s = &vtr_account_sources[order.sources[i]];
+		VTR_FREE char *text = NULL;
+		size_t len;
+
+		if (!s->passwd) {
+			rc = vtr_userdb_each(os, groups, groups ? users_userdb_group_add : users_userdb_add, &seen,
+					     err);
+			continue;
+		}
+		if (!groups) {
+			rc = users_source_read(&seen, os, s, err);
+			continue;
+		}
+		rc = vtr_os_text_slurp(&text, &len, os, s->group, err);
+		if (rc > 0)
+			rc = users_group_parse(os, s->group, text, len, order.merge ? NULL : &seen, err);
+		if (rc == 0 && text)
+			rc = users_seen_add(&seen, os, vtr_steal(text), len, err);
+	}
+	users_seen_done(&seen);
+	return rc < 0 ? -1 : 0;
+}
+
+int vtr_users_read(struct vtr_os *os, struct vtr_error *err)
+{
+	if (users_databases_read(os, false, err) < 0 || users_databases_read(os, true, err) < 0)
 		return -1;
 	return sudoers_read(os, err);
 }

@@ -265,6 +265,52 @@ kernels("Arch: pkgbase", {"/boot/vmlinuz-linux-lts": "k", "/usr/lib/modules/%s/p
 kernels("Alpine: a flavour", {"/boot/vmlinuz-lts": "k", "/usr/lib/modules/6.6.30-0-lts/modules.dep": ""},
         ["6.6.30-0-lts /boot/vmlinuz-lts /usr/lib/modules/6.6.30-0-lts"])
 
+# --------------------------------------------------------------------------------------------------------------- users
+# nsswitch.conf(5), nss-extrausers, nss-altfiles, systemd's User and Group Records, nss-systemd(8).
+
+HASH = "$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1"
+USERS = {
+    "/etc/passwd": "root:x:0:0:root:/root:/bin/bash\nboth:x:7:7::/:/bin/sh\n", "/etc/group": "root:x:0:\n",
+    "/etc/shadow": "root:*:1::::::\nboth:*:1::::::\n",
+    "/var/lib/extrausers/passwd": "ubu:x:1000:1000::/home/ubu:/bin/sh\nboth:x:8:8::/:/bin/sh\n",
+    "/var/lib/extrausers/shadow": "ubu:%s:1::::::\n" % HASH, "/var/lib/extrausers/group": "ubu:x:1000:\n",
+    "/usr/lib/passwd": "core:x:900:900::/var/home/core:/bin/sh\n", "/usr/lib/group": "wheel:x:10:core\nroot:x:0:core\n",
+    "/usr/etc/passwd": "suse:x:901:901::/:/bin/sh\n",
+    "/etc/userdb/ann.user": json.dumps({"userName": "ann", "uid": 60100, "gid": 60101, "realName": "Ann A", "shell": "/bin/zsh",
+                                        "homeDirectory": "/home/ann", "disposition": "regular"}),
+    "/etc/userdb/60100.user": ("link", "ann.user"),
+    "/etc/userdb/ann.user-privileged": json.dumps({"privileged": {"hashedPassword": [HASH]}}),
+    "/usr/lib/userdb/svc.user": json.dumps({"userName": "svc", "uid": 70, "locked": True, "privileged": {"hashedPassword": [HASH]}}),
+    "/usr/lib/userdb/adm.group": json.dumps({"groupName": "adm", "gid": 4, "members": ["ann", "core"]}, indent=1),
+    "/var/lib/systemd/home/hugo.identity": json.dumps({"privileged": {"hashedPassword": [HASH]}, "userName": "hugo", "uid": 60200,
+                                                       "gid": 60200, "signature": [{"data": "x", "key": "y"}]}),
+}
+USER = ["name", "uid", "gid", "locked", "has_password"]
+ROOT, BOTH = "root 0 0 True False", "both 7 7 True False"
+UBU, CORE, SUSE = "ubu 1000 1000 False True", "core 900 900 True False", "suse 901 901 True False"
+DB = ["ann 60100 60101 False True", "svc 70 70 True True", "hugo 60200 60200 False True"]
+for line, want in (("", [ROOT, BOTH]), ("passwd: files extrausers altfiles", [ROOT, BOTH, UBU, CORE]),
+                   ("passwd: compat [NOTFOUND=return] files extrausers # altfiles", [ROOT, BOTH, UBU]),
+                   ("passwd: extrausers files", [UBU, "both 8 8 True False", ROOT]), ("passwd: files usrfiles sss", [ROOT, BOTH, SUSE]),
+                   ("passwd:files systemd", [ROOT, BOTH] + DB), ("passwd: files\npasswd: altfiles", [CORE])):
+    records("nsswitch: " + line, "users", USER, {**USERS, "/etc/nsswitch.conf": line + "\n"}, want)
+for line, want in (("group: files altfiles", ["root 0 ", "wheel 10 core"]),
+                   ("group: files [SUCCESS=merge] altfiles", ["root 0 ", "wheel 10 core", "root 0 core"]),
+                   ("group: files systemd extrausers", ["root 0 ", "adm 4 ann,core", "ubu 1000 "])):
+    records("nsswitch: " + line, "groups", ["name", "gid", "members"], {**USERS, "/etc/nsswitch.conf": line + "\n"}, want)
+records("userdb: a record without a number", "users", ["name"],
+        {"/etc/nsswitch.conf": "passwd: systemd\n", "/etc/userdb/x.user": "{\"userName\": \"x\"}"}, [], 3, "no userName, or no number")
+
+# find takes and shows the names of the same databases.
+image({**USERS, "/etc/nsswitch.conf": "passwd: files extrausers altfiles systemd\ngroup: files altfiles systemd\n"})
+subprocess.run(["debugfs", "-w", "-R", "sif /etc/group uid 900", "tree.img"], check=True, capture_output=True)
+subprocess.run(["debugfs", "-w", "-R", "sif /etc/group gid 4", "tree.img"], check=True, capture_output=True)
+subprocess.run(["debugfs", "-w", "-R", "sif /etc/shadow uid 60200", "tree.img"], check=True, capture_output=True)
+for arguments, want in ((["-user", "core"], "/etc/group core adm\n"), (["-group", "adm"], "/etc/group core adm\n"),
+                        (["-user", "hugo"], "/etc/shadow hugo root\n")):
+    run = subprocess.run([V, "find", "tree.img", "/etc"] + arguments + ["-printf", "%p %u %g\\n"], capture_output=True, text=True)
+    check("find " + " ".join(arguments), (0, want), (run.returncode, run.stdout), run.stderr)
+
 # MORE
 print("%d checks, %d failures" % (checks, failures))
 sys.exit(failures > 0)
