@@ -230,7 +230,7 @@ for v in $("$V" --help | sed -n 's/^  \([a-z]\+\) \+[A-Z][a-z].*/\1/p'); do
 	"$V" "$v" -h
 done >help
 (cd "$top" && grep -rh --include='*.c' -- '".*--[a-z]' base formats partitions volumes fs registry inspect api cli) |
-	grep -o '"[^"]*"' | grep -oE -- '(^|[^-[:alnum:]])--[a-z][a-z0-9-]+' | sed 's/^[^-]*//' | sort -u >named
+	grep -o '"[^"]*"' | grep -vE '^"--[a-z-]+=?"$' | grep -oE -- '(^|[^-[:alnum:]])--[a-z][a-z0-9-]+' | sed 's/^[^-]*//' | sort -u >named
 [ "$(wc -l <named)" -gt 10 ] || die "only $(wc -l <named) options are named in messages"
 while read -r option; do
 	grep -qE -- "$option([ ,]|\$)" help || case $option in

@@ -266,7 +266,7 @@ expect 1 "$V" diff --facts sa.img sb.img
 grep -q '^- users bin (uid 2, ' out || die "a user that is gone"
 grep -q '^+ users eve (uid 0, .*shell /bin/bash' out || die "another user with uid 0"
 grep -q '^~ users root (.*shell /bin/bash -> /bin/sh' out || die "another shell"
-grep -q "^+ services x.service (.*state enabled" out || die "a service that is enabled"
+grep -q "^~ services x.service (state disabled -> enabled" out || die "a service that is enabled"
 [ "$(wc -l <out)" = 4 ] || die "more than that"
 expect 1 "$V" diff --facts --json sa.img sb.img
 python3 - <<'X' || die "records in JSON"
@@ -277,7 +277,8 @@ assert len(got) == len(lines) == 4, lines
 assert got["users", "eve"]["change"] == "added" and got["users", "eve"]["b_record"]["uid"] == 0
 assert got["users", "bin"]["change"] == "removed" and "b_record" not in got["users", "bin"]
 assert got["users", "root"]["a_record"]["shell"] == "/bin/bash" and got["users", "root"]["b_record"]["shell"] == "/bin/sh"
-assert got["services", "x.service"]["change"] == "added"
+assert got["services", "x.service"]["change"] == "changed"
+assert got["services", "x.service"]["b_record"]["state"] == "enabled"
 X
 ok
 expect 0 "$V" diff --facts sa.img sa.img
