@@ -146,6 +146,17 @@ if [ -f fat32 ]; then
 	has err BitLocker
 fi
 
+# A UUID that is text is printable, or none: the last character that is, and the first that is not.
+truncate -s 4096 odd
+printf 'LUKS\272\276\0\1' | dd of=odd conv=notrunc status=none
+for c in 176 177; do
+	printf "0011\\$c" | dd of=odd bs=1 seek=168 conv=notrunc status=none
+	expect 0 "$V" layout --json odd
+	uuid=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["devices"][0].get("uuid"))' <out)
+	[ "$uuid" = "$([ $c = 176 ] && echo '0011~' || echo None)" ] || die "UUID $uuid"
+	ok
+done
+
 # A volume is found by its label whatever its place: the root first, what fstab names after and before it.
 if [ -f ntfs ] && [ -f fat16 ] && command -v sfdisk >/dev/null; then
 	mkdir -p root/{etc,usr/bin,usr/lib,var/lib,data,boot}

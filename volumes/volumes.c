@@ -189,12 +189,22 @@ static void volumes_text(char *out, size_t size, const uint8_t *p, size_t len)
 	out[len] = 0;
 }
 
+/* An identifier that is text: what is no printable ASCII is none. */
+static bool volumes_is_id(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len && p[i]; i++)
+		if (p[i] <= ' ' || p[i] >= 0x7f)
+			return false;
+	return true;
+}
+
 /* The UUID is text, 0xa8 40; version 2 has a label, 0x18 48. */
 static void luks_identify(struct vtr_identity *out, const struct vtr_probe *p)
 {
 	if (p->head_len < 0xa8 + 40)
 		return;
-	volumes_text(out->uuid, sizeof(out->uuid), p->head + 0xa8, 40);
+	if (volumes_is_id(p->head + 0xa8, 40))
+		volumes_text(out->uuid, sizeof(out->uuid), p->head + 0xa8, 40);
 	if (vtr_get_be16(p->head + 6) == 2)
 		volumes_text(out->label, sizeof(out->label), p->head + 0x18, 48);
 }
@@ -212,6 +222,8 @@ static void lvm2_identify(struct vtr_identity *out, const struct vtr_probe *p)
 		    !vtr_range_in(at + vtr_get_le32(p->head + at + 0x14), 32, p->head_len))
 			continue;
 		u = p->head + at + vtr_get_le32(p->head + at + 0x14);
+		if (u[0] == 0 || memchr(u, 0, 32) || !volumes_is_id(u, 32))
+			return;
 		for (size_t i = 0; i < VTR_COUNT(groups); u += groups[i++]) {
 			if (i > 0)
 				out->uuid[n++] = '-';
