@@ -505,6 +505,10 @@ static int dpkg_collect(struct dpkg_text *all, size_t *bare, struct vtr_os *os, 
 	size_t len = all->len;
 
 	all->cap = status > 0 ? len + 1 : 0;
+	/* dpkg would not go on: "end of file during value of field". */
+	if (status > 0 && len > 0 && all->p[len - 1] != '\n')
+		vtr_os_warn(os, DPKG_DIR "status", VTR_ETRUNCATED,
+			    "the last line does not end: records may be cut off");
 	if (parts >= 0)
 		parts = dpkg_dir_read(all, os, DPKG_DIR "updates", dpkg_update_is, err);
 	*bare = all->len;

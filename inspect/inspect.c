@@ -256,8 +256,27 @@ static const struct inspect_discoverable {
 
 static int inspect_any_emit(void *arg, const struct vtr_dirent *d)
 {
-	(void)arg;
-	return strcmp(d->name, "lost+found") != 0;
+	bool *any = arg;
+
+	*any = *any || strcmp(d->name, "lost+found") != 0;
+	return *any;
+}
+
+/* Whether a directory is empty but for what mke2fs makes: 1, 0: it is not, or it is damaged, which is reported; -1. */
+static int inspect_nothing_in(struct vtr_os *os, const struct vtr_place *place, const char *path, struct vtr_error *err)
+{
+	struct vtr_error e = { 0 };
+	bool any = false;
+
+	if (vtr_fs_readdir(place->fs, place->node, inspect_any_emit, &any, &e) == 0 || any)
+		return !any;
+	if (vtr_inspect_is_fatal(&e)) {
+		if (err)
+			*err = e;
+		return -1;
+	}
+	vtr_os_warn(os, path, e.code, "%s", e.text);
+	return 0;
 }
 
 /* 1: fstab says nothing of the path, and an empty directory waits there; 0, -1. */
@@ -273,7 +292,7 @@ static int inspect_mount_point_is(struct vtr_os *os, const char *path, struct vt
 	there = vtr_os_look(&place, &st, os, path, VTR_WALK_NOFOLLOW, err);
 	if (there <= 0)
 		return there;
-	return st.type == VTR_TYPE_DIR && vtr_fs_readdir(place.fs, place.node, inspect_any_emit, NULL, NULL) == 0;
+	return st.type == VTR_TYPE_DIR ? inspect_nothing_in(os, &place, path, err) : 0;
 }
 
 static bool inspect_is_mounted(const struct vtr_os *os, const char *device)
@@ -543,7 +562,7 @@ static int inspect_is_empty(struct vtr_os *os, struct vtr_error *err)
 
 	if (there <= 0)
 		return there;
-	return vtr_fs_readdir(place.fs, place.node, inspect_any_emit, NULL, NULL) == 0;
+	return inspect_nothing_in(os, &place, "/", err);
 }
 
 /* Another partition of the same disk by a test of its type, with a filesystem that can be read. */

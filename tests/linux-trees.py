@@ -311,6 +311,21 @@ for arguments, want in ((["-user", "core"], "/etc/group core adm\n"), (["-group"
     run = subprocess.run([V, "find", "tree.img", "/etc"] + arguments + ["-printf", "%p %u %g\\n"], capture_output=True, text=True)
     check("find " + " ".join(arguments), (0, want), (run.returncode, run.stdout), run.stderr)
 
+# -------------------------------------------------------------------------------------------- what is cut is reported
+
+WHOLE = "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n"
+
+
+def packages(what, status, want, code, words):
+    run = subprocess.run([V, "inspect", "--json", image({"/var/lib/dpkg/status": status})], capture_output=True, text=True)
+    got = json.loads(run.stdout)["operating_systems"][0]["packages"]
+    check("dpkg: " + what, (want, code, True), ([p["name"] for p in got], run.returncode, words in run.stderr), run.stderr)
+
+
+# dpkg-query 1.21.22 refuses the second: "end of file during value of field 'Version' (missing final newline)".
+packages("a whole file", WHOLE, ["a"], 0, "")
+packages("a file that is cut", WHOLE + "\n" + WHOLE.replace("a\n", "b\n", 1)[:-3], ["a", "b"], 3, "the last line does not end")
+
 # MORE
 print("%d checks, %d failures" % (checks, failures))
 sys.exit(failures > 0)

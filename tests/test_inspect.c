@@ -711,7 +711,7 @@ static void packages_come_from_directories_too(void **state)
 		    "", UUID_A, "");
 	machine_add(m,
 		    "mkdir -p etc bin var/lib/dpkg/updates; touch etc/fstab\n"
-		    "printf 'Package: a\\nStatus: install ok installed\\nVersion: 1' > var/lib/dpkg/status\n"
+		    "printf 'Package: a\\nStatus: install ok installed\\nVersion: 1\\n' > var/lib/dpkg/status\n"
 		    "printf 'Package: b\\nStatus: install ok installed\\nVersion: 1\\n' > var/lib/dpkg/updates/0000\n"
 		    "printf 'Package: a\\nStatus: install ok unpacked\\nVersion: 2\\n' > var/lib/dpkg/updates/0001\n"
 		    "printf 'Package: c\\nStatus: install ok installed\\nVersion: 2\\n' > var/lib/dpkg/updates/tmp.i\n",

@@ -581,6 +581,12 @@ static int win_read_set(struct vtr_os *os, struct vtr_error *err)
 	vtr_win_values_done(v, 2);
 	if (number > 0 && number < 1000) {
 		snprintf(w->set, sizeof(w->set), "ControlSet%03u", (unsigned)number);
+		rc = vtr_win_key(&key, os, &w->system, 0, w->set, err);
+		if (rc < 0)
+			return -1;
+		if (rc == 0)
+			vtr_warn(os->ctx, VTR_ECORRUPT, "%s: HKLM\\SYSTEM\\Select: %s is %u, and there is no %s",
+				 os->root, value, (unsigned)number, w->set);
 		return vtr_win_fact(os, "control_set", w->set, &w->system, "Select", value, err);
 	}
 	/* What was never started has one all the same: an image of an installation that is to be set up. */
