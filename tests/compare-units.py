@@ -231,7 +231,7 @@ def contents(vitrine, root, work):
                 yield "%s: %s: systemd: %s, vitrine: %s" % (name, key, t[key], o.get(key, []))
         if o.get("user") != t.get("user"):
             yield "%s: user: systemd: %s, vitrine: %s" % (name, t.get("user"), o.get("user"))
-        if o.get("description", name).replace("\\\\", "\\") != t.get("description"):
+        if o.get("description", name) != t.get("description"):
             yield "%s: description: systemd: %r, vitrine: %r" % (name, t.get("description"), o.get("description"))
         wants = set(o.get("wanted_by", []))
         if not all(w in wants or re.sub("@.*\\.", "@.", w) in wants for w in t["wanted_by"]):

@@ -154,7 +154,7 @@ expect "and so do we, where it is there" "$("$V" cat -a ext.img -a jdev.img /fil
 got=0
 "$V" ls -d sda jdev.img / >out 2>err || got=$?
 expect "a journal device is no filesystem" $got 1
-grep -q 'journal_dev' err || die "it is not named: $(cat err)"
+grep -q 'jbd: recognised, and not read' err || die "it is not named: $(cat err)"
 
 # --- journals of other people's volumes: contents as after e2fsck, but for what e2fsck moves
 if [ -n "${VITRINE_CORPUS:-}" ]; then
