@@ -243,7 +243,7 @@ fails '\\?\Volume{00000000-0000-0000-0000-000000000000}\x' 'no volume {00000000'
 fails '\??\PhysicalDrive0' 'no drive, and no volume'
 fails 'C:\None\x' '"None"'
 # A device that is a system's root means that system, and its paths.
-[ "$("$V" cat -d sda2 $I '\Windows\System32\drivers\etc\hosts')" = "127.0.0.1 localhost" ] || die "--device"
+[ "$("$V" cat -d sda2 $I '\Windows\System32\drivers\etc\hosts' | tr -d '\r')" = "127.0.0.1 localhost" ] || die "--device"
 
 # Links: as the NTFS driver tells of junctions, and as texts of Windows.
 mkdir links
