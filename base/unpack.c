@@ -332,8 +332,3 @@ void vtr_unpack_close(struct vtr_unpack *u)
 	free(u->in);
 	free(u);
 }
-
-const char *vtr_unpack_name(const struct vtr_unpack *u)
-{
-	return unpack_names[u->kind];
-}

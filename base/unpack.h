@@ -16,9 +16,6 @@ struct vtr_unpack;
 int vtr_unpack_open(struct vtr_unpack **out, struct vtr_blk *b, struct vtr_error *err);
 void vtr_unpack_close(struct vtr_unpack *u); /* NULL is fine */
 
-/* "gzip", "bzip2", "xz", "zstd"; "": not compressed. */
-const char *vtr_unpack_name(const struct vtr_unpack *u);
-
 /*
  * The next bytes, at most len of them: their count; 0 at the end. What comes before damage is given first, then -1 with
  * VTR_ECORRUPT or VTR_ETRUNCATED, each time it is called. Members that follow each other are read as one; zeros after the
