@@ -38,7 +38,7 @@ static int version_sign(int c)
 static int version_text_compare(struct version_text a, struct version_text b)
 {
 	size_t n = (size_t)(a.end - a.p), m = (size_t)(b.end - b.p);
-	int c = memcmp(a.p, b.p, VTR_MIN(n, m));
+	int c = n && m ? memcmp(a.p, b.p, VTR_MIN(n, m)) : 0;
 
 	return c ? version_sign(c) : (n > m) - (n < m);
 }

@@ -14,7 +14,7 @@ ok() { passed=$((passed + 1)); }
 die()
 {
 	echo "FAILED: $*"
-	cat out err
+	cat out err 2>/dev/null || true
 	exit 1
 }
 # expect STATUS COMMAND…: out and err are what it printed

@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v python3 >/dev/null || { echo "skipped: no python3"; exit 77; }
 built=$(realpath "${VTR_BUILD:-build/release}")
+! grep -q __asan_init "$built/libvitrine.so.0" || { echo "skipped: python3 cannot load a library with sanitizers"; exit 77; }
 # shellcheck source=tests/expect.sh
 . tests/expect.sh
 
@@ -14,11 +15,7 @@ python3 - "$built/libvitrine.so.0" <<'X' || die "versions in another order"
 import ctypes, random, shutil, subprocess, sys
 
 sys.path.append("/usr/lib/python3/dist-packages")
-try:
-    compare = ctypes.CDLL(sys.argv[1]).vtr_package_version_compare
-except OSError:  # built with sanitizers
-    print("skipped: the library is for programs with sanitizers")
-    sys.exit(0)
+compare = ctypes.CDLL(sys.argv[1]).vtr_package_version_compare
 compare.argtypes = [ctypes.c_char_p] * 3
 rnd = random.Random(7)
 sign = lambda c: (c > 0) - (c < 0)
