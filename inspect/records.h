@@ -166,6 +166,7 @@ int vtr_os_add_text(struct vtr_os *os, const char *key, const char *value, const
 /* --- families: each makes the records that it finds. -1: the work cannot go on, or a limit was reached -------------- */
 
 int vtr_users_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_sudoers_read(struct vtr_os *os, struct vtr_error *err); /* after them */
 int vtr_services_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_kernels_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_cron_read(struct vtr_os *os, struct vtr_error *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Users and groups: passwd(5), shadow(5), group(5), records of systemd's userdb, the keys that sshd(8) would let in, lastlog(8); and sudoers(5).
+ * Users and groups: passwd(5), shadow(5), group(5), records of systemd's userdb, the keys that sshd(8) would let in,
+ * lastlog(8).
  *
  * Of a password it is told whether there is one and whether it is locked, as passwd(1) -S tells it. The hash is never
  * kept.
@@ -12,7 +13,6 @@
 #include "inspect/accounts.h"
 
 #define USERS_DAY 86400
-#define SUDOERS_FILES 128u /* sudo's own limit of includes */
 
 /* --------------------------------------------------------------------------------------------------------- shadow */
 
@@ -445,180 +445,6 @@ static int users_userdb_group_add(void *arg, struct vtr_os *os, const struct vtr
 	return vtr_draft_end(&d);
 }
 
-/* -------------------------------------------------------------------------------------------------------- sudoers */
-
-/* Files that wait to be read, as paths. */
-struct sudoers {
-	char *paths[SUDOERS_FILES];
-	size_t n;
-	struct vtr_str joined; /* a line over several */
-};
-
-static int sudoers_push(struct sudoers *s, struct vtr_os *os, struct vtr_span path, struct vtr_error *err)
-{
-	VTR_FREE char *copy = NULL;
-	struct vtr_str whole = { 0 };
-
-	path = vtr_span_unquote(vtr_span_trim(path));
-	if (path.len == 0 || memchr(path.p, 0, path.len))
-		return 0;
-	if (*path.p != '/')
-		vtr_str_puts(&whole, "/etc/");
-	vtr_str_put(&whole, path.p, path.len);
-	copy = vtr_str_take(&whole, err);
-	if (!copy)
-		return -1;
-	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->paths[i], copy) == 0)
-			return 0;
-	if (s->n == SUDOERS_FILES) {
-		vtr_warn(os->ctx, VTR_ELIMIT, "%s: %s: more than %u files of sudoers", os->root, copy, SUDOERS_FILES);
-		return 0;
-	}
-	s->paths[s->n++] = vtr_steal(copy);
-	return 0;
-}
-
-static int sudoers_listed(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
-{
-	struct vtr_span name = vtr_span_of(e->name);
-
-	/* sudoers(5): names with a dot or a tilde at the end are not read. */
-	if (memchr(name.p, '.', name.len) || vtr_span_ends(name, "~") || e->type == VTR_TYPE_DIR)
-		return 0;
-	return sudoers_push(arg, os, vtr_span_of(e->path), err);
-}
-
-static const struct {
-	const char *word;
-	bool dir;
-} sudoers_includes[] = {
-	{ "@includedir", true }, { "#includedir", true }, { "@include", false }, { "#include", false }
-};
-
-/* 1: the line was an include, 0: it was not, -1. */
-static int sudoers_include(struct sudoers *s, struct vtr_os *os, struct vtr_span line, struct vtr_error *err)
-{
-	struct vtr_span word, rest = line;
-
-	if (!vtr_span_word(&word, &rest))
-		return 0;
-	for (size_t i = 0; i < VTR_COUNT(sudoers_includes); i++) {
-		VTR_FREE char *dir = NULL;
-
-		if (!vtr_span_is(word, sudoers_includes[i].word))
-			continue;
-		if (!sudoers_includes[i].dir)
-			return sudoers_push(s, os, rest, err) < 0 ? -1 : 1;
-		rest = vtr_span_unquote(vtr_span_trim(rest));
-		if (rest.len == 0 || *rest.p != '/' || memchr(rest.p, 0, rest.len) || !os->tree)
-			return 1;
-		dir = vtr_strndup(rest.p, rest.len, err);
-		return dir && vtr_os_list(os, dir, sudoers_listed, s, err) == 0 ? 1 : -1;
-	}
-	return 0;
-}
-
-static int sudoers_rule_add(struct vtr_os *os, const char *path, struct vtr_span line, struct vtr_error *err)
-{
-	static const char *const aliases[] = { "User_Alias", "Runas_Alias", "Host_Alias", "Cmnd_Alias", "Cmd_Alias" };
-	struct vtr_span rest = line, word;
-	const char *type = "rule";
-	struct vtr_draft d;
-
-	if (!vtr_span_word(&word, &rest))
-		return 0;
-	if (vtr_span_starts(word, "Defaults"))
-		type = "defaults";
-	for (size_t i = 0; i < VTR_COUNT(aliases); i++)
-		if (vtr_span_is(word, aliases[i]))
-			type = "alias";
-	vtr_draft_begin(&d, os, "sudoers", path, err);
-	vtr_draft_text(&d, "type", type);
-	vtr_draft_words(&d, "text", line);
-	if (strcmp(type, "rule") == 0) {
-		vtr_draft_span(&d, "who", word);
-		vtr_draft_bool(&d, "nopasswd", memmem(line.p, line.len, "NOPASSWD:", 9) != NULL);
-	}
-	return vtr_draft_end(&d);
-}
-
-/* A comment starts anywhere, but for a number that is a user's: #1000. */
-static struct vtr_span sudoers_uncomment(struct vtr_span line)
-{
-	for (size_t i = 0; i < line.len; i++) {
-		if (line.p[i] == '\\' && i + 1 < line.len)
-			i++;
-		else if (line.p[i] == '#' && !(i + 1 < line.len && line.p[i + 1] >= '0' && line.p[i + 1] <= '9'))
-			return (struct vtr_span){ line.p, i };
-	}
-	return line;
-}
-
-static int sudoers_parse(struct sudoers *s, struct vtr_os *os, const char *path, const char *text, size_t len,
-			 struct vtr_error *err)
-{
-	struct vtr_span rest = { text, len }, line;
-
-	while (vtr_span_line(&line, &rest)) {
-		int rc = sudoers_include(s, os, line, err);
-
-		if (rc < 0)
-			return -1;
-		if (rc > 0)
-			continue;
-		s->joined.len = 0;
-		while (vtr_span_ends(line, "\\")) {
-			vtr_str_put(&s->joined, line.p, line.len - 1);
-			if (!vtr_span_line(&line, &rest))
-				line.len = 0;
-		}
-		if (s->joined.len > 0) {
-			vtr_str_put(&s->joined, line.p, line.len);
-			if (s->joined.oom)
-				return vtr_fail(err, VTR_ENOMEM, "a line of %s", path);
-			line = (struct vtr_span){ s->joined.p, s->joined.len };
-		}
-		line = vtr_span_trim(sudoers_uncomment(line));
-		if (line.len > 0 && sudoers_rule_add(os, path, line, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static void sudoers_done(struct sudoers *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		free(s->paths[i]);
-	vtr_str_done(&s->joined);
-}
-
-int vtr_sudoers_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
-{
-	struct sudoers s = { .n = 0 };
-	int rc = sudoers_parse(&s, os, path, text, len, err);
-
-	sudoers_done(&s);
-	return rc;
-}
-
-/* Files that are included come after the one that names them. */
-static int sudoers_read(struct vtr_os *os, struct vtr_error *err)
-{
-	struct sudoers s = { .n = 0 };
-	int rc = sudoers_push(&s, os, vtr_span_of("/etc/sudoers"), err);
-
-	for (size_t i = 0; rc == 0 && i < s.n; i++) {
-		VTR_FREE char *text = NULL;
-		size_t len;
-		int there = vtr_os_text_slurp(&text, &len, os, s.paths[i], err);
-
-		rc = there > 0 ? sudoers_parse(&s, os, s.paths[i], text, len, err) : there;
-	}
-	sudoers_done(&s);
-	return rc;
-}
-
 /* The users of one source. */
 static int users_source_read(struct users_seen *seen, struct vtr_os *os, const struct vtr_account_source *s,
 			     struct vtr_error *err)
@@ -681,5 +507,5 @@ int vtr_users_read(struct vtr_os *os, struct vtr_error *err)
 {
 	if (users_databases_read(os, false, err) < 0 || users_databases_read(os, true, err) < 0)
 		return -1;
-	return sudoers_read(os, err);
+	return vtr_sudoers_read(os, err);
 }

@@ -96,17 +96,28 @@ static const struct parsed parsed[] = {
 	  "groups",
 	  { "name=root gid=0 members=[]", "name=sudo gid=27 members=[alice,bob]", "name=short gid=5 members=[]",
 	    "name=, gid=1 members=[a]" } },
+	/* As cvtsudoers 1.9.13 reads them: what is a comment, what a quote holds together, where a line goes on. */
 	{ vtr_sudoers_parse,
 	  "/etc/sudoers",
-	  "# a comment\nDefaults\tenv_reset\nUser_Alias ADMINS = alice, \\\n\tbob # two\n"
-	  "root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) NOPASSWD: ALL\n#1000 ALL=/bin/ls\n@includedir /etc/sudoers.d\n"
+	  "# a comment \\\nDefaults\tenv_reset\nUser_Alias ADMINS = alice, \\\n\tbob # two\n"
+	  "root ALL=(ALL:ALL) ALL\n%wheel ALL=(ALL) NOPASSWD : ALL\n#1000 ALL=/bin/ls\n@includedir /etc/sudoers.d\n"
 	  "#include /etc/sudoers.local\nx ALL=/bin/a\\#b",
 	  "sudoers",
 	  { "type=defaults text=Defaults env_reset", "type=alias text=User_Alias ADMINS = alice, bob",
 	    "type=rule text=root ALL=(ALL:ALL) ALL who=root nopasswd=false",
-	    "type=rule text=%wheel ALL=(ALL) NOPASSWD: ALL who=%wheel nopasswd=true",
+	    "type=rule text=%wheel ALL=(ALL) NOPASSWD : ALL who=%wheel nopasswd=true",
 	    "type=rule text=#1000 ALL=/bin/ls who=#1000 nopasswd=false",
 	    "type=rule text=x ALL=/bin/a\\\\#b who=x nopasswd=false" } },
+	{ vtr_sudoers_parse,
+	  "/etc/sudoers",
+	  "Defaults badpass_message=\"a  # b\" # c\nDefaults passprompt=\"a\\\n   b\"\nCmnd_Alias C = /bin/x \"a # b\"\n"
+	  "a, b,\"c d\" , e\\\n ALL=ALL\n#-1 ALL=ALL\n#-a ALL=ALL\n #include x\ny ALL=/bin/z NOPASSWD\n",
+	  "sudoers",
+	  { "type=defaults text=Defaults badpass_message=\"a  # b\"", "type=defaults text=Defaults passprompt=\"ab\"",
+	    "type=alias text=Cmnd_Alias C = /bin/x \"a",
+	    "type=rule text=a, b,\"c d\" , e ALL=ALL who=a, b,\"c d\" , e nopasswd=false",
+	    "type=rule text=#-1 ALL=ALL who=#-1 nopasswd=false",
+	    "type=rule text=y ALL=/bin/z NOPASSWD who=y nopasswd=false" } },
 	{ vtr_crontab_parse,
 	  "/etc/crontab",
 	  "SHELL=/bin/sh\nPATH = /bin\n17 *\t* * *\troot\tcd / && run-parts x\n@daily  bob  /bin/b  c\n-*/5 0 1 1 0 u v\n"
@@ -672,8 +683,8 @@ static const struct {
 	  "name=root uid=0 gid=0 gecos=root home=/root shell=/bin/bash locked=true has_password=false authorized_keys=0" },
 	{ "users", "/etc/passwd",
 	  "name=alice uid=1000 gid=1000 home=/home/alice shell=/bin/sh locked=true has_password=false authorized_keys=2" },
-	{ "sudoers", "/etc/sudoers", "type=rule text=root ALL=ALL who=root nopasswd=false" },
 	{ "sudoers", "/etc/sudoers.d/alice", "type=rule text=alice ALL=NOPASSWD: ALL who=alice nopasswd=true" },
+	{ "sudoers", "/etc/sudoers", "type=rule text=root ALL=ALL who=root nopasswd=false" },
 	{ "kernels", "/boot/vmlinuz-6.1.0-18-amd64",
 	  "version=6.1.0-18-amd64 path=/boot/vmlinuz-6.1.0-18-amd64 initramfs=/boot/initrd.img-6.1.0-18-amd64 "
 	  "modules=/usr/lib/modules/6.1.0-18-amd64" },
