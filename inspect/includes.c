@@ -117,6 +117,15 @@ static struct vtr_include *includes_new(struct vtr_includes *i, const char *path
 	return f->path ? f : NULL;
 }
 
+/* Whether a file is named for the first time: 1, 0, -1. */
+static int includes_first(struct vtr_includes *i, const char *path, struct vtr_error *err)
+{
+	for (size_t k = 0; i->once && k < i->seen.n; k++)
+		if (strcmp(i->seen.v[k], path) == 0)
+			return 0;
+	return i->once && vtr_paths_add(&i->seen, i->os, vtr_span_of(path), err) < 0 ? -1 : 1;
+}
+
 int vtr_includes_text(struct vtr_includes *i, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
 	struct vtr_include *f = includes_new(i, path, err);
@@ -126,13 +135,31 @@ int vtr_includes_text(struct vtr_includes *i, const char *path, const char *text
 	f->text = vtr_strndup(text, len, err);
 	f->rest = (struct vtr_span){ f->text, len };
 	i->files++;
-	return f->text ? 0 : -1;
+	return f->text && includes_first(i, path, err) >= 0 ? 0 : -1;
+}
+
+/* Leave those out that were read already. */
+static int includes_once(struct vtr_includes *i, struct vtr_paths *paths, struct vtr_error *err)
+{
+	size_t n = 0;
+	int first = 1;
+
+	for (size_t k = 0; k < paths->n; k++) {
+		first = first < 0 ? first : includes_first(i, paths->v[k], err);
+		if (first > 0)
+			paths->v[n++] = paths->v[k];
+		else
+			free(paths->v[k]);
+	}
+	paths->n = n;
+	return first < 0 ? -1 : 0;
 }
 
 int vtr_includes_push(struct vtr_includes *i, struct vtr_paths *paths, struct vtr_error *err)
 {
-	size_t depth = i->n > 0 ? i->v[i->n - 1]->depth + 1 : 0, n = paths->n;
-	int rc = 0;
+	size_t depth = i->n > 0 ? i->v[i->n - 1]->depth + 1 : 0;
+	int rc = includes_once(i, paths, err);
+	size_t n = rc == 0 ? paths->n : 0;
 
 	if (n > 0 && (depth >= i->max_depth || n > i->max_files - VTR_MIN(i->files, i->max_files))) {
 		if (!i->lost)
@@ -191,4 +218,5 @@ void vtr_includes_done(struct vtr_includes *i)
 		includes_pop(i);
 	free(i->v);
 	i->v = NULL;
+	vtr_paths_done(&i->seen);
 }

@@ -16,7 +16,8 @@ void vtr_paths_done(struct vtr_paths *p);
 
 /*
  * The files that are being read: the last one is read until its text is used up or it names another. depth: how many may be
- * within each other; files: how many are read in all. What is more is reported once.
+ * within each other; files: how many are read in all. What is more is reported once. once: a file that was read is passed
+ * over when it is named again.
  */
 struct vtr_include {
 	char *path, *text; /* text NULL: not read yet */
@@ -29,7 +30,8 @@ struct vtr_includes {
 	size_t max_depth, max_files, files;
 	struct vtr_include **v;
 	size_t n, cap;
-	bool lost;
+	struct vtr_paths seen;
+	bool once, lost;
 };
 
 /* A text that is there already, the first of all; the caller's. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The network's configuration: interfaces(5) of ifupdown, keyfiles of NetworkManager (nm-settings-keyfile(5)),
- * systemd.network(5), ifcfg files of Red Hat and of SUSE, and netplan, whose YAML is in inspect/netplan.c. What was given
- * out by DHCP is not in them.
+ * The network's configuration: keyfiles of NetworkManager (nm-settings-keyfile(5)), systemd.network(5), ifcfg files of Red
+ * Hat and of SUSE; ifupdown and netplan are in files of their own. What was given out by DHCP is not in them.
  */
 #include "inspect/network.h"
 
@@ -10,8 +9,6 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
-
-#define NETWORK_FILES 64u /* of interfaces(5), that name each other */
 
 static bool network_mask_bits(unsigned *out, struct vtr_span mask)
 {
@@ -79,143 +76,6 @@ int vtr_interface_add(struct vtr_interface *i, struct vtr_os *os, const char *ma
 	}
 	vtr_interface_done(i);
 	return rc;
-}
-
-/* ------------------------------------------------------------------------------------------------------- ifupdown */
-
-/* Methods of interfaces(5) that have a name of ours; others are told as they are, when we know them. */
-static const char *network_ifupdown_method(struct vtr_span word)
-{
-	static const char *const known[] = { "static", "manual", "dhcp",   "auto",   "loopback", "ppp",
-					     "bootp",  "tunnel", "wvdial", "ipv4ll", "v4tunnel", "6to4" };
-
-	for (size_t i = 0; i < VTR_COUNT(known); i++)
-		if (vtr_span_is(word, known[i]))
-			return known[i];
-	return NULL;
-}
-
-struct ifupdown {
-	struct vtr_interface i;
-	struct vtr_span address, mask;
-	struct vtr_str joined;
-};
-
-static int ifupdown_flush(struct ifupdown *u, struct vtr_os *os, const char *path, struct vtr_error *err)
-{
-	vtr_interface_address(&u->i, u->address, u->mask);
-	u->address.len = u->mask.len = 0;
-	return vtr_interface_add(&u->i, os, "ifupdown", path, err);
-}
-
-static int ifupdown_line(struct ifupdown *u, struct vtr_os *os, const char *path, struct vtr_span line,
-			 struct vtr_error *err)
-{
-	struct vtr_span word, value, family;
-
-	if (!vtr_span_word(&word, &line))
-		return 0;
-	value = vtr_span_trim(line);
-	if (vtr_span_is(word, "iface")) {
-		if (ifupdown_flush(u, os, path, err) < 0)
-			return -1;
-		if (!vtr_span_word(&u->i.name, &line) || !vtr_span_word(&family, &line) ||
-		    !vtr_span_word(&value, &line))
-			return 0;
-		if (vtr_span_is(family, "inet6"))
-			u->i.method6 = network_ifupdown_method(value);
-		else
-			u->i.method = network_ifupdown_method(value);
-		return 0;
-	}
-	if (vtr_span_is(word, "auto") || vtr_span_starts(word, "allow-") || vtr_span_is(word, "mapping") ||
-	    vtr_span_is(word, "source") || vtr_span_is(word, "source-directory"))
-		return ifupdown_flush(u, os, path, err);
-	if (u->i.name.len == 0)
-		return 0;
-	if (vtr_span_is(word, "address"))
-		u->address = value;
-	else if (vtr_span_is(word, "netmask"))
-		u->mask = value;
-	else if (vtr_span_is(word, "gateway"))
-		vtr_list_put(&u->i.gateways, value);
-	else if (vtr_span_is(word, "dns-nameservers") || vtr_span_is(word, "dns-nameserver"))
-		vtr_list_put_words(&u->i.dns, value, ',');
-	else if (vtr_span_is(word, "hwaddress"))
-		u->i.mac = vtr_span_starts(value, "ether ") ? vtr_span_trim(vtr_span_skip(value, 6)) : value;
-	return 0;
-}
-
-/*
- * Lines that a backslash joins are rare in these files, and spans must stay where they are: each part of such a line is
- * taken for a line of its own, which at worst is an option that is not known.
- */
-int vtr_ifupdown_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
-{
-	struct vtr_span rest = { text, len }, line;
-	struct ifupdown u = { .address = { "", 0 } };
-	int rc = 0;
-
-	while (rc == 0 && vtr_span_line(&line, &rest)) {
-		line = vtr_span_trim(line);
-		if (line.len > 0 && *line.p != '#')
-			rc = ifupdown_line(&u, os, path, line, err);
-	}
-	if (rc == 0)
-		rc = ifupdown_flush(&u, os, path, err);
-	vtr_interface_done(&u.i);
-	return rc;
-}
-
-/* Files that interfaces(5) names: "source FILE", where the last part may be a pattern that ends with *. */
-static int ifupdown_sources(struct vtr_os *os, const char *text, size_t len, struct vtr_error *err)
-{
-	struct vtr_span rest = { text, len }, line, word;
-	unsigned n = 0;
-
-	while (vtr_span_line(&line, &rest)) {
-		VTR_FREE char *path = NULL;
-		struct vtr_span given, suffix = { "", 0 };
-		bool dir, pattern;
-		char *star, *slash;
-
-		if (!vtr_span_word(&word, &line) ||
-		    !(vtr_span_is(word, "source") || vtr_span_is(word, "source-directory")))
-			continue;
-		dir = vtr_span_is(word, "source-directory");
-		given = vtr_span_trim(line);
-		if (given.len == 0 || memchr(given.p, 0, given.len) || ++n > NETWORK_FILES)
-			continue;
-		if (*given.p != '/') {
-			struct vtr_str s = { 0 };
-
-			vtr_str_puts(&s, "/etc/network/");
-			vtr_str_put(&s, given.p, given.len);
-			path = vtr_str_take(&s, err);
-		} else {
-			path = vtr_strndup(given.p, given.len, err);
-		}
-		if (!path)
-			return -1;
-		star = strchr(path, '*');
-		slash = strrchr(path, '/');
-		pattern = star && slash && star == slash + 1 && !strchr(star + 1, '*');
-		if (pattern) {
-			suffix = vtr_span_of(star + 1);
-			*slash = 0;
-		}
-		if (dir || pattern ? vtr_os_texts(os, path, suffix.p, vtr_ifupdown_parse, err) < 0
-				   : vtr_os_text(os, path, vtr_ifupdown_parse, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int ifupdown_main(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
-{
-	if (vtr_ifupdown_parse(os, path, text, len, err) < 0)
-		return -1;
-	return ifupdown_sources(os, text, len, err);
 }
 
 /* -------------------------------------------------------------------------------------------------- NetworkManager */
@@ -805,8 +665,8 @@ int vtr_network_read(struct vtr_os *os, struct vtr_error *err)
 {
 	static const char *const ifcfgs[] = { "/etc/sysconfig/network-scripts", "/etc/sysconfig/network" };
 
-	if (vtr_os_text(os, "/etc/network/interfaces", ifupdown_main, err) < 0 || vtr_netplan_read(os, err) < 0 ||
-	    keyfiles_read(os, err) < 0 || networkd_read(os, err) < 0)
+	if (vtr_ifupdown_read(os, err) < 0 || vtr_netplan_read(os, err) < 0 || keyfiles_read(os, err) < 0 ||
+	    networkd_read(os, err) < 0)
 		return -1;
 	for (size_t i = 0; i < VTR_COUNT(ifcfgs); i++)
 		if (vtr_os_list(os, ifcfgs[i], ifcfg_entry, NULL, err) < 0)

@@ -21,7 +21,8 @@ void vtr_interface_done(struct vtr_interface *i);
 /* "ADDRESS" and "255.255.255.0" or "24" as ADDRESS/24; what is no mask is left out. */
 void vtr_interface_address(struct vtr_interface *i, struct vtr_span address, struct vtr_span mask);
 
-/* All files of netplan(5) together. */
+/* All files of netplan(5) together; interfaces(5), and what it names. */
 int vtr_netplan_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_ifupdown_read(struct vtr_os *os, struct vtr_error *err);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "base/checked.h"
 #include "base/hash.h"
-#include "inspect/records.h"
+#include "inspect/includes.h"
 
 #define SSH_KEY_MAX 16384u /* bytes of a decoded key: OpenSSH reads no larger RSA */
 #define SSH_FILES 64u
@@ -256,34 +256,16 @@ static int ssh_config_read(struct ssh_config *c, const char *path, struct vtr_sp
 	return rc;
 }
 
-struct ssh_include {
-	struct ssh_config *c;
-	struct vtr_span pattern, match;
-};
-
-static int ssh_include_entry(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
-{
-	const struct ssh_include *i = arg;
-
-	(void)os;
-	/* glob(7): a star does not stand for a dot in front. */
-	if (e->type == VTR_TYPE_DIR || (*e->name == '.' && (i->pattern.len == 0 || *i->pattern.p != '.')) ||
-	    !vtr_span_glob(vtr_span_of(e->name), i->pattern))
-		return 0;
-	return ssh_config_read(i->c, e->path, i->match, err);
-}
-
-/* Include PATTERN…: files, where the last part of a path may be a pattern. They are read in the order of their names. */
-static int ssh_include(struct ssh_config *c, const char *from, struct vtr_span patterns, struct vtr_span match,
-		       struct vtr_error *err)
+/* Include PATTERN…: files, in the order of their names. */
+static int ssh_include(struct ssh_config *c, struct vtr_span patterns, struct vtr_span match, struct vtr_error *err)
 {
 	struct vtr_span word;
+	int rc = 0;
 
-	while (vtr_span_word(&word, &patterns)) {
-		struct ssh_include i = { .c = c, .match = match };
-		VTR_FREE char *path = NULL;
+	while (rc == 0 && vtr_span_word(&word, &patterns)) {
+		struct vtr_paths paths = { .n = 0 };
+		VTR_FREE char *pattern = NULL;
 		struct vtr_str s = { 0 };
-		char *slash;
 
 		word = vtr_span_unquote(word);
 		if (word.len == 0 || memchr(word.p, 0, word.len))
@@ -291,26 +273,13 @@ static int ssh_include(struct ssh_config *c, const char *from, struct vtr_span p
 		if (*word.p != '/')
 			vtr_str_puts(&s, "/etc/ssh/");
 		vtr_str_put(&s, word.p, word.len);
-		path = vtr_str_take(&s, err);
-		if (!path)
-			return -1;
-		slash = strrchr(path, '/');
-		if (strpbrk(slash, "*?[") == NULL) {
-			if (ssh_config_read(c, path, match, err) < 0)
-				return -1;
-			continue;
-		}
-		*slash = 0;
-		if (strpbrk(path, "*?[")) {
-			vtr_os_warn(c->os, from, VTR_EUNSUPPORTED,
-				    "Include %s/%s: a pattern for directories is not read", path, slash + 1);
-			continue;
-		}
-		i.pattern = vtr_span_of(slash + 1);
-		if (vtr_os_list(c->os, *path ? path : "/", ssh_include_entry, &i, err) < 0)
-			return -1;
+		pattern = vtr_str_take(&s, err);
+		rc = pattern ? vtr_os_glob(&paths, c->os, vtr_span_of(pattern), err) : -1;
+		for (size_t i = 0; i < paths.n && rc == 0; i++)
+			rc = ssh_config_read(c, paths.v[i], match, err);
+		vtr_paths_done(&paths);
 	}
-	return 0;
+	return rc;
 }
 
 static int ssh_setting_add(struct ssh_config *c, const char *path, size_t which, struct vtr_span value,
@@ -342,7 +311,7 @@ static int ssh_config_each(struct ssh_config *c, const char *path, const char *t
 			continue;
 		if (vtr_span_is_icase(key, "Match"))
 			match = vtr_span_is_icase(value, "all") ? outer : value;
-		if (vtr_span_is_icase(key, "Include") && c->depth > 0 && ssh_include(c, path, value, match, err) < 0)
+		if (vtr_span_is_icase(key, "Include") && c->depth > 0 && ssh_include(c, value, match, err) < 0)
 			return -1;
 		for (size_t i = 0; i < VTR_COUNT(ssh_settings); i++)
 			if (vtr_span_is_icase(key, ssh_settings[i]) &&

@@ -105,8 +105,84 @@ def sudoers(vitrine, r, work):
             yield "cvtsudoers: %s, vitrine: %s" % (spec, rule)
 
 
+# --------------------------------------------------------------------------------------------------------- ifupdown
+
+def ifupdown_stanza(r, names):
+    name = r.choice(["eth0", "eth1", "br0:1", "a"])
+    family = r.choice(["inet static", "inet static", "inet dhcp", "inet manual", "inet6 static", "inet6 auto"])
+    kind = family if not names or r.random() < .7 else r.choice([family + " inherits " + r.choice(names), "inherits " + r.choice(names)])
+    names.append(name)
+    six = "inet6" in kind
+    out = [r.choice(["iface %s %s", " iface\t%s  %s", "iface %s \\\n  %s"]) % (name, kind)]
+    if "static" in kind:
+        out.append("  address " + (r.choice(["2001:db8::%d/64", "2001:db8::%d/48"]) if six else
+                                   r.choice(["10.0.0.%d/24", "192.0.2.%d/24", "172.16.0.%d", "10.0.0.%d"])) % r.randint(1, 99))
+        if r.random() < .3 and not six:
+            out.append("  netmask " + r.choice(["255.255.0.0", "16", "255.255.255.0"]))
+        if r.random() < .4:
+            out.append("  gateway " + r.choice(["10.0.0.%d", "\\\n 10.0.0.%d"]) % r.randint(100, 109))
+    if r.random() < .4:
+        out.append("  dns-nameservers 192.0.2.1 192.0.2.%d" % r.randint(2, 9))
+    if r.random() < .3:
+        out.append("  up ip link \\\n set x")
+    if r.random() < .3:
+        out.insert(r.randint(1, len(out)), r.choice(["# c \\", "", "  # c"]))
+    return out + r.choice([[], ["auto " + name], ["allow-hotplug " + name], ["mapping x", " script y"], ["no-scripts eth0"]])
+
+
+def ifupdown(vitrine, r, work):
+    where, names = work + "/inc", []
+    shutil.rmtree(where, ignore_errors=True)
+    for name in ["d/a", "d/b-1", "d/c.cfg", "d/x~", "e/a"]:
+        write(where + "/" + name, "\n".join(sum([ifupdown_stanza(r, []) for _ in range(r.randint(0, 2))], []) + r.choice([[], [], ["bogus"]])) + "\n")
+    parts = [ifupdown_stanza(r, names) for _ in range(r.randint(1, 4))]
+    for _ in range(r.randint(0, 2)):
+        parts.insert(r.randint(0, len(parts)), [r.choice(["source %s/d/*", "source %s/*/a", "source-directory %s/d", "source %s/e/a %s/d/[b-c]*",
+                                                           "source %s/none", "source-directory %s/?"]).replace("%s", where)])
+    text = "\n".join(sum(parts, [])) + "\n"
+    write(work + "/interfaces", text)
+    names = set(re.findall(r"iface\s+(\S+)", text + "".join(open(os.path.join(d, f)).read() for d, _, fs in os.walk(where) for f in fs)))
+    root = work + "/root"
+    shutil.copytree(where, root + where)
+    write(root + "/etc/network/interfaces", text)
+    ours = inspected(vitrine, root, work).get("interfaces", [])
+    COMPARED[0] += 1
+    for name in sorted(names):
+        out = run("ifquery", "-i", work + "/interfaces", name)
+        mine = [o for o in ours if o["name"] == name]
+        if out.returncode != 0:
+            if mine:
+                yield "ifquery has no %s, vitrine: %s" % (name, mine)
+            continue
+        t, at = {}, None
+        for line in out.stdout.splitlines():
+            m = re.match(r"([a-z0-9_-]+): (.*)", line)
+            if m:
+                at = t.setdefault(m[1], [])
+            if at is not None:  # of several values of one stanza the first counts, but for lists
+                at.append(m[2] if m else "+" + line)
+        first = lambda k: [x for x in t.get(k, []) if not x.startswith("+")]
+        bits = lambda m: str(sum(bin(int(x)).count("1") for x in m.split("."))) if "." in m else m
+        want, keys = [], re.findall(r"^(address|netmask): (.*)", out.stdout, re.M)
+        for k, (key, value) in enumerate(keys):
+            if key == "address":
+                mask = keys[k + 1][1] if keys[k + 1:] and keys[k + 1][0] == "netmask" else ""
+                want.append(value + ("/" + bits(mask) if mask else ""))
+        want.sort()
+        got = sorted(sum([o["addresses"] for o in mine], []))
+        if not mine or want != got:
+            yield "ifquery: %s: %s, vitrine: %s\n%s%s" % (name, want, mine, text, out.stdout)
+        want = sorted(" ".join(x.lstrip("+") for x in t.get("dns-nameservers", [])).split())
+        got = sorted(sum([o["dns"] for o in mine], []))
+        if want != got:
+            yield "ifquery: %s: dns %s, vitrine: %s" % (name, want, got)
+        want, got = sorted(first("gateway")), sorted(sum([o["gateways"] for o in mine], []))
+        if want != got:
+            yield "ifquery: %s: gateways %s, vitrine: %s" % (name, want, got)
+
+
 COMPARED = [0]  # trees that the program itself takes
-CHECKS = [("cvtsudoers", sudoers)]
+CHECKS = [("cvtsudoers", sudoers), ("ifquery", ifupdown)]
 
 
 def main():

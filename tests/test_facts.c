@@ -143,22 +143,39 @@ static const struct parsed parsed[] = {
 	  "    hwaddress ether 52:54:00:12:34:56\niface eth0 inet6 static\n address 2001:db8::7/64\niface wlan0 inet dhcp\n",
 	  "interfaces",
 	  { "name=lo manager=ifupdown method=loopback addresses=[] gateways=[] dns=[]",
-	    "name=eth0 manager=ifupdown method=static mac=52:54:00:12:34:56 addresses=[192.0.2.7/24] gateways=[192.0.2.1] "
-	    "dns=[192.0.2.53,192.0.2.54]",
-	    "name=eth0 manager=ifupdown method6=static addresses=[2001:db8::7/64] gateways=[] dns=[]",
+	    "name=eth0 manager=ifupdown method=static method6=static mac=52:54:00:12:34:56 "
+	    "addresses=[192.0.2.7/24,2001:db8::7/64] gateways=[192.0.2.1] dns=[192.0.2.53,192.0.2.54]",
 	    "name=wlan0 manager=ifupdown method=dhcp addresses=[] gateways=[] dns=[]" } },
 	/* Masks: one with a hole and one that is no number are left out. */
 	{ vtr_ifupdown_parse,
 	  "/etc/network/interfaces",
 	  "iface a inet static\naddress 10.0.0.1\nnetmask 255.0.255.0\niface b inet static\naddress 10.0.0.1\nnetmask 8\n"
 	  "iface c inet static\nnetmask 255.255.255.128\naddress 10.0.0.1\niface d inet static\naddress 10.0.0.1/8\nnetmask 9\n"
-	  "iface\niface e\naddress 1\n",
+	  "",
 	  "interfaces",
 	  { "name=a manager=ifupdown method=static addresses=[10.0.0.1] gateways=[] dns=[]",
 	    "name=b manager=ifupdown method=static addresses=[10.0.0.1/8] gateways=[] dns=[]",
 	    "name=c manager=ifupdown method=static addresses=[10.0.0.1/25] gateways=[] dns=[]",
-	    "name=d manager=ifupdown method=static addresses=[10.0.0.1/8] gateways=[] dns=[]",
-	    "name=e manager=ifupdown addresses=[1] gateways=[] dns=[]" } },
+	    "name=d manager=ifupdown method=static addresses=[10.0.0.1/9] gateways=[] dns=[]" } },
+	/* As ifquery 0.8.41: lines that go on, what is inherited stands first, the masks of classes, several methods. */
+	{ vtr_ifupdown_parse,
+	  "/etc/network/interfaces",
+	  "iface b \\\n inet static\n address 172.16.0.1/12\n gateway 172.16.0.9\n # c \\\niface e inherits b\n"
+	  " address 172.16.0.2/12\n dns-nameservers 192.0.2.1\niface e inet dhcp\niface e inet static\n address 200.0.0.1\n"
+	  "mapping m\n script x\nno-scripts e\niface f inherits b inet6 auto\n",
+	  "interfaces",
+	  { NULL } },
+	{ vtr_ifupdown_parse,
+	  "/etc/network/interfaces",
+	  "iface b \\\n inet static\n address 172.16.0.1/12\n gateway 172.16.0.9\n # c \\\niface e inherits b\n"
+	  " address 172.16.0.2/12\n dns-nameservers 192.0.2.1\niface e inet dhcp\niface e inet static\n address 200.0.0.1\n"
+	  "mapping m\n script x\nno-scripts e\niface f inherits b inet dhcp\n",
+	  "interfaces",
+	  { "name=b manager=ifupdown method=static addresses=[172.16.0.1/12] gateways=[172.16.0.9] dns=[]",
+	    "name=e manager=ifupdown method=static addresses=[172.16.0.1/12,200.0.0.1/24] gateways=[172.16.0.9] "
+	    "dns=[192.0.2.1]",
+	    "name=e manager=ifupdown method=dhcp addresses=[] gateways=[] dns=[]",
+	    "name=f manager=ifupdown method=dhcp addresses=[172.16.0.1/12] gateways=[172.16.0.9] dns=[]" } },
 	{ vtr_netplan_parse,
 	  "/etc/netplan/50-cloud-init.yaml",
 	  "# by cloud-init\nnetwork:\n    ethernets:\n        eth0:\n            dhcp4: true\n            match:\n"
@@ -718,10 +735,10 @@ static const struct {
 	{ "cron", "/etc/cron.d/bob", "schedule=5 4 * * * user=bob command=x" },
 	{ "cron", "/var/spool/cron/crontabs/alice", "schedule=@daily user=alice command=y" },
 	{ "cron", "/etc/cron.daily/run", "schedule=@daily user=root command=/etc/cron.daily/run" },
-	{ "interfaces", "/etc/network/interfaces",
-	  "name=lo manager=ifupdown method=loopback addresses=[] gateways=[] dns=[]" },
 	{ "interfaces", "/etc/network/interfaces.d/eth0",
 	  "name=eth0 manager=ifupdown method=dhcp addresses=[] gateways=[] dns=[]" },
+	{ "interfaces", "/etc/network/interfaces",
+	  "name=lo manager=ifupdown method=loopback addresses=[] gateways=[] dns=[]" },
 	{ "ssh_settings", "/etc/ssh/sshd_config.d/a.conf", "name=PermitRootLogin value=no" },
 	{ "ssh_settings", "/etc/ssh/sshd_config", "name=Port value=22" },
 	{ "snaps", "/var/lib/snapd/snaps/core22_1.snap", "name=core22 revision=1 current=false" },
