@@ -151,6 +151,11 @@ static vtr_text_fn *const fuzz_parsers[] = {
 	vtr_crypttab_parse,
 	fuzz_nsswitch,
 	fuzz_userdb,
+	vtr_sysctl_parse,
+	vtr_modules_load_parse,
+	vtr_modprobe_parse,
+	vtr_environment_parse,
+	vtr_environment_d_parse,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -13,9 +13,10 @@
 #define RECORDS_SKIPPED 16u /* malformed lines of one file that are reported one by one */
 
 static const char *const record_kinds[] = {
-	"users",	"groups",   "sudoers",	     "kernels",	     "services",	 "timers",   "cron",
-	"interfaces",	"crypttab", "ssh_host_keys", "ssh_settings", "container_images", "snaps",    "flatpaks",
-	"repositories", "logins",   "drivers",	     "app_packages", "hotfixes",	 "autoruns", "tasks",
+	"users",    "groups",	  "sudoers",	  "kernels",	   "services",	      "timers",
+	"cron",	    "interfaces", "crypttab",	  "ssh_host_keys", "ssh_settings",    "container_images",
+	"snaps",    "flatpaks",	  "repositories", "logins",	   "drivers",	      "app_packages",
+	"hotfixes", "autoruns",	  "tasks",	  "sysctl",	   "module_settings", "environment",
 };
 
 struct record_list {
@@ -439,19 +440,13 @@ int vtr_os_add_text(struct vtr_os *os, const char *key, const char *value, const
 typedef int records_family(struct vtr_os *os, struct vtr_error *err);
 
 static records_family *const records_unix[] = {
-	vtr_boot_read,
-	vtr_kernels_read,
-	vtr_users_read,
-	vtr_services_read,
-	vtr_system_read,
-	vtr_cron_read,
-	vtr_network_read,
-	vtr_crypttab_read,
-	vtr_ssh_read,
-	vtr_bundles_read,
-	vtr_repositories_read,
-	vtr_logins_read,
-	NULL,
+	vtr_boot_read,	     vtr_kernels_read,
+	vtr_users_read,	     vtr_services_read,
+	vtr_system_read,     vtr_cron_read,
+	vtr_network_read,    vtr_crypttab_read,
+	vtr_kernelconf_read, vtr_ssh_read,
+	vtr_bundles_read,    vtr_repositories_read,
+	vtr_logins_read,     NULL,
 };
 
 static records_family *const records_windows[] = {

@@ -172,6 +172,7 @@ int vtr_kernels_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_cron_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_network_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_crypttab_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_kernelconf_read(struct vtr_os *os, struct vtr_error *err); /* sysctl, modules, the environment */
 int vtr_ssh_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_bundles_read(struct vtr_os *os, struct vtr_error *err); /* images of containers, snaps, flatpaks */
 int vtr_repositories_read(struct vtr_os *os, struct vtr_error *err);
@@ -206,6 +207,8 @@ vtr_text_fn vtr_crontab_parse, vtr_crontab_user_parse, vtr_anacrontab_parse;
 vtr_text_fn vtr_ifupdown_parse, vtr_netplan_parse, vtr_keyfile_parse, vtr_networkd_parse, vtr_ifcfg_parse,
 	vtr_resolv_parse;
 vtr_text_fn vtr_crypttab_parse;
+vtr_text_fn vtr_sysctl_parse, vtr_modules_load_parse, vtr_modprobe_parse, vtr_environment_parse,
+	vtr_environment_d_parse;
 vtr_text_fn vtr_grub_parse, vtr_loader_conf_parse;
 vtr_text_fn vtr_datasource_parse, vtr_cloud_cfg_parse;
 vtr_text_fn vtr_ssh_key_parse, vtr_sshd_config_parse;

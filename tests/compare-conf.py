@@ -6,7 +6,7 @@ usage: compare-conf.py VITRINE [SEED [COUNT [CHECK…]]]
 
 Prints the seed of each tree that is told differently, and how. Status 77: a tool is missing.
 """
-import json, os, random, re, shutil, subprocess, sys, tempfile
+import ctypes, json, os, random, re, shutil, subprocess, sys, tempfile
 
 
 def run(*argv, **more):
@@ -181,8 +181,124 @@ def ifupdown(vitrine, r, work):
             yield "ifquery: %s: gateways %s, vitrine: %s" % (name, want, got)
 
 
+# ------------------------------------------------------------------------------------------------ files of several directories
+
+def merged(r, root, what, line):
+    """Files of one name in several directories, links to /dev/null, empty ones, other names."""
+    for d in ["etc", "run", "usr/local/lib", "usr/lib"]:
+        for name in r.sample(["10-a.conf", "20-b.conf", "b.conf", "a b.conf", ".h.conf", "x.bak"], r.randint(0, 4)):
+            path = "%s/%s/%s/%s" % (root, d, what, name)
+            if r.random() < .15:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                os.symlink("/dev/null", path)
+            else:
+                write(path, "".join(line(r) + "\n" for _ in range(r.randint(0, 4))))
+
+
+def sysctl_line(r):
+    name = r.choice(["kernel.x", "kernel/x", "net.ipv4.conf.eth0/1.y", "net/ipv4/conf/eth0.1/y", "net.ipv4.conf.*.y", "vm.z"])
+    return r.choice(["%s=%d", " %s = %d", "-%s=%d", "-%s # %d", "# %s=%d", "; %s=%d", "%s=%d 2  3", "%s %d"]) % (name, r.randint(0, 9))
+
+
+def sysctl(vitrine, r, work):
+    """cat-config says which files and in which order; what a line means is in sysctl.d(5)."""
+    root = work + "/root"
+    merged(r, root, "sysctl.d", sysctl_line)
+    # A link to /dev/null is looked for within the root.
+    out = run("systemd-analyze", "--root=" + root, "cat-config", "sysctl.d")
+    if out.returncode != 0:
+        return
+    COMPARED[0] += 1
+    settings, path = {}, None
+    for line in out.stdout.splitlines():
+        if line.startswith("# " + root):
+            path = line[2 + len(root):]
+            continue
+        line = line.strip()
+        if not line or line[0] in "#;" or not ("=" in line or line[0] == "-"):
+            continue
+        name, eq, value = line.partition("=")
+        name, dash = name.strip().lstrip("-").strip(), line[0] == "-"
+        if re.search(r"[./]", name) and re.search(r"[./]", name)[0] == "/":
+            name = name.translate(str.maketrans("./", "/."))
+        settings.pop(name, None)
+        settings[name] = (name, value.strip() if eq else None, dash, not eq, path)
+    ours = [(x["name"], x.get("value"), x["optional"], x["excluded"], x["source"]["path"]) for x in inspected(vitrine, root, work).get("sysctl", [])]
+    if ours != list(settings.values()):
+        yield "systemd-analyze: %s, vitrine: %s\n%s" % (list(settings.values()), ours, out.stdout)
+
+
+def modprobe_line(r):
+    name = r.choice(["snd-hda", "a_b", "c"])
+    return r.choice(["blacklist " + name, "options %s x=1  y=2" % name, "alias pci:v[a-c]*-x " + name, "install %s /bin/true" % name,
+                     "options %s \\\n z=3" % name, "# c", "", "softdep %s pre: d post: e" % name, "remove %s /bin/a  b" % name,
+                     "  blacklist\t%s  " % name])
+
+
+def modprobe(vitrine, r, work):
+    root = work + "/root"
+    merged(r, root, "modprobe.d", modprobe_line)
+    # modprobe takes one directory; the order of several is that of sysctl.d.
+    for d in ["run", "usr"]:
+        shutil.rmtree(root + "/" + d, ignore_errors=True)
+    if not os.path.isdir(root + "/etc/modprobe.d"):
+        return
+    out = run("modprobe", "-c", "-C", root + "/etc/modprobe.d").stdout.split("# End of configuration files")[0]
+    COMPARED[0] += 1
+    norm = lambda lines: sorted(re.sub(r"\s+", " ", x).strip() for x in lines if x.strip())
+    ours = inspected(vitrine, root, work).get("module_settings", [])
+    ours = norm("%s %s %s" % (x["type"], x["module"], x.get("value", "")) for x in ours)
+    theirs = norm(x for x in out.splitlines() if x.split()[:1] and x.split()[0] in ("alias", "blacklist", "options", "install", "remove", "softdep") and
+                  "alias" in x or re.search(r"\b(snd_hda|a_b|c)\b", x.split("#")[0]))  # without those of the host's kernel
+    theirs = [x.replace("dpost:", "d post:") for x in theirs]
+    if ours != theirs:
+        yield "modprobe: %s, vitrine: %s" % (theirs, ours)
+
+
+# ------------------------------------------------------------------------------------------------------ environment
+
+class Conversation(ctypes.Structure):
+    _fields_ = [("function", ctypes.c_void_p), ("data", ctypes.c_void_p)]
+
+
+def pam_environment(path, work):
+    """What pam_env sets of a file."""
+    pam, handle, out = ctypes.CDLL("libpam.so.0"), ctypes.c_void_p(), []
+    write(work + "/pam/x", "session required pam_env.so conffile=/dev/null readenv=1 user_readenv=0 envfile=%s\n" % path)
+    assert pam.pam_start_confdir(b"x", b"root", ctypes.byref(Conversation()), (work + "/pam").encode(), ctypes.byref(handle)) == 0
+    pam.pam_open_session(handle, 0)
+    pam.pam_getenvlist.restype = ctypes.POINTER(ctypes.c_char_p)
+    for value in pam.pam_getenvlist(handle):
+        if value is None:
+            break
+        out.append(value.decode())
+    pam.pam_end(handle, 0)
+    return out
+
+
+def environment(vitrine, r, work):
+    root = work + "/root"
+    value = lambda: r.choice(["x", "a b", '"a  b"', "'c'", '"d', "e # f", '"g # h"', "i'j'", "k=l", "", '""', "m\\n"])
+    lines = [r.choice(["V%d=%s", "export V%d=%s", "  V%d=%s  ", "#V%d=%s", "V-%d=%s", "V%d =%s", "V%d %s"]) % (n, value()) for n in range(r.randint(1, 8))]
+    write(root + "/etc/environment", "\n".join(lines) + "\n")
+    theirs = pam_environment(root + "/etc/environment", work)
+    more = ["%s%d=%s" % (r.choice(["W", "  W", "# W"]), n, value().replace('"d', "d")) for n in range(r.randint(0, 5))]
+    write(root + "/etc/environment.d/a.conf", "\n".join(more) + "\n")
+    env = {"XDG_CONFIG_HOME": root + "/etc", "PATH": os.environ["PATH"]}
+    generator = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator"
+    out = run("sh", "-c", 'eval "$(%s | grep ^W)"; set | grep "^W[0-9]"' % generator, env=env)
+    more = sorted(line.split("=")[0] for line in out.stdout.splitlines())
+    COMPARED[0] += 1
+    ours = inspected(vitrine, root, work).get("environment", [])
+    mine = [x["name"] + "=" + x.get("value", "") for x in ours if x["manager"] == "pam_env"]
+    if sorted(mine) != sorted(theirs):
+        yield "pam_env: %s, vitrine: %s\n%s" % (theirs, mine, "\n".join(lines))
+    if os.path.exists(generator) and sorted(x["name"] for x in ours if x["manager"] == "systemd" and "value" in x) != more:
+        yield "systemd: %s, vitrine: %s" % (more, ours)
+
+
 COMPARED = [0]  # trees that the program itself takes
-CHECKS = [("cvtsudoers", sudoers), ("ifquery", ifupdown)]
+CHECKS = [("cvtsudoers", sudoers), ("ifquery", ifupdown), ("systemd-analyze", sysctl), ("modprobe", modprobe), ("systemctl", environment)]
 
 
 def main():

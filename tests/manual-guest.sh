@@ -150,6 +150,10 @@ manual_records()
 	printf '%s\n' 'root:*:19849:0:99999:7:::' 'alice:$y$j9T$abcdefghijkl$mnop:19849:0:99999:7::20454:' >"$root/etc/shadow"
 	printf '%s\n' 'root:x:0:' 'sudo:x:27:alice' >"$root/etc/group"
 	echo 'ssh-ed25519 AAAA alice@laptop' >"$root/home/alice/.ssh/authorized_keys"
+	mkdir -p "$root/etc/sysctl.d" "$root/etc/modprobe.d"
+	echo '-net.ipv4.ip_forward = 1' >"$root/etc/sysctl.d/10-forward.conf"
+	echo 'options snd-hda power_save=1' >"$root/etc/modprobe.d/sound.conf"
+	echo 'LANG="C.UTF-8"' >"$root/etc/environment"
 	printf '%s\n' 'Defaults env_reset' 'root ALL=(ALL:ALL) ALL' '%sudo ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers"
 	# struct lastlog of users 0 to 1000: 292 bytes each, the last of 2024-05-06 07:08:09 UTC from 192.0.2.1.
 	grown "$root/var/log/lastlog" $((292 * 1000)) '\xd9\x81\x38\x66pts/0'
