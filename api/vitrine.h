@@ -934,7 +934,7 @@ VTR_API const char *vtr_os_name(const struct vtr_os *os);
  *
  * and after vtr_os_read_records() these, too: locale, keymap, boot_loader, firmware, boot_default, boot_default_id,
  * boot_next, default_target,
- * nameservers, selinux, selinux_policy, apparmor, cloud_init, cloud_init_datasources, container, medium, last_boot,
+ * nameservers, unmanaged_devices, selinux, selinux_policy, apparmor, cloud_init, cloud_init_datasources, container, medium, last_boot,
  * last_activity, and of Windows language, last_shutdown, fast_startup, hibernation, pending_reboot, pending_renames,
  * workgroup, domain_netbios, group_policy, machine_sid, boot_storage_drivers. vitrine-inspect(1) says what they are.
  */

@@ -114,6 +114,18 @@ static int fuzz_settings(struct vtr_os *os, const char *path, const char *text, 
 	return 0;
 }
 
+static int fuzz_netdev(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	(void)path;
+	return vtr_networkd_parse(os, "/a.netdev", text, len, err);
+}
+
+static int fuzz_link(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	(void)path;
+	return vtr_networkd_parse(os, "/a.link", text, len, err);
+}
+
 static vtr_text_fn *const fuzz_parsers[] = {
 	fuzz_passwd,
 	fuzz_kernel,
@@ -156,6 +168,9 @@ static vtr_text_fn *const fuzz_parsers[] = {
 	vtr_modprobe_parse,
 	vtr_environment_parse,
 	vtr_environment_d_parse,
+	vtr_nmconf_parse,
+	fuzz_netdev,
+	fuzz_link,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

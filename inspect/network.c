@@ -53,6 +53,7 @@ void vtr_interface_done(struct vtr_interface *i)
 	vtr_str_done(&i->addresses);
 	vtr_str_done(&i->gateways);
 	vtr_str_done(&i->dns);
+	vtr_str_done(&i->match);
 	*i = (struct vtr_interface){ .method = NULL };
 }
 
@@ -68,7 +69,10 @@ int vtr_interface_add(struct vtr_interface *i, struct vtr_os *os, const char *ma
 		vtr_draft_text(&d, "manager", manager);
 		vtr_draft_text(&d, "method", i->method);
 		vtr_draft_text(&d, "method6", i->method6);
+		vtr_draft_span(&d, "kind", i->kind);
 		vtr_draft_span(&d, "mac", i->mac);
+		if (i->match.len > 0)
+			vtr_draft_list(&d, "match", &i->match);
 		vtr_draft_list(&d, "addresses", &i->addresses);
 		vtr_draft_list(&d, "gateways", &i->gateways);
 		vtr_draft_list(&d, "dns", &i->dns);
@@ -293,41 +297,26 @@ int vtr_keyfile_parse(struct vtr_os *os, const char *path, const char *text, siz
 	return rc;
 }
 
-/* What editors and package managers leave is no profile; beneath /usr the ending is asked for. */
-static bool keyfile_name_is(const char *path)
-{
-	static const char *const leavings[] = {
-		"~", ".swp", ".rpmnew", ".rpmorig", ".rpmsave", ".tmp", ".pem", ".der"
-	};
-	const char *name = strrchr(path, '/') + 1;
-
-	for (size_t i = 0; i < VTR_COUNT(leavings); i++)
-		if (vtr_span_ends(vtr_span_of(name), leavings[i]))
-			return false;
-	return strncmp(path, "/usr/", 5) != 0 || vtr_span_ends(vtr_span_of(name), ".nmconnection");
-}
-
-static int keyfiles_read(struct vtr_os *os, struct vtr_error *err)
-{
-	static const char *const dirs[] = { "/etc/NetworkManager/system-connections",
-					    "/usr/lib/NetworkManager/system-connections" };
-	struct vtr_merged m;
-	int rc = vtr_os_merge(&m, os, dirs, VTR_COUNT(dirs), "", err);
-
-	for (size_t i = 0; rc == 0 && i < m.n; i++)
-		if (keyfile_name_is(m.paths[i]))
-			rc = vtr_os_text(os, m.paths[i], vtr_keyfile_parse, err) < 0 ? -1 : 0;
-	vtr_merged_done(&m);
-	return rc;
-}
-
 /* ------------------------------------------------------------------------------------------------ systemd-networkd */
 
+/* Files of systemd-networkd, and those of udev that it shares its directories with. */
+enum networkd_kind { NETWORKD_NETWORK, NETWORKD_NETDEV, NETWORKD_LINK };
+
+/* Keys of [Match] beside Name and MACAddress. */
+static const char *const networkd_matches[] = {
+	"PermanentMACAddress", "Path",	     "Driver",	     "Type",	 "Kind",	   "Property",
+	"WLANInterfaceType",   "SSID",	     "BSSID",	     "Host",	 "Virtualization", "KernelCommandLine",
+	"KernelVersion",       "Credential", "Architecture", "Firmware", "OriginalName",   "MACAddress",
+};
+
 struct networkd {
+	enum networkd_kind what;
 	struct vtr_interface i;
 	struct vtr_str name, mac; /* [Match] Name, words that add up */
-	bool mac_set;		  /* by [Link]: stands before that of [Match] */
-	int dhcp;		  /* 1: IPv4, 2: IPv6 */
+	struct vtr_str matches[VTR_COUNT(networkd_matches)];
+	struct vtr_str kind; /* of [NetDev] */
+	bool mac_set;	     /* by [Link]: stands before that of [Match] */
+	int dhcp;	     /* 1: IPv4, 2: IPv6 */
 	bool unmanaged;
 };
 
@@ -345,14 +334,17 @@ static bool networkd_yes(struct vtr_span v)
 static void networkd_words(struct vtr_str *out, struct vtr_span v)
 {
 	struct vtr_span word;
+	bool inverted = v.len > 0 && *v.p == '!'; /* all words of the line */
 
 	if (v.len == 0) {
 		out->len = 0;
 		return;
 	}
+	v = vtr_span_skip(v, inverted);
 	while (vtr_span_word(&word, &v)) {
 		if (out->len > 0)
 			vtr_str_put(out, " ", 1);
+		vtr_str_put(out, "!", inverted);
 		vtr_str_put(out, word.p, word.len);
 	}
 }
@@ -369,17 +361,37 @@ static void networkd_list(struct vtr_str *list, struct vtr_span v, bool words)
 
 static int networkd_setting(void *arg, const struct vtr_setting *s, struct vtr_error *err)
 {
-	bool network = vtr_span_is(s->section, "Network");
+	bool network = vtr_span_is(s->section, "Network"), link = vtr_span_is(s->section, "Link");
+	bool match = vtr_span_is(s->section, "Match");
 	struct networkd *n = arg;
 
 	(void)err;
-	if (vtr_span_is(s->section, "Match") && vtr_span_is(s->key, "Name")) {
+	for (size_t i = 0; i < VTR_COUNT(networkd_matches); i++)
+		if (match && vtr_span_is(s->key, networkd_matches[i]) &&
+		    (n->what == NETWORKD_LINK || !vtr_span_is(s->key, "MACAddress")))
+			networkd_words(&n->matches[i], s->value);
+	if (n->what == NETWORKD_NETDEV && vtr_span_is(s->section, "NetDev")) {
+		struct vtr_str *to = vtr_span_is(s->key, "Name")	 ? &n->name
+				     : vtr_span_is(s->key, "Kind")	 ? &n->kind
+				     : vtr_span_is(s->key, "MACAddress") ? &n->mac
+									 : NULL;
+
+		if (to) {
+			to->len = 0;
+			vtr_str_put(to, s->value.p, s->value.len);
+		}
+	} else if (n->what == NETWORKD_LINK && link && vtr_span_is(s->key, "Name")) {
+		n->name.len = 0;
+		vtr_str_put(&n->name, s->value.p, s->value.len);
+	} else if (n->what == NETWORKD_NETWORK && match && vtr_span_is(s->key, "Name")) {
 		networkd_words(&n->name, s->value);
+	} else if (link && vtr_span_is(s->key, "Unmanaged")) {
+		n->unmanaged = networkd_yes(s->value);
 	} else if (vtr_span_is(s->key, "MACAddress") && vtr_span_is(s->section, "Link")) {
 		n->mac.len = 0;
 		networkd_words(&n->mac, s->value);
 		n->mac_set = s->value.len > 0;
-	} else if (vtr_span_is(s->key, "MACAddress") && vtr_span_is(s->section, "Match") && !n->mac_set) {
+	} else if (vtr_span_is(s->key, "MACAddress") && match && n->what == NETWORKD_NETWORK && !n->mac_set) {
 		networkd_words(&n->mac, s->value);
 	} else if (network && vtr_span_is(s->key, "DHCP")) {
 		n->dhcp = networkd_yes(s->value)	  ? 3
@@ -410,12 +422,44 @@ static int networkd_text(struct networkd *n, struct vtr_os *os, const char *path
 	return 0;
 }
 
+/* What must hold of an interface beside its name: "Type=ether", each a condition. */
+static bool networkd_match(struct vtr_interface *i, struct networkd *n)
+{
+	bool oom = n->name.oom || n->mac.oom || n->kind.oom;
+
+	for (size_t k = 0; k < VTR_COUNT(networkd_matches); k++) {
+		struct vtr_str one = { 0 };
+
+		oom = oom || n->matches[k].oom;
+		if (n->matches[k].len == 0)
+			continue;
+		vtr_str_putf(&one, "%s=", networkd_matches[k]);
+		vtr_str_put(&one, n->matches[k].p, n->matches[k].len);
+		vtr_list_put(&i->match, (struct vtr_span){ one.p, one.len });
+		if (n->what == NETWORKD_NETWORK && n->name.len == 0 && n->mac.len == 0) /* it has no other name */
+			vtr_str_put(&n->name, one.p, one.len);
+		oom = oom || one.oom || n->name.oom;
+		vtr_str_done(&one);
+	}
+	return !oom;
+}
+
+static void networkd_done(struct networkd *n)
+{
+	vtr_interface_done(&n->i);
+	vtr_str_done(&n->name);
+	vtr_str_done(&n->mac);
+	vtr_str_done(&n->kind);
+	for (size_t k = 0; k < VTR_COUNT(networkd_matches); k++)
+		vtr_str_done(&n->matches[k]);
+}
+
 static int networkd_end(struct networkd *n, struct vtr_os *os, const char *path, struct vtr_error *err)
 {
 	struct vtr_span rest = { n->i.addresses.p, n->i.addresses.len }, line;
 	int rc = 0;
 
-	if (n->name.oom || n->mac.oom)
+	if (!networkd_match(&n->i, n))
 		rc = vtr_fail(err, VTR_ENOMEM, "%s", path);
 	while (vtr_span_line(&line, &rest))
 		*(vtr_span_find(line, ':') < line.len ? &n->i.method6 : &n->i.method) = "static";
@@ -423,30 +467,43 @@ static int networkd_end(struct networkd *n, struct vtr_os *os, const char *path,
 		n->i.method = "dhcp";
 	if (n->dhcp & 2)
 		n->i.method6 = "dhcp";
-	if (n->mac.len > 0)
-		n->i.mac = (struct vtr_span){ n->mac.p, n->mac.len };
-	if (n->name.len > 0)
-		n->i.name = (struct vtr_span){ n->name.p, n->name.len };
-	else
-		n->i.name = n->i.mac; /* a match by the hardware's address alone: that is its name */
+	if (n->unmanaged)
+		n->i.method = n->i.method6 = "unmanaged";
+	n->i.mac = (struct vtr_span){ n->mac.p, n->mac.len };
+	n->i.kind = (struct vtr_span){ n->kind.p, n->kind.len };
+	/* A match by the hardware's address alone: that is its name. */
+	n->i.name = n->name.len > 0 ? (struct vtr_span){ n->name.p, n->name.len } : n->i.mac;
+	/* What only says how interfaces are named is no interface. */
+	if (n->what == NETWORKD_LINK && n->name.len == 0 && n->mac.len == 0)
+		n->i.name.len = 0;
+	else if (rc == 0 && n->i.name.len == 0)
+		vtr_os_warn(os, path, VTR_OK, "names no interface: systemd-networkd ignores it");
 	if (rc == 0)
-		rc = vtr_interface_add(&n->i, os, "systemd-networkd", path, err);
-	vtr_interface_done(&n->i);
-	vtr_str_done(&n->name);
-	vtr_str_done(&n->mac);
+		rc = vtr_interface_add(&n->i, os, n->what == NETWORKD_LINK ? "udev" : "systemd-networkd", path, err);
+	networkd_done(n);
 	return rc;
+}
+
+static enum networkd_kind networkd_kind(const char *path)
+{
+	struct vtr_span name = vtr_span_of(path);
+
+	return vtr_span_ends(name, ".netdev") ? NETWORKD_NETDEV
+	       : vtr_span_ends(name, ".link") ? NETWORKD_LINK
+					      : NETWORKD_NETWORK;
 }
 
 int vtr_networkd_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
-	struct networkd n = { .dhcp = 0 };
+	struct networkd n = { .what = networkd_kind(path) };
 	int rc = networkd_text(&n, os, path, text, len, err), end = networkd_end(&n, os, path, err);
 
 	return rc < 0 ? -1 : end;
 }
 
-static const char *const networkd_dirs[] = { "/etc/systemd/network", "/usr/local/lib/systemd/network",
-					     "/usr/lib/systemd/network", "/lib/systemd/network" };
+static const char *const networkd_dirs[] = { "/etc/systemd/network", "/run/systemd/network",
+					     "/usr/local/lib/systemd/network", "/usr/lib/systemd/network",
+					     "/lib/systemd/network" };
 
 /* The file, and then its drop-ins from all the directories: NAME.network.d. */
 static int networkd_file_read(struct vtr_os *os, const char *path, struct vtr_error *err)
@@ -454,7 +511,7 @@ static int networkd_file_read(struct vtr_os *os, const char *path, struct vtr_er
 	const char *dirs[VTR_COUNT(networkd_dirs)];
 	char *owned[VTR_COUNT(networkd_dirs)] = { NULL };
 	VTR_FREE char *text = NULL;
-	struct networkd n = { .dhcp = 0 };
+	struct networkd n = { .what = networkd_kind(path) };
 	struct vtr_merged m = { .n = 0 };
 	size_t len;
 	int there = vtr_os_text_slurp(&text, &len, os, path, err), rc = there < 0 ? -1 : 0;
@@ -483,19 +540,25 @@ static int networkd_file_read(struct vtr_os *os, const char *path, struct vtr_er
 	for (size_t i = 0; i < VTR_COUNT(networkd_dirs); i++)
 		free(owned[i]);
 	vtr_merged_done(&m);
-	if (rc < 0)
-		n.name.len = n.mac.len = 0; /* no record of a half */
-	return networkd_end(&n, os, path, err) < 0 ? -1 : rc;
+	if (rc == 0)
+		return networkd_end(&n, os, path, err);
+	networkd_done(&n); /* no record of a half */
+	return -1;
 }
 
 static int networkd_read(struct vtr_os *os, struct vtr_error *err)
 {
-	struct vtr_merged m;
-	int rc = vtr_os_merge(&m, os, networkd_dirs, VTR_COUNT(networkd_dirs), ".network", err);
+	static const char *const endings[] = { ".network", ".netdev", ".link" };
+	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < m.n; i++)
-		rc = networkd_file_read(os, m.paths[i], err);
-	vtr_merged_done(&m);
+	for (size_t k = 0; rc == 0 && k < VTR_COUNT(endings); k++) {
+		struct vtr_merged m;
+
+		rc = vtr_os_merge(&m, os, networkd_dirs, VTR_COUNT(networkd_dirs), endings[k], err);
+		for (size_t i = 0; rc == 0 && i < m.n; i++)
+			rc = networkd_file_read(os, m.paths[i], err);
+		vtr_merged_done(&m);
+	}
 	return rc;
 }
 
@@ -665,8 +728,8 @@ int vtr_network_read(struct vtr_os *os, struct vtr_error *err)
 {
 	static const char *const ifcfgs[] = { "/etc/sysconfig/network-scripts", "/etc/sysconfig/network" };
 
-	if (vtr_ifupdown_read(os, err) < 0 || vtr_netplan_read(os, err) < 0 || keyfiles_read(os, err) < 0 ||
-	    networkd_read(os, err) < 0)
+	if (vtr_ifupdown_read(os, err) < 0 || vtr_netplan_read(os, err) < 0 || vtr_nmconf_read(os, err) < 0 ||
+	    vtr_nmconf_profiles_read(os, err) < 0 || networkd_read(os, err) < 0)
 		return -1;
 	for (size_t i = 0; i < VTR_COUNT(ifcfgs); i++)
 		if (vtr_os_list(os, ifcfgs[i], ifcfg_entry, NULL, err) < 0)

@@ -10,7 +10,8 @@ struct vtr_interface {
 	struct vtr_span name;
 	const char *method, *method6; /* static strings; NULL: not said */
 	struct vtr_str addresses, gateways, dns;
-	struct vtr_span mac;
+	struct vtr_str match; /* a list: what else must hold of it */
+	struct vtr_span mac, kind;
 };
 
 /* Make it a record unless it has no name, and empty it. */
@@ -24,5 +25,9 @@ void vtr_interface_address(struct vtr_interface *i, struct vtr_span address, str
 /* All files of netplan(5) together; interfaces(5), and what it names. */
 int vtr_netplan_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_ifupdown_read(struct vtr_os *os, struct vtr_error *err);
+
+/* NetworkManager: the fact unmanaged_devices, and those of its profiles that count. */
+int vtr_nmconf_read(struct vtr_os *os, struct vtr_error *err);
+int vtr_nmconf_profiles_read(struct vtr_os *os, struct vtr_error *err);
 
 #endif

@@ -206,6 +206,7 @@ const char *vtr_kernel_arch(const uint8_t *p, size_t len, uint64_t *version_at);
 vtr_text_fn vtr_crontab_parse, vtr_crontab_user_parse, vtr_anacrontab_parse;
 vtr_text_fn vtr_ifupdown_parse, vtr_netplan_parse, vtr_keyfile_parse, vtr_networkd_parse, vtr_ifcfg_parse,
 	vtr_resolv_parse;
+vtr_text_fn vtr_nmconf_parse;
 vtr_text_fn vtr_crypttab_parse;
 vtr_text_fn vtr_sysctl_parse, vtr_modules_load_parse, vtr_modprobe_parse, vtr_environment_parse,
 	vtr_environment_d_parse;

@@ -297,8 +297,33 @@ def environment(vitrine, r, work):
         yield "systemd: %s, vitrine: %s" % (more, ours)
 
 
+# --------------------------------------------------------------------------------------------------- NetworkManager
+
+def unmanaged(vitrine, r, work):
+    root = work + "/root"
+    nm = root + "/etc/NetworkManager"
+    item = lambda: r.choice(["mac:00:11:22:33:44:55", "interface-name:a*", "interface-name:b", "type:wifi", "except:type:wifi", "x\\;y"])
+    line = lambda: "unmanaged-devices%s=%s" % (r.choice(["", "+", "-", "+"]), r.choice(",;").join(item() for _ in range(r.randint(0, 3))))
+    text = lambda: "[main]\nplugins=keyfile\n[keyfile]\n" + "".join(line() + "\n" for _ in range(r.randint(0, 2))) + r.choice(["", "# c\n", "[x]\n"])
+    dirs = [nm + "/conf.d", root + "/usr/lib/NetworkManager/conf.d"]
+    for d in dirs:
+        for name in r.sample(["10.conf", "20.conf", "a.conf", "b.bak"], r.randint(0, 3)):
+            write(d + "/" + name, text())
+    write(nm + "/NetworkManager.conf", text() if r.random() < .7 else "")
+    out = run("NetworkManager", "--print-config", "--config", nm + "/NetworkManager.conf", "--config-dir", dirs[0],
+              "--system-config-dir", dirs[1], "--intern-config", work + "/none")
+    if out.returncode != 0:
+        return
+    COMPARED[0] += 1
+    m = re.search(r"^unmanaged-devices=(.*)", out.stdout, re.M)
+    theirs = re.sub(r"(?<!\\)[,;]", " ", m[1]).strip() if m else ""
+    ours = inspected(vitrine, root, work).get("unmanaged_devices", "")
+    if dict.fromkeys(ours.split()) != dict.fromkeys(theirs.split()):
+        yield "NetworkManager: %s, vitrine: %s" % (theirs, ours)
+
+
 COMPARED = [0]  # trees that the program itself takes
-CHECKS = [("cvtsudoers", sudoers), ("ifquery", ifupdown), ("systemd-analyze", sysctl), ("modprobe", modprobe), ("systemctl", environment)]
+CHECKS = [("cvtsudoers", sudoers), ("ifquery", ifupdown), ("systemd-analyze", sysctl), ("modprobe", modprobe), ("systemctl", environment), ("NetworkManager", unmanaged)]
 
 
 def main():

@@ -185,6 +185,9 @@ manual_records()
 	echo 'data UUID=0f3f0e53-2a7e-4b6f-9b66-0d1f1f0a0001 /etc/data.key luks,discard' >"$root/etc/crypttab"
 	ln -s ../init.d/old "$root/etc/rc2.d/S20old"
 	echo '17 * * * * root /usr/bin/backup' >"$root/etc/cron.d/backup"
+	mkdir -p "$root/etc/NetworkManager/conf.d"
+	printf '%s\n' '[keyfile]' 'unmanaged-devices=interface-name:veth*' >"$root/etc/NetworkManager/conf.d/a.conf"
+	printf '%s\n' '[Match]' 'Architecture=x86-64' '[NetDev]' 'Name=br0' 'Kind=bridge' >"$root/etc/systemd/network/br0.netdev"
 	cat >"$root/etc/systemd/network/lan.network" <<-'END'
 		[Match]
 		Name=eth0

@@ -299,6 +299,36 @@ static const struct parsed parsed[] = {
 	  "interfaces",
 	  { "name=en* manager=systemd-networkd method=dhcp method6=dhcp addresses=[192.0.2.7/24] gateways=[192.0.2.1] "
 	    "dns=[192.0.2.53,192.0.2.54]" } },
+	/* systemd.network(5), systemd.netdev(5), systemd.link(5): conditions; "!" is for all words of its line. */
+	{ vtr_networkd_parse,
+	  "/etc/systemd/network/a.network",
+	  "[Match]\nType=ether wlan\nDriver=!e1000* ixgbe\nPath=pci-*\nKind=\n[Network]\nDHCP=ipv4\n",
+	  "interfaces",
+	  { "name=Path=pci-* manager=systemd-networkd method=dhcp match=[Path=pci-*,Driver=!e1000* !ixgbe,Type=ether wlan] "
+	    "addresses=[] gateways=[] dns=[]" } },
+	{ vtr_networkd_parse,
+	  "/etc/systemd/network/b.network",
+	  "[Match]\nName=!lo en*\nName=wl*\nPermanentMACAddress=00:11:22:33:44:55\n[Link]\nUnmanaged=yes\n",
+	  "interfaces",
+	  { "name=!lo !en* wl* manager=systemd-networkd method=unmanaged method6=unmanaged "
+	    "match=[PermanentMACAddress=00:11:22:33:44:55] addresses=[] gateways=[] dns=[]" } },
+	{ vtr_networkd_parse, "/etc/systemd/network/c.network", "[Network]\nDHCP=yes\n", "interfaces", { NULL } },
+	{ vtr_networkd_parse,
+	  "/etc/systemd/network/v.netdev",
+	  "[Match]\nHost=a\n[NetDev]\nName=vlan7\nKind=vlan\nMACAddress=00:11:22:33:44:55\n[VLAN]\nId=7\n",
+	  "interfaces",
+	  { "name=vlan7 manager=systemd-networkd kind=vlan mac=00:11:22:33:44:55 match=[Host=a] addresses=[] gateways=[] "
+	    "dns=[]" } },
+	{ vtr_networkd_parse,
+	  "/etc/systemd/network/l.link",
+	  "[Match]\nMACAddress=00:11:22:33:44:55\n[Link]\nName=lan0\n",
+	  "interfaces",
+	  { "name=lan0 manager=udev match=[MACAddress=00:11:22:33:44:55] addresses=[] gateways=[] dns=[]" } },
+	{ vtr_networkd_parse,
+	  "/usr/lib/systemd/network/99-default.link",
+	  "[Match]\nOriginalName=*\n[Link]\nNamePolicy=keep kernel\n",
+	  "interfaces",
+	  { NULL } },
 	{ vtr_ifcfg_parse,
 	  "/etc/sysconfig/network-scripts/ifcfg-eth0",
 	  "TYPE=Ethernet\nBOOTPROTO=none\nNAME=\"System eth0\"\nHWADDR=52:54:00:12:34:56\nIPADDR=192.0.2.7\n"
@@ -719,6 +749,10 @@ static const char tree_commands[] =
 	"touch etc/cron.daily/run etc/cron.daily/not; chmod 755 etc/cron.daily/run\n"
 	"printf 'source /etc/network/interfaces.d/*\\niface lo inet loopback\\n' > etc/network/interfaces\n"
 	"printf 'iface eth0 inet dhcp\\n' > etc/network/interfaces.d/eth0\n"
+	"N=NetworkManager/system-connections; mkdir -p etc/$N usr/lib/$N\n"
+	"C='[connection]\\nid=%s\\nuuid=0\\n[ipv4]\\nmethod=%s\\n'\n"
+	"printf \"$C\" z auto >usr/lib/$N/a.nmconnection; printf \"$C\" a manual >etc/$N/b.nmconnection\n"
+	"printf \"$C\" old auto >etc/$N/c; touch -d 2020-01-01 etc/$N/c; printf \"$C\" x auto >etc/$N/d~\n"
 	"printf 'Include /etc/ssh/sshd_config.d/*.conf\\nPort 22\\n' > etc/ssh/sshd_config\n"
 	"echo 'PermitRootLogin no' > etc/ssh/sshd_config.d/a.conf; echo 'Port 1' > etc/ssh/sshd_config.d/b.off\n"
 	"echo k > boot/vmlinuz-6.1.0-18-amd64; echo i > boot/initrd.img-6.1.0-18-amd64; ln -s vmlinuz-6.1.0-18-amd64 boot/vmlinuz\n"
@@ -772,6 +806,8 @@ static const struct {
 	  "name=eth0 manager=ifupdown method=dhcp addresses=[] gateways=[] dns=[]" },
 	{ "interfaces", "/etc/network/interfaces",
 	  "name=lo manager=ifupdown method=loopback addresses=[] gateways=[] dns=[]" },
+	{ "interfaces", "/etc/NetworkManager/system-connections/b.nmconnection",
+	  "name=a manager=NetworkManager method=static addresses=[] gateways=[] dns=[]" },
 	{ "ssh_settings", "/etc/ssh/sshd_config.d/a.conf", "name=PermitRootLogin value=no" },
 	{ "ssh_settings", "/etc/ssh/sshd_config", "name=Port value=22" },
 	{ "snaps", "/var/lib/snapd/snaps/core22_1.snap", "name=core22 revision=1 current=false" },
