@@ -15,7 +15,8 @@
 #define GUEST_NAME_PART 4u /* so many letters of a deployment's name will do, where no other begins with them */
 
 struct guest_device {
-	char name[64];
+	char *name, *alias, *set, *problem;
+	size_t *inputs;
 	char label[256];
 	char uuid[40];
 	struct vtr_blk *blk;	/* a reference */
@@ -55,6 +56,8 @@ struct vtr_guest {
 	struct vtr_device *pub; /* beside own, one for one */
 	struct guest_device **own;
 	size_t n, cap_pub, cap_own;
+	size_t looked;	       /* devices before this one were identified: the others are the work list */
+	struct vtr_sets *sets; /* the members of volumes that were found so far */
 	struct vtr_os **oses;
 	size_t n_oses;
 	struct guest_systems *few; /* of single devices, before all were inspected */
@@ -72,6 +75,11 @@ struct vtr_guest *vtr_guest_new(struct vtr_ctx *ctx, struct vtr_error *err)
 
 static void guest_device_free(struct guest_device *d)
 {
+	free(d->name);
+	free(d->alias);
+	free(d->set);
+	free(d->problem);
+	free(d->inputs);
 	vtr_fs_unref(d->fs);
 	vtr_parts_close(d->table);
 	vtr_blk_unref(d->fs_blk);
@@ -96,6 +104,7 @@ void vtr_guest_free(struct vtr_guest *g)
 		guest_device_free(g->own[i]);
 	free(g->own);
 	free(g->pub);
+	vtr_sets_free(g->sets);
 	for (size_t i = 0; i < g->n_disks; i++)
 		vtr_blk_unref(g->disks[i]);
 	free(g->disks);
@@ -241,35 +250,74 @@ static void guest_disk_name(char *out, size_t size, size_t i)
 		out[at++] = letters[--n];
 }
 
-/* A new device at the end of the list; its blk is taken a reference of. NULL and *err. */
-static struct vtr_device *guest_add_device(struct vtr_guest *g, const char *name, int parent, struct vtr_blk *blk,
-					   struct vtr_error *err)
+/* Copies of what describes a new device. */
+static int guest_describe(struct guest_device *d, const char *name, const struct vtr_volume *v, struct vtr_error *err)
+{
+	d->name = vtr_strndup(name, strlen(name), err);
+	d->inputs = vtr_calloc(v->n_inputs ? v->n_inputs : 1, sizeof(d->inputs[0]), err);
+	if (!d->name || !d->inputs)
+		return -1;
+	for (size_t i = 0; i < v->n_inputs; i++)
+		d->inputs[i] = v->inputs[i];
+	if (v->alias) {
+		VTR_CLEANUP(vtr_str_done) struct vtr_str alias = { 0 };
+
+		vtr_str_putf(&alias, "/dev/%s", v->alias);
+		d->alias = vtr_str_take(&alias, err);
+		if (!d->alias)
+			return -1;
+	}
+	if (v->set && !(d->set = vtr_strndup(v->set, strlen(v->set), err)))
+		return -1;
+	if (v->problem && !(d->problem = vtr_strndup(v->problem, strlen(v->problem), err)))
+		return -1;
+	return 0;
+}
+
+/* A new device at the end of the list, made of others as v says. A reference is taken of blk. NULL sets *err. */
+static struct vtr_device *guest_add_device(struct vtr_guest *g, const char *name, const struct vtr_volume *v,
+					   struct vtr_blk *blk, struct vtr_error *err)
 {
 	struct guest_device *d;
 
 	if (VTR_OVER(g->ctx, devices, g->n + 1, "devices", err) < 0 || !VTR_GROW(g->pub, g->n, g->cap_pub, err) ||
 	    !VTR_GROW(g->own, g->n, g->cap_own, err) || !(d = vtr_calloc(1, sizeof(*d), err)))
 		return NULL;
-	snprintf(d->name, sizeof(d->name), "%s", name);
+	if (guest_describe(d, name, v, err) < 0) {
+		guest_device_free(d);
+		return NULL;
+	}
 	d->blk = vtr_blk_ref(blk);
 	d->fs_blk = vtr_blk_ref(blk);
 	g->own[g->n] = d;
 	g->pub[g->n] = (struct vtr_device){
 		.name = d->name,
-		.parent = parent,
+		.alias = d->alias,
+		.kind = v->kind,
+		.parent = v->n_inputs ? (int)v->inputs[0] : -1,
+		.inputs = d->inputs,
+		.n_inputs = v->n_inputs,
 		.blk = blk,
 		.size = blk->size,
+		.state = v->state,
+		.problem = d->problem,
+		.set = d->set,
 		.label = d->label,
 		.uuid = d->uuid,
 	};
+	for (size_t i = 0; i < v->n_inputs; i++)
+		g->pub[v->inputs[i]].used = true;
 	return &g->pub[g->n++];
 }
 
 /* What lies on a device: a volume manager's sign, or a filesystem. NULL content: nothing known. */
 struct guest_content {
 	const char *name;
-	const char *type; /* of the filesystem, where the caller chose it */
+	const char *type; /* blkid's name */
+	const char *fs;	  /* the filesystem that the caller chose; NULL: recognised */
+	int usage;	  /* enum vtr_usage */
 	bool has_fs;
+	const struct vtr_layer *layer; /* the volume manager; NULL: none */
 	struct vtr_identity id;
 };
 
@@ -292,26 +340,33 @@ static int guest_identify(struct guest_content *out, struct vtr_guest *g, struct
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
 	struct guest_content c = { 0 };
 	const struct vtr_fs_driver *fs, *second = NULL;
-	const struct vtr_volume *v = NULL;
+	const struct vtr_layer *v = NULL;
 
 	if (vtr_probe_read(&p, b, err) < 0)
 		return -1;
 	fs = guest_chosen_fs(g, &p, device);
 	if (fs) {
-		c.type = fs->name;
+		c.fs = fs->name;
 	} else {
 		v = vtr_volume_probe(&p);
 		fs = vtr_fs_probe(&p, NULL, &second);
 	}
 	if (v) {
+		c.layer = v;
 		c.name = v->title;
+		c.type = v->type;
+		c.usage = VTR_USAGE_MEMBER;
 		if (*device && v->identify)
 			v->identify(&c.id, &p);
 	} else if (fs) {
 		if (*device && fs->identify && vtr_fs_probe_one(fs, &p) > 0)
 			fs->identify(&c.id, &p, b);
 		c.name = c.id.type ? c.id.type : fs->name;
-		c.has_fs = strcmp(fs->name, "swap") != 0 && strcmp(c.name, "jbd") != 0;
+		c.type = c.name;
+		c.usage = strcmp(fs->name, "swap") == 0 ? VTR_USAGE_SWAP
+			  : strcmp(c.name, "jbd") == 0	? VTR_USAGE_JOURNAL
+							: VTR_USAGE_FILESYSTEM;
+		c.has_fs = c.usage == VTR_USAGE_FILESYSTEM;
 		if (second && *device)
 			vtr_warn(b->ctx, VTR_EAMBIGUOUS,
 				 "%s: it has the signs of %s and of %s: choose with --fs %s=%s or --fs %s=%s", device,
@@ -325,8 +380,10 @@ static int guest_identify(struct guest_content *out, struct vtr_guest *g, struct
 static void guest_set_content(struct vtr_guest *g, size_t i, const struct guest_content *c)
 {
 	g->pub[i].content = c->name;
+	g->pub[i].type = c->type;
+	g->pub[i].usage = c->usage;
 	g->pub[i].has_fs = c->has_fs;
-	g->own[i]->type = c->type;
+	g->own[i]->type = c->fs;
 	memcpy(g->own[i]->label, c->id.label, sizeof(g->own[i]->label));
 	memcpy(g->own[i]->uuid, c->id.uuid, sizeof(g->own[i]->uuid));
 }
@@ -400,89 +457,135 @@ static int guest_widen(struct vtr_guest *g, size_t i, const struct vtr_part *par
 	return 0;
 }
 
-static int guest_scan_partition(struct vtr_guest *g, size_t disk_i, struct vtr_parts *t, size_t k,
-				struct vtr_error *err)
-{
-	struct vtr_blk *disk = g->own[disk_i]->blk;
-	const struct vtr_part *part = vtr_parts_at(t, k);
-	VTR_UNREF struct vtr_blk *b = NULL;
-	struct guest_content c = { 0 };
-	struct vtr_device *dev;
-	char name[64];
-	size_t i;
-
-	snprintf(name, sizeof(name), "%.48s%u", g->own[disk_i]->name, part->number);
-	if (vtr_parts_blk(&b, t, k, err) < 0)
-		return vtr_at(err, "%s", name);
-	dev = guest_add_device(g, name, (int)disk_i, b, err);
-	if (!dev)
-		return -1;
-	i = g->n - 1;
-	dev->of = t;
-	dev->part = k;
-	if (part->extended)
-		return 0;
-	if (guest_identify(&c, g, b, name, err) < 0)
-		return vtr_at(err, "%s", name);
-	guest_set_content(g, i, &c);
-	return guest_widen(g, i, part, &c, disk, err);
-}
-
 /* Errors that concern one device are warned of; these end the scan. */
 static bool guest_fatal(const struct vtr_error *e)
 {
 	return e->code == VTR_ENOMEM || e->code == VTR_ECANCELLED || e->code == VTR_ELIMIT;
 }
 
-static int guest_scan_disk(struct vtr_guest *g, size_t i, struct vtr_error *err)
+/* 0, when err concerned one device alone and was warned of; or -1. */
+static int guest_failed(struct vtr_guest *g, const struct vtr_error *local, struct vtr_error *err)
 {
-	struct guest_content c = { 0 };
+	if (!guest_fatal(local)) {
+		vtr_warn_err(g->ctx, local);
+		return 0;
+	}
+	if (err)
+		*err = *local;
+	return -1;
+}
+
+/* A partition table's or a volume manager's contents as devices: put on the work list. name NULL: below /dev. */
+static int guest_add_volumes(struct vtr_guest *g, const char *name, const struct vtr_volumes *v, size_t from,
+			     struct vtr_error *err)
+{
+	for (size_t i = from; i < vtr_volumes_count(v); i++) {
+		const struct vtr_volume *one = vtr_volumes_at(v, i);
+		VTR_CLEANUP(vtr_str_done) struct vtr_str full = { 0 };
+		VTR_UNREF struct vtr_blk *b = NULL;
+		size_t len = name ? strlen(name) : 0, whole;
+
+		/* As the kernel names partitions: those of "md0" and "nvme0n1" have a "p" before the number. */
+		vtr_str_putf(&full, "%s%s%s", name ? name : "/dev/",
+			     len > 0 && name[len - 1] >= '0' && name[len - 1] <= '9' ? "p" : "", one->name);
+		/* Two volume groups of the same name: the second one's volumes are told from the first one's. */
+		whole = full.len;
+		for (int k = 2; !full.oom && vtr_guest_find_device(g, full.p, NULL) >= 0; k++) {
+			full.len = whole;
+			vtr_str_putf(&full, "#%d", k);
+		}
+		if (full.oom)
+			return vtr_fail(err, VTR_ENOMEM, "out of memory");
+		if (vtr_volumes_blk(&b, v, i, err) < 0 || !guest_add_device(g, full.p, one, b, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* The partitions of a table as devices. t becomes the device's. */
+static int guest_add_table(struct vtr_guest *g, size_t i, struct vtr_parts *t, struct vtr_error *err)
+{
+	struct vtr_set_member m = { .layer = &vtr_layer_parts, .blk = g->own[i]->blk, .index = i, .data = t };
+	struct vtr_set_member *one = &m;
+	VTR_VOLUMES_CLOSE struct vtr_volumes *v = vtr_volumes_new(g->ctx, err);
+	size_t at = g->n, part = 0;
+
+	g->own[i]->table = t;
+	g->pub[i].table = t;
+	if (!v || vtr_layer_parts.assemble(v, &one, 1, true, err) < 0 ||
+	    guest_add_volumes(g, g->own[i]->name, v, 0, err) < 0)
+		return -1;
+	for (size_t k = 0; at + k < g->n; k++) {
+		while (part < vtr_parts_count(t) && vtr_parts_number_is_not(t, part, vtr_volumes_at(v, k)->name))
+			part++;
+		g->pub[at + k].of = t;
+		g->pub[at + k].part = part;
+	}
+	return 0;
+}
+
+/* Look for a partition table on a device, which has content c. */
+static int guest_scan_table(struct vtr_guest *g, size_t i, const struct guest_content *c, struct vtr_error *err)
+{
 	struct vtr_error local = { 0 };
 	struct vtr_parts *t = NULL;
-	struct vtr_blk *disk = g->own[i]->blk;
 	const char *scheme;
 	bool named;
 
-	if (guest_identify(&c, g, disk, g->own[i]->name, err) < 0)
-		return -1;
-	guest_set_content(g, i, &c);
 	scheme = guest_chosen(&named, &g->tables, g->own[i]->name);
 	if (scheme && strcmp(scheme, "none") == 0)
 		return 0;
-	if (guest_read_table(&t, g, disk, scheme, &local) < 0) {
-		if (c.name && !scheme &&
-		    !guest_fatal(&local)) /* a filesystem on the whole disk: its boot block is no table */
+	if (guest_read_table(&t, g, g->own[i]->blk, scheme, &local) < 0) {
+		/* A filesystem on the whole disk: its boot block is no table. */
+		if (c->name && !scheme && !guest_fatal(&local))
 			return 0;
 		if (err)
 			*err = local;
 		return -1;
 	}
-	if (t && vtr_parts_count(t) == 0 && c.name && !scheme) { /* the end of a boot sector, and no table behind it */
+	if (t && vtr_parts_count(t) == 0 && c->name && !scheme) { /* the end of a boot sector, and no table behind it */
 		vtr_parts_close(t);
 		t = NULL;
 	}
 	if (!t)
 		return 0;
-	if (c.has_fs && strcmp(c.name, "iso9660") != 0 && !scheme)
+	if (c->has_fs && strcmp(c->name, "iso9660") != 0 && !scheme) {
 		vtr_warn(g->ctx, VTR_EAMBIGUOUS,
 			 "%s: it has the signs of a partition table (%s) and of a filesystem (%s) on the whole disk: "
 			 "--table none leaves the table aside",
-			 g->own[i]->name, vtr_parts_scheme(t), c.name);
-	else
+			 g->own[i]->name, vtr_parts_scheme(t), c->name);
+	} else {
 		g->pub[i].content = vtr_parts_scheme(t);
-	g->own[i]->table = t;
-	g->pub[i].table = t;
-	for (size_t k = 0; k < vtr_parts_count(t); k++) {
-		if (guest_scan_partition(g, i, t, k, &local) == 0)
-			continue;
-		if (guest_fatal(&local)) {
-			if (err)
-				*err = local;
-			return -1;
-		}
-		vtr_warn_err(g->ctx, &local);
+		g->pub[i].type = vtr_parts_scheme(t);
+		g->pub[i].usage = VTR_USAGE_TABLE;
 	}
-	return 0;
+	return guest_add_table(g, i, t, err);
+}
+
+/* Identify a device of the work list. What lies in it comes behind the others. */
+static int guest_scan_device(struct vtr_guest *g, size_t i, struct vtr_error *err)
+{
+	const struct vtr_part *part = g->pub[i].of ? vtr_parts_at(g->pub[i].of, g->pub[i].part) : NULL;
+	struct guest_content c = { 0 };
+	struct vtr_error local = { 0 };
+
+	if (part && part->extended)
+		return 0;
+	if (g->pub[i].state == VTR_STATE_UNREAD || g->pub[i].state == VTR_STATE_LOCKED) {
+		g->pub[i].content = g->pub[i].problem;
+		return 0;
+	}
+	if (guest_identify(&c, g, g->own[i]->blk, g->own[i]->name, err) < 0)
+		return -1;
+	guest_set_content(g, i, &c);
+	if (c.layer && vtr_sets_add(g->sets, c.layer, g->own[i]->blk, g->own[i]->name, i, &local) < 0) {
+		vtr_error_at(&local, "%s", g->own[i]->name);
+		if (guest_failed(g, &local, err) < 0)
+			return -1;
+	}
+	if (part)
+		return guest_widen(g, i, part, &c, g->own[g->pub[i].parent]->blk, err);
+	return guest_scan_table(g, i, &c, err);
 }
 
 /* Choices that name a device which does not exist are a mistake that the caller wants to hear of. */
@@ -491,6 +594,62 @@ static int guest_check_choices(const struct vtr_guest *g, const struct guest_cho
 	for (size_t i = 0; i < list->n; i++)
 		if (list->c[i].device[0] && !list->c[i].used && vtr_guest_find_device(g, list->c[i].device, err) < 0)
 			return -1;
+	return 0;
+}
+
+/* Identify what is on the work list, and what comes onto it meanwhile. fail: the first device's error is the caller's. */
+static int guest_scan_list(struct vtr_guest *g, bool fail, struct vtr_error *err)
+{
+	while (g->looked < g->n) {
+		struct vtr_error local = { 0 };
+		size_t i = g->looked++;
+
+		if (guest_scan_device(g, i, &local) == 0)
+			continue;
+		vtr_error_at(&local, "%s", g->own[i]->name);
+		if (fail && g->pub[i].parent < 0) {
+			if (err)
+				*err = local;
+			return -1;
+		}
+		if (guest_failed(g, &local, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Assemble one set. 1: one was, or could not be used, which was warned of; 0: there is none; -1. */
+static int guest_assemble(struct vtr_guest *g, bool degraded, struct vtr_error *err)
+{
+	VTR_VOLUMES_CLOSE struct vtr_volumes *v = vtr_volumes_new(g->ctx, err);
+	struct vtr_error local = { 0 };
+	int r;
+
+	if (!v)
+		return -1;
+	r = vtr_sets_assemble(v, g->sets, degraded, &local);
+	if (r < 0)
+		return guest_failed(g, &local, err) < 0 ? -1 : 1;
+	if (r > 0 && guest_add_volumes(g, NULL, v, 0, err) < 0)
+		return -1;
+	for (size_t i = 0; r > 0 && i < g->n; i++)
+		g->pub[i].used = g->pub[i].used || vtr_sets_used(g->sets, i);
+	return r;
+}
+
+/* Complete sets first: what comes out of them may complete others. */
+static int guest_assemble_all(struct vtr_guest *g, struct vtr_error *err)
+{
+	int r;
+
+	do {
+		r = guest_assemble(g, false, err);
+		if (r == 0)
+			r = guest_assemble(g, true, err);
+		if (r < 0 || guest_scan_list(g, false, err) < 0)
+			return -1;
+	} while (r > 0);
+	vtr_sets_warn_rest(g->sets);
 	return 0;
 }
 
@@ -503,24 +662,19 @@ int vtr_guest_scan(struct vtr_guest *g, struct vtr_error *err)
 	if (g->sector != 0 && g->sector != 512 && g->sector != 4096)
 		return vtr_fail(err, VTR_EUSAGE, "sectors of %u bytes, expected 512 or 4096", g->sector);
 	g->scanned = true;
+	g->sets = vtr_sets_new(g->ctx, err);
+	if (!g->sets)
+		return -1;
 	for (size_t i = 0; i < g->n_disks; i++) {
-		struct vtr_error local = { 0 };
+		struct vtr_volume disk = { .kind = "disk" };
 		char name[64];
-		size_t at = g->n;
 
 		guest_disk_name(name, sizeof(name), i);
-		if (!guest_add_device(g, name, -1, g->disks[i], err))
+		if (!guest_add_device(g, name, &disk, g->disks[i], err) || guest_scan_list(g, g->n_disks == 1, err) < 0)
 			return -1;
-		if (guest_scan_disk(g, at, &local) == 0)
-			continue;
-		vtr_error_at(&local, "%s", name);
-		if (guest_fatal(&local) || g->n_disks == 1) {
-			if (err)
-				*err = local;
-			return -1;
-		}
-		vtr_warn_err(g->ctx, &local);
 	}
+	if (guest_assemble_all(g, err) < 0)
+		return -1;
 	if (guest_check_choices(g, &g->tables, err) < 0)
 		return -1;
 	return guest_check_choices(g, &g->types, err);
@@ -542,8 +696,11 @@ int vtr_guest_find_device(const struct vtr_guest *g, const char *name, struct vt
 {
 	struct vtr_str known = { 0 };
 
+	const char *bare = guest_bare_name(name);
+
 	for (size_t i = 0; i < g->n; i++)
-		if (strcmp(g->pub[i].name, name) == 0 || strcmp(g->pub[i].name + strlen("/dev/"), name) == 0)
+		if (strcmp(g->pub[i].name + strlen("/dev/"), bare) == 0 ||
+		    (g->pub[i].alias && strcmp(g->pub[i].alias + strlen("/dev/"), bare) == 0))
 			return (int)i;
 	for (size_t i = 0; i < g->n && i < 32; i++) {
 		vtr_str_puts(&known, i ? " " : "");
@@ -583,6 +740,10 @@ static int guest_open_fs(struct vtr_guest *g, size_t i, struct vtr_error *err)
 	if (pub->table && !pub->has_fs)
 		return vtr_fail(err, VTR_EUSAGE, "it is a disk with partitions (%s): choose one of them",
 				vtr_parts_scheme(pub->table));
+	if (pub->state == VTR_STATE_UNREAD || pub->state == VTR_STATE_LOCKED)
+		return vtr_fail(err, pub->state == VTR_STATE_LOCKED ? VTR_EKEY : VTR_EUNSUPPORTED, "%s", pub->problem);
+	if (pub->used && pub->usage == VTR_USAGE_MEMBER)
+		return vtr_fail(err, VTR_EUSAGE, "it is a member of volumes (%s): choose one of them", pub->content);
 	if (pub->content && !pub->has_fs)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s: recognised, and not read", pub->content);
 	return vtr_fs_open_among(&d->fs, d->fs_blk, d->type, &others, err);

@@ -11,7 +11,7 @@
 
 const char *vtr_raw_content(const struct vtr_probe *p, int *bits)
 {
-	const struct vtr_volume *v;
+	const struct vtr_layer *v;
 	const struct vtr_fs_driver *fs;
 	const char *name = NULL;
 	int b = vtr_partitions_probe(p, &name);

@@ -486,6 +486,53 @@ VTR_API const char *vtr_parts_part_uuid(const struct vtr_parts *t, size_t i, cha
 /* The i-th partition as a block source. Partitions that start beyond the end of the disk are VTR_ETRUNCATED. */
 VTR_API int vtr_parts_blk(struct vtr_blk **out, const struct vtr_parts *t, size_t i, struct vtr_error *err);
 
+/* ------------------------------------------------------------------------------------------------------- volumes */
+
+/* How much of a volume there is. */
+enum vtr_state {
+	VTR_STATE_COMPLETE = 0,
+	VTR_STATE_DEGRADED, /* all of it can be read, though members are missing or stale */
+	VTR_STATE_PARTIAL,  /* members are missing: what lies on them fails to read as VTR_ETRUNCATED */
+	VTR_STATE_LOCKED,   /* it needs a key */
+	VTR_STATE_UNREAD,   /* it is of a kind that is recognised and not read: reading fails as VTR_EUNSUPPORTED */
+};
+
+/* "complete", "degraded", "partial", "locked", "not read". Static. */
+VTR_API const char *vtr_state_name(int state);
+
+/* A block source that a volume manager makes of others: a logical volume. Texts are UTF-8. */
+struct vtr_volume {
+	const char *name;     /* below /dev: "vg0/root" */
+	const char *alias;    /* another name below /dev: "mapper/vg0-root"; NULL: none */
+	const char *kind;     /* lsblk's name: "part", "lvm". Static */
+	const char *set;      /* what it belongs to: the name of the volume group, "vg0" */
+	const char *uuid;     /* its own identifier, as its manager writes it; "" when none */
+	uint64_t size;	      /* bytes */
+	int state;	      /* enum vtr_state */
+	const char *problem;  /* what is missing, or why it is not read; NULL: nothing */
+	const size_t *inputs; /* indexes of the sources that it lies on, each once, in ascending order */
+	size_t n_inputs;
+};
+
+struct vtr_volumes;
+
+/*
+ * Assemble the volumes of n sources, in any order: LVM2 volume groups. What lies below a volume (a volume group on a logical
+ * volume) is assembled by a second call with its block source. Members that are missing are warned of, and volumes without
+ * them are made as far as they can be read. VTR_ENOTFOUND: no source is a member of anything; VTR_EUNSUPPORTED: only of
+ * what is recognised and not read; VTR_ECORRUPT: nothing of it can be used. *out lives on its own: it keeps references
+ * to the sources, and is released with vtr_volumes_close(). One thread at a time; the block sources as any other.
+ */
+VTR_API int vtr_volumes_open(struct vtr_volumes **out, struct vtr_blk *const *in, size_t n, struct vtr_error *err);
+VTR_API void vtr_volumes_close(struct vtr_volumes *v); /* NULL is fine */
+
+VTR_API size_t vtr_volumes_count(const struct vtr_volumes *v);
+VTR_API const struct vtr_volume *vtr_volumes_at(const struct vtr_volumes *v,
+						size_t i); /* borrowed; NULL beyond the last */
+
+/* The i-th volume as a block source: a reference. VTR_EUSAGE: there is none. */
+VTR_API int vtr_volumes_blk(struct vtr_blk **out, const struct vtr_volumes *v, size_t i, struct vtr_error *err);
+
 /* --------------------------------------------------------------------------------------------------- filesystems */
 
 enum vtr_type {
@@ -793,13 +840,36 @@ VTR_API int vtr_tree_slurp(char **out, size_t *len, struct vtr_tree *t, const ch
 struct vtr_guest;
 
 /* A device of a guest, named as guest tools do. */
+/* What a device is used for, by what is recognised on it. */
+enum vtr_usage {
+	VTR_USAGE_UNKNOWN = 0, /* nothing is recognised, or only where partitions lie in it */
+	VTR_USAGE_TABLE,       /* it has a partition table */
+	VTR_USAGE_MEMBER,      /* it is a member of a volume set: LVM, RAID, encryption */
+	VTR_USAGE_FILESYSTEM,
+	VTR_USAGE_SWAP,
+	VTR_USAGE_JOURNAL, /* of a filesystem on another device */
+};
+
+/* "partition table", "member", "filesystem", "swap", "journal", "unknown". Static. */
+VTR_API const char *vtr_usage_name(int usage);
+
 struct vtr_device {
-	const char *name;	       /* "/dev/sda", "/dev/sda1" */
-	int parent;		       /* index of the device that it lies on; -1: a disk */
-	struct vtr_blk *blk;	       /* borrowed until the guest goes */
-	uint64_t size;		       /* bytes */
-	const char *content;	       /* "gpt", "ext4", "swap", "LVM2 physical volume"; NULL: nothing recognised */
-	const char *label, *uuid;      /* of the content; "" when none */
+	const char *name;	  /* "/dev/sda", "/dev/sda1", "/dev/vg0/root" */
+	const char *alias;	  /* another name: "/dev/mapper/vg0-root"; NULL: none */
+	const char *kind;	  /* lsblk's name: "disk", "part", "lvm". Static */
+	int parent;		  /* index of the device that it lies on, the first of its inputs; -1: a disk */
+	const size_t *inputs;	  /* indexes of all devices that it lies on; borrowed until the guest goes */
+	size_t n_inputs;	  /* 0: a disk */
+	struct vtr_blk *blk;	  /* borrowed until the guest goes */
+	uint64_t size;		  /* bytes */
+	const char *type;	  /* blkid's name: "gpt", "ext4", "swap", "LVM2_member"; NULL: nothing recognised */
+	const char *content;	  /* the same for people: "ext4", "LVM2 physical volume"; NULL: nothing recognised */
+	int usage;		  /* enum vtr_usage */
+	int state;		  /* enum vtr_state: how much of it there is */
+	const char *problem;	  /* what is missing, or why it is not read; NULL: nothing */
+	const char *set;	  /* a volume: the set that it is of, the name of its volume group; else NULL */
+	bool used;		  /* other devices were made of it: partitions, volumes */
+	const char *label, *uuid; /* of the content; "" when none */
 	const struct vtr_parts *table; /* a disk with a partition table; else NULL */
 	const struct vtr_parts *of;    /* a partition: the table that it is in */
 	size_t part;		       /* and which one */

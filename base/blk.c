@@ -162,6 +162,7 @@ int vtr_blk_slice(struct vtr_blk **out, struct vtr_blk *parent, uint64_t off, ui
 		return -1;
 	((struct slice *)b)->parent = vtr_blk_ref(parent);
 	((struct slice *)b)->off = off;
+	b->partial = parent->partial;
 	if (vtr_blk_stack(b, parent, err) < 0)
 		return -1;
 	*out = vtr_steal(b);
@@ -257,15 +258,17 @@ int vtr_blk_custom(struct vtr_blk **out, struct vtr_ctx *ctx, const struct vtr_b
 
 /* ----------------------------------------------------------------------------------------------------------- probe */
 
-/* What cannot be read has no signs: it is left zero, and told. */
+/* What cannot be read stays zero and has no signature. One warning tells of it, with the first error. */
 static int probe_part(struct vtr_blk *b, uint64_t off, uint8_t *buf, size_t len, struct vtr_error *err)
 {
-	struct vtr_error local = { 0 };
+	struct vtr_error first = { 0 };
+	size_t lost = 0;
 
 	if (vtr_blk_pread(b, off, buf, len, NULL) == 0)
 		return 0;
 	for (size_t at = 0; at < len; at += PROBE_STEP) {
 		size_t n = VTR_MIN(len - at, (size_t)PROBE_STEP);
+		struct vtr_error local = { 0 };
 
 		if (vtr_blk_pread(b, off + at, buf + at, n, &local) == 0)
 			continue;
@@ -274,8 +277,15 @@ static int probe_part(struct vtr_blk *b, uint64_t off, uint8_t *buf, size_t len,
 				*err = local;
 			return -1;
 		}
-		vtr_warn_err(b->ctx, &local);
+		if (lost == 0)
+			first = local;
+		lost += n;
 		memset(buf + at, 0, n);
+	}
+	if (lost > 0 && !b->partial) {
+		if (lost > PROBE_STEP)
+			vtr_error_at(&first, "%zu of %zu bytes at %#" PRIx64 " cannot be read", lost, len, off);
+		vtr_warn_err(b->ctx, &first);
 	}
 	return 0;
 }

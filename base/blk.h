@@ -27,6 +27,7 @@ struct vtr_blk {
 	atomic_uint refs;
 	unsigned layers; /* block sources below this one */
 	bool forward;	 /* to read near the end costs all that is before it */
+	bool partial;	 /* what cannot be read of it was reported when it was made */
 };
 
 /* A zeroed object of bytes (of the driver's struct, whose first member is the vtr_blk), with one reference. */

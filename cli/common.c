@@ -831,10 +831,10 @@ static bool common_is_unread(struct cli *c, size_t i)
 {
 	const struct vtr_device *d = vtr_guest_device(c->guest, i);
 
-	if (!d->content || (d->table && !d->has_fs))
+	if (!d->content || d->used || (d->table && !d->has_fs))
 		return false;
 	if (!d->has_fs)
-		return strcmp(d->content, "swap") != 0 && strcmp(d->content, "jbd") != 0;
+		return d->usage != VTR_USAGE_SWAP && d->usage != VTR_USAGE_JOURNAL;
 	return !vtr_guest_fs(c->guest, i, NULL);
 }
 

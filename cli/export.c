@@ -170,8 +170,8 @@ static int export_run(int argc, char **argv)
 
 	if (!cli_begin(&x.c, &cli_verb_export, &argc, &argv, "fO:", longs, export_option, &x))
 		return cli_end(&x.c);
-	if (argc != 1 || x.c.n_images != 1) {
-		cli_usage(&x.c, "one image and where to: a file, or - for standard output");
+	if (argc != 1 || (x.c.n_images != 1 && !x.c.device)) {
+		cli_usage(&x.c, "one image, or a device of several, and where to: a file, or - for standard output");
 		return cli_end(&x.c);
 	}
 	if ((!x.how.format && !export_format_of_name(&x, argv[0])) || !export_check(&x, argv[0]) ||

@@ -15,7 +15,9 @@ static void layout_type_name(char *buf, size_t size, const struct vtr_device *d)
 {
 	const struct vtr_part *p = layout_part(d);
 
-	if (!p)
+	if (d->set)
+		snprintf(buf, size, "%s volume", strcmp(d->kind, "lvm") == 0 ? "LVM2" : d->kind);
+	else if (!p)
 		snprintf(buf, size, "%s", d->table ? vtr_parts_scheme(d->table) : "disk");
 	else if (p->type_name)
 		snprintf(buf, size, "%s", p->type_name);
@@ -27,11 +29,12 @@ static void layout_type_name(char *buf, size_t size, const struct vtr_device *d)
 
 static bool layout_has_names(const struct vtr_device *d, const struct vtr_part *p)
 {
-	return d->label[0] || d->uuid[0] || d->table || (p && (p->name[0] || p->active));
+	return d->label[0] || d->uuid[0] || d->table || (d->set && (d->n_inputs || d->state)) ||
+	       (p && (p->name[0] || p->active));
 }
 
 /* Name, label, identifiers: what people know a device by. */
-static void layout_print_names(const struct vtr_device *d, const struct vtr_part *p)
+static void layout_print_names(struct vtr_guest *g, const struct vtr_device *d, const struct vtr_part *p)
 {
 	if (layout_has_names(d, p))
 		putchar(' ');
@@ -51,6 +54,10 @@ static void layout_print_names(const struct vtr_device *d, const struct vtr_part
 		printf(" %s", vtr_parts_disk_id(d->table));
 	if (p && p->active)
 		fputs(" active", stdout);
+	for (size_t i = 0; d->set && i < d->n_inputs; i++)
+		printf("%s%s", i ? ", " : " on ", vtr_guest_device(g, d->inputs[i])->name);
+	if (d->state != VTR_STATE_COMPLETE && d->state != VTR_STATE_UNREAD)
+		printf(" %s: %s", vtr_state_name(d->state), d->problem);
 }
 
 /* Less than this between partitions is alignment. */
@@ -86,7 +93,7 @@ static void layout_print(struct vtr_guest *g)
 
 	for (size_t i = 0; i < vtr_guest_devices(g); i++) {
 		const struct vtr_device *d = vtr_guest_device(g, i);
-		int n = (int)strlen(d->name) + (d->parent >= 0 ? 2 : 0);
+		int n = (int)strlen(d->name) + (d->of ? 2 : 0);
 		char type[80];
 
 		layout_type_name(type, sizeof(type), d);
@@ -99,8 +106,9 @@ static void layout_print(struct vtr_guest *g)
 	printf("%-*s %10s %10s %10s  %-*s  %-*s  %s\n", name_w, "DEVICE", "START", "SIZE", "USED", type_w, "TYPE",
 	       content_w, "CONTENT", "LABEL, UUID");
 	for (size_t i = 0; i < vtr_guest_devices(g); i++) {
-		const struct vtr_device *d = vtr_guest_device(g, i);
+		const struct vtr_device *d = vtr_guest_device(g, i), *next;
 		const struct vtr_part *p = layout_part(d);
+		const struct vtr_parts *table;
 		char type[80], size[32], start[32] = "", used[32] = "";
 		struct vtr_fs *fs = d->has_fs ? vtr_guest_fs(g, i, NULL) : NULL;
 		const char *content;
@@ -113,21 +121,20 @@ static void layout_print(struct vtr_guest *g)
 			cli_size(used, vtr_fs_info(fs)->used);
 		content = d->content && (!d->table || d->has_fs) ? d->content : "";
 		last = !layout_has_names(d, p);
-		printf("%s%-*s %10s %10s %10s  ", d->parent >= 0 ? "  " : "", name_w - (d->parent >= 0 ? 2 : 0),
-		       d->name, start, cli_size(size, d->size), used);
+		printf("%s%-*s %10s %10s %10s  ", d->of ? "  " : "", name_w - (d->of ? 2 : 0), d->name, start,
+		       cli_size(size, d->size), used);
 		/* No blanks at the end of a line. */
 		if (last && !content[0])
 			fputs(type, stdout);
 		else
 			printf("%-*s  %-*s", type_w, type, last ? 0 : content_w, content);
-		layout_print_names(d, p);
+		layout_print_names(g, d, p);
 		putchar('\n');
 		/* Behind the last partition of a disk. */
-		if (i + 1 < vtr_guest_devices(g) && vtr_guest_device(g, i + 1)->parent >= 0)
-			continue;
-		d = d->parent >= 0 ? vtr_guest_device(g, (size_t)d->parent) : d;
-		if (d->table)
-			(void)vtr_parts_unused(d->table, LAYOUT_UNUSED, layout_print_unused, &columns, NULL);
+		table = d->table ? d->table : d->of;
+		next = vtr_guest_device(g, i + 1);
+		if (table && !(next && next->of == table))
+			(void)vtr_parts_unused(table, LAYOUT_UNUSED, layout_print_unused, &columns, NULL);
 	}
 }
 
@@ -189,6 +196,23 @@ static json_t *layout_json_fs(struct cli *c, size_t i)
 	return o;
 }
 
+/* What a device is, and what it lies on. */
+static void layout_json_graph(json_t *o, struct vtr_guest *g, const struct vtr_device *d)
+{
+	json_t *inputs = json_array();
+
+	cli_json_set(o, "alias", d->alias);
+	cli_json_set(o, "kind", d->kind);
+	cli_json_set(o, "set", d->set);
+	if (d->parent >= 0)
+		json_object_set_new(o, "parent", json_string(vtr_guest_device(g, (size_t)d->parent)->name));
+	for (size_t i = 0; i < d->n_inputs; i++)
+		json_array_append_new(inputs, json_string(vtr_guest_device(g, d->inputs[i])->name));
+	json_object_set_new(o, "inputs", inputs);
+	json_object_set_new(o, "state", json_string(vtr_state_name(d->state)));
+	cli_json_set(o, "problem", d->problem);
+}
+
 static json_t *layout_json(struct cli *c)
 {
 	json_t *root = json_object(), *list = json_array();
@@ -199,11 +223,12 @@ static json_t *layout_json(struct cli *c)
 		json_t *o = json_object(), *t, *unused;
 
 		json_object_set_new(o, "name", json_string(d->name));
-		if (d->parent >= 0)
-			json_object_set_new(o, "parent",
-					    json_string(vtr_guest_device(c->guest, (size_t)d->parent)->name));
+		layout_json_graph(o, c->guest, d);
 		json_object_set_new(o, "size", cli_json_u64(d->size));
 		cli_json_set(o, "content", d->content);
+		cli_json_set(o, "type", d->type);
+		if (d->usage != VTR_USAGE_UNKNOWN)
+			json_object_set_new(o, "usage", json_string(vtr_usage_name(d->usage)));
 		if (d->label[0])
 			cli_json_set(o, "label", d->label);
 		if (d->uuid[0])

@@ -114,8 +114,8 @@ static int map_run(int argc, char **argv)
 
 	if (!cli_begin(&c, &cli_verb_map, &argc, &argv, "", NULL, NULL, NULL))
 		return cli_end(&c);
-	if (argc != 0 || c.n_images != 1) {
-		cli_usage(&c, "one image");
+	if (argc != 0 || (c.n_images != 1 && !c.device)) {
+		cli_usage(&c, "one image, or a device of several");
 		return cli_end(&c);
 	}
 	disk = cli_disk(&image, &c);

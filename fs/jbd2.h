@@ -39,11 +39,4 @@ struct vtr_jbd2_result {
 int vtr_jbd2_replay(struct vtr_blk **out, struct vtr_jbd2_result *result, struct vtr_blk *fs_blk,
 		    struct vtr_blk *journal, uint64_t at, struct vtr_error *err);
 
-/* A block source made of pieces of another: the blocks of a journal that is a file. Pieces are kept by the caller. */
-struct vtr_piece {
-	uint64_t off, len; /* bytes in parent */
-};
-int vtr_blk_pieces(struct vtr_blk **out, struct vtr_blk *parent, const struct vtr_piece *pieces, size_t n,
-		   struct vtr_error *err);
-
 #endif

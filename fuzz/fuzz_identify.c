@@ -32,12 +32,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		identify_check(&without);
 		FUZZ_CHECK(strcmp(with.uuid, without.uuid) == 0 || strcmp(d->name, "udf") == 0);
 	}
-	for (size_t i = 0; vtr_volumes[i]; i++) {
+	for (size_t i = 0; vtr_volume_layers[i]; i++) {
 		struct vtr_identity id = { 0 };
 
-		if (vtr_volumes[i]->probe(&p) <= 0 || !vtr_volumes[i]->identify)
+		if (vtr_volume_layers[i]->probe(&p) <= 0 || !vtr_volume_layers[i]->identify)
 			continue;
-		vtr_volumes[i]->identify(&id, &p);
+		vtr_volume_layers[i]->identify(&id, &p);
 		identify_check(&id);
 	}
 	return 0;

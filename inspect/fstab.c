@@ -126,7 +126,7 @@ static int fstab_partlabel_fits(const struct vtr_device *d, const char *value)
 
 static int fstab_name_fits(const struct vtr_device *d, const char *value)
 {
-	return d->name && strcmp(d->name, value) == 0;
+	return (d->name && strcmp(d->name, value) == 0) || (d->alias && strcmp(d->alias, value) == 0);
 }
 
 /* The disk that a device lies on. Devices come after those that they lie on. */

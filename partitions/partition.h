@@ -3,7 +3,7 @@
 #ifndef VTR_PARTITIONS_PARTITION_H
 #define VTR_PARTITIONS_PARTITION_H
 
-#include "base/blk.h"
+#include "base/layer.h"
 
 struct vtr_parts {
 	const struct vtr_partition *scheme;
@@ -45,6 +45,15 @@ extern const struct vtr_partition *const vtr_partitions[]; /* ends with NULL */
  */
 struct vtr_part *vtr_parts_add(struct vtr_parts *t, unsigned number, uint64_t off, uint64_t stated_len,
 			       struct vtr_error *err);
+
+/*
+ * The tables as a layer: data of a member is its struct vtr_parts. The volumes are the partitions, named by their numbers;
+ * one that starts beyond the end of its disk is warned of and left out.
+ */
+extern const struct vtr_layer vtr_layer_parts;
+
+/* Whether the number of a partition is not the one that a volume is named by. */
+bool vtr_parts_number_is_not(const struct vtr_parts *t, size_t i, const char *number);
 
 /* Warn of partitions that share bytes, though neither contains the other by design. */
 int vtr_parts_check_overlaps(const struct vtr_parts *t, struct vtr_error *err);

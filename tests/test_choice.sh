@@ -132,18 +132,17 @@ has out LUKS
 truncate -s 16M beside
 printf 'label: dos\nstart=2048, size=8192, type=83\nstart=10240, size=8192, type=8e\nsize=4096, type=83\n' | sfdisk -q beside
 dd if=one.fs of=beside bs=1M seek=1 conv=notrunc status=none
-printf 'LABELONE' | dd of=beside bs=1 seek=$((5 * 1048576 + 512)) conv=notrunc status=none
-printf 'LVM2 001' | dd of=beside bs=1 seek=$((5 * 1048576 + 536)) conv=notrunc status=none
+printf 'LUKS\272\276\0\2' | dd of=beside bs=1 seek=$((5 * 1048576)) conv=notrunc status=none
 printf 'XFSB' | dd of=beside bs=1 seek=$((9 * 1048576)) conv=notrunc status=none
 expect 1 "$V" cat beside /etc/hostname
-has err "choose with --device: /dev/sda1; /dev/sda2 has LVM2 physical volume (not read), /dev/sda3 has xfs (not read)"
+has err "choose with --device: /dev/sda1; /dev/sda2 has LUKS encrypted volume (not read), /dev/sda3 has xfs (not read)"
 # What it says to choose can be chosen.
 for d in $(sed -n 's/.*choose with --device: \([^;]*\).*/\1/p' err); do
 	expect 0 "$V" cat --device "$d" beside /etc/hostname
 	is one
 done
 expect 1 "$V" cat -d sda2 beside /etc/hostname
-has err "/dev/sda2: LVM2 physical volume: recognised, and not read"
+has err "/dev/sda2: LUKS encrypted volume: recognised, and not read"
 expect 1 "$V" cat -d sda3 beside /etc/hostname
 has err "/dev/sda3: XFS"
 expect 1 "$V" cat -d sda beside /etc/hostname

@@ -42,7 +42,7 @@ if [ "${build##*/}" = release ]; then
 	./readme guest.qcow2 | grep -q 'Debian' || fail "README.md: what it compiles does not run"
 fi
 
-for name in inspect layers; do
+for name in inspect layers volumes; do
 	"${CC:-cc}" -std=c11 "${strict[@]}" "${flags[@]}" -o "$name" "$top/docs/examples/$name.c" "${link[@]}"
 	lines=$(wc -l <"$top/docs/examples/$name.c")
 	[ "$lines" -lt 80 ] || fail "$name.c has $lines lines"
@@ -66,6 +66,20 @@ expect 1 'not found: no partition 7' ./layers guest.qcow2 7 /etc/hostname
 expect 1 'not found: /nosuch' ./layers guest.qcow2 1 /nosuch
 expect 1 'is a dir' ./layers guest.qcow2 2 /etc
 expect 2 'usage: ' ./layers guest.qcow2
+expect 1 'usage: ' ./volumes vt-one/lin
+expect 1 'not found: ' ./volumes vt-one/lin guest.qcow2
+if command -v xz >/dev/null; then
+	for i in 1 2 3; do
+		xz -dc "$top/tests/images/lvm2-$i.img.xz" >"lvm2-$i.img"
+	done
+	expect 1 'vt-one/lin, complete' ./volumes vt-one/none lvm2-1.img lvm2-2.img lvm2-3.img
+	while read -r lv sum; do
+		[ "$(./volumes "vt-one/$lv" lvm2-1.img lvm2-2.img lvm2-3.img | sha256sum)" = "$sum  -" ] ||
+			fail "volumes vt-one/$lv is not what the kernel reads"
+	done <"$top/tests/images/lvm2.tsv"
+else
+	echo "skipped: no xz"
+fi
 
 # Every function of the header links from C++.
 if command -v "${CXX:-c++}" >/dev/null; then
@@ -107,4 +121,4 @@ if [ -n "${VTR_SLOW:-}" ] && pkg-config --exists cmocka; then
 else
 	echo "docs/adding-a-format.md is tried with VTR_SLOW=1 and cmocka only"
 fi
-echo "2 examples, the header from C++, and the README's example are right"
+echo "3 examples, the header from C++, and the README's example are right"

@@ -65,6 +65,7 @@ qemu-img create -q -f qcow2 locked.qcow2 1M
 printf '\0\0\0\001' | dd of=locked.qcow2 bs=1 seek=32 conv=notrunc status=none # crypt_method: AES
 printf '<?xml version="1.0"?><plist><string>com.apple.diskimage.sparsebundle</string></plist>' >unread.img
 xz -dc "$top/tests/images/ntfs-full.img.xz" >ntfs.raw
+xz -dc "$top/tests/images/lvm2-1.img.xz" >lvm2.raw
 truncate -s 1M unread.img
 qemu-img create -q -f vmdk below.vmdk 1M
 qemu-img create -q -f vmdk -b below.vmdk -F vmdk above.vmdk
@@ -322,7 +323,7 @@ shapes = {
                                           ["overlay.qcow2"], ["snap.qcow2"], ["odd.raw"], ["far.qcow2"],
                                           ["--follow", "far.qcow2"], ["--follow", "above.vmdk"], ["--measure", "guest.qcow2"], ["locked.qcow2"],
                                           ["marked.qcow2"]) + unread()),
-    "layout": lambda: documents("layout", False, ["guest.qcow2"], ["odd.raw"], ["ntfs.raw"]),
+    "layout": lambda: documents("layout", False, ["guest.qcow2"], ["odd.raw"], ["ntfs.raw"], ["lvm2.raw"]),
     "df": lambda: documents("df", False, ["guest.qcow2"], ["odd.raw"]),
     "ls": lambda: documents("ls", True, ["-R", "guest.qcow2"], ["-R", "odd.raw"]),
     "find": lambda: documents("find", True, ["guest.qcow2"], ["odd.raw"]),

@@ -1,20 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Volume managers and encryption: for now they are recognised, and named where a device is listed. */
+/* Volume managers and encryption: LVM2 is read, the others are recognised, and named where a device is listed. */
 #ifndef VTR_VOLUMES_VOLUME_H
 #define VTR_VOLUMES_VOLUME_H
 
-#include "base/blk.h"
+#include "base/layer.h"
 
-struct vtr_volume {
-	const char *name, *title;		 /* "lvm2", "LVM2 physical volume" */
-	int (*probe)(const struct vtr_probe *p); /* how many bits were verified; 0: not ours */
-	/* What the probed bytes tell of it; *out is zeroed before. NULL: nothing. */
-	void (*identify)(struct vtr_identity *out, const struct vtr_probe *p);
-};
+extern const struct vtr_layer *const vtr_volume_layers[]; /* ends with NULL */
 
-extern const struct vtr_volume *const vtr_volumes[]; /* ends with NULL */
+/* The volume manager whose signature the bytes have; NULL: none. What wraps is asked before what is wrapped. */
+const struct vtr_layer *vtr_volume_probe(const struct vtr_probe *p);
 
-/* The volume manager whose signs the bytes have; NULL: none. What wraps is asked before what is wrapped. */
-const struct vtr_volume *vtr_volume_probe(const struct vtr_probe *p);
+/* Members that wait for the others of their sets. */
+struct vtr_sets;
+
+struct vtr_sets *vtr_sets_new(struct vtr_ctx *ctx, struct vtr_error *err);
+void vtr_sets_free(struct vtr_sets *s); /* NULL is fine */
+
+/*
+ * Read what a source says of its set. name and index: the caller's, for messages and for inputs. 1: it is kept; 0: the
+ * layer is not read. -1: it is damaged (VTR_ECORRUPT and so on), or the work ends.
+ */
+int vtr_sets_add(struct vtr_sets *s, const struct vtr_layer *layer, struct vtr_blk *b, const char *name, size_t index,
+		 struct vtr_error *err);
+
+/*
+ * Assemble the next set that was not, into out. degraded: one with missing members will do. 1: one was assembled; 0: there
+ * is none. -1: this set cannot be used, and is not tried again; or the work ends.
+ */
+int vtr_sets_assemble(struct vtr_volumes *out, struct vtr_sets *s, bool degraded, struct vtr_error *err);
+
+/* Whether the source of this index is part of an assembled set. */
+bool vtr_sets_used(const struct vtr_sets *s, size_t index);
+
+/* Warn of members that no set has claimed. */
+void vtr_sets_warn_rest(const struct vtr_sets *s);
 
 #endif

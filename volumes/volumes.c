@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The table of volume managers. None is read yet; each is recognised by its signs, so that a listing names it and its
- * contents are never taken for a filesystem.
+ * The table of volume managers. LVM2 is read (volumes/lvm2.c); the others are recognised by their signatures, so that a
+ * listing names them and their contents are never taken for a filesystem.
  */
 #include "volumes/volume.h"
 
@@ -18,15 +18,6 @@ static bool volumes_head(const struct vtr_probe *p, size_t at, const char *magic
 	return at <= p->head_len && n <= p->head_len - at && memcmp(p->head + at, magic, n) == 0;
 }
 #define HEAD(at, magic) volumes_head(p, (at), "" magic, sizeof(magic) - 1)
-
-/* A label in one of the first four sectors, of type "LVM2 001". */
-static int lvm2_probe(const struct vtr_probe *p)
-{
-	for (size_t at = 0; at < 4 * 512; at += 512)
-		if (HEAD(at, "LABELONE") && HEAD(at + 24, "LVM2 001"))
-			return 128;
-	return 0;
-}
 
 static int luks_probe(const struct vtr_probe *p)
 {
@@ -209,31 +200,6 @@ static void luks_identify(struct vtr_identity *out, const struct vtr_probe *p)
 		volumes_text(out->label, sizeof(out->label), p->head + 0x18, 48);
 }
 
-/* 0x14 4 of the label: where the header of the volume is, which starts with a UUID of 32 letters and digits. */
-static void lvm2_identify(struct vtr_identity *out, const struct vtr_probe *p)
-{
-	static const uint8_t groups[] = { 6, 4, 4, 4, 4, 4, 6 };
-
-	for (size_t at = 0; at < 4 * 512; at += 512) {
-		const uint8_t *u;
-		size_t n = 0;
-
-		if (!HEAD(at, "LABELONE") || !HEAD(at + 24, "LVM2 001") ||
-		    !vtr_range_in(at + vtr_get_le32(p->head + at + 0x14), 32, p->head_len))
-			continue;
-		u = p->head + at + vtr_get_le32(p->head + at + 0x14);
-		if (u[0] == 0 || memchr(u, 0, 32) || !volumes_is_id(u, 32))
-			return;
-		for (size_t i = 0; i < VTR_COUNT(groups); u += groups[i++]) {
-			if (i > 0)
-				out->uuid[n++] = '-';
-			memcpy(out->uuid + n, u, groups[i]);
-			n += groups[i];
-		}
-		return;
-	}
-}
-
 /* Version 1: 0x10 16 UUID of the array, 0x20 32 its name. 0.90: the UUID in words of 4 bytes at 0x14 and 0x34. */
 static void mdraid_identify(struct vtr_identity *out, const struct vtr_probe *p)
 {
@@ -255,23 +221,30 @@ static void mdraid_identify(struct vtr_identity *out, const struct vtr_probe *p)
 	}
 }
 
-static const struct vtr_volume volume_luks = { "luks", "LUKS encrypted volume", luks_probe, luks_identify };
-static const struct vtr_volume volume_mdraid = { "mdraid", "Linux RAID member", mdraid_probe, mdraid_identify };
-static const struct vtr_volume volume_lvm2 = { "lvm2", "LVM2 physical volume", lvm2_probe, lvm2_identify };
-static const struct vtr_volume volume_bitlocker = { "bitlocker", "BitLocker encrypted volume", bitlocker_probe, NULL };
-static const struct vtr_volume volume_zfs = { "zfs", "ZFS member", zfs_probe, zfs_identify };
-static const struct vtr_volume volume_bcache = { "bcache", "bcache device", bcache_probe, bcache_identify };
-static const struct vtr_volume volume_stratis = { "stratis", "Stratis block device", stratis_probe, NULL };
+#define KNOWN(id, type_text, title_text, identify_fn)                                                                  \
+	static const struct vtr_layer layer_##id = { .name = #id,                                                      \
+						     .type = (type_text),                                              \
+						     .title = (title_text),                                            \
+						     .probe = id##_probe,                                              \
+						     .identify = (identify_fn) }
 
-const struct vtr_volume *const vtr_volumes[] = {
-	&volume_luks, &volume_mdraid, &volume_lvm2,    &volume_bitlocker,
-	&volume_zfs,  &volume_bcache, &volume_stratis, NULL,
+KNOWN(luks, "crypto_LUKS", "LUKS encrypted volume", luks_identify);
+KNOWN(mdraid, "linux_raid_member", "Linux RAID member", mdraid_identify);
+KNOWN(bitlocker, "BitLocker", "BitLocker encrypted volume", NULL);
+KNOWN(zfs, "zfs_member", "ZFS member", zfs_identify);
+KNOWN(bcache, "bcache", "bcache device", bcache_identify);
+KNOWN(stratis, "stratis", "Stratis block device", NULL);
+
+extern const struct vtr_layer vtr_layer_lvm2;
+
+const struct vtr_layer *const vtr_volume_layers[] = {
+	&layer_luks, &layer_mdraid, &vtr_layer_lvm2, &layer_bitlocker, &layer_zfs, &layer_bcache, &layer_stratis, NULL,
 };
 
-const struct vtr_volume *vtr_volume_probe(const struct vtr_probe *p)
+const struct vtr_layer *vtr_volume_probe(const struct vtr_probe *p)
 {
-	for (size_t i = 0; vtr_volumes[i]; i++)
-		if (vtr_volumes[i]->probe(p) > 0)
-			return vtr_volumes[i];
+	for (size_t i = 0; vtr_volume_layers[i]; i++)
+		if (vtr_volume_layers[i]->probe(p) > 0)
+			return vtr_volume_layers[i];
 	return NULL;
 }

@@ -10,6 +10,7 @@
  * A journal that waits to be replayed is replayed into a view of the volume (fs/jbd2.c), which is then opened instead.
  * Where the primary superblock is broken, the backup in group 1 is used.
  */
+#include "base/pieces.h"
 #include "fs/ext/ext.h"
 
 #include <stdio.h>
@@ -294,10 +295,17 @@ static int ext_journal_open(struct vtr_blk **out, uint64_t *at, struct ext *x, c
 				      x->sb.journal_ino, next);
 			goto done;
 		}
-		pieces[i] = (struct vtr_piece){ n.map[i].pblk * x->block, (uint64_t)n.map[i].len * x->block };
+		pieces[i] =
+			(struct vtr_piece){ x->fs.blk, n.map[i].pblk * x->block, (uint64_t)n.map[i].len * x->block };
 		next += n.map[i].len;
+		if (!vtr_range_in(pieces[i].off, pieces[i].len, x->fs.blk->size)) {
+			vtr_error_set(err, VTR_ETRUNCATED,
+				      "%" PRIu64 " bytes at %#" PRIx64 ": the %s ends at %#" PRIx64, pieces[i].len,
+				      pieces[i].off, x->fs.blk->ops->kind, x->fs.blk->size);
+			goto done;
+		}
 	}
-	r = vtr_blk_pieces(out, x->fs.blk, pieces, n.n, err);
+	r = vtr_blk_pieces(out, x->fs.ctx, pieces, n.n, err);
 done:
 	vtr_ext_node_done(&n);
 	return r;
