@@ -181,7 +181,7 @@ check-all:
 	awk '{ p += $$1; f += $$3; s += $$5 } END { print p " passed, " f " failed, " s " skipped" }' >build/summary; \
 	echo; cat build/summary; exit $$failed
 
-LINTS := warnings-gcc warnings-clang musl arm64 headers arrows doors exports licence scripts format
+LINTS := warnings-gcc warnings-clang musl arm64 headers arrows doors errors exports licence scripts format
 lint: all
 	@VTR_BUILD=$B WARN='$(WARN)' PKG_CFLAGS='$(PKG_CFLAGS)' LAYERS='$(LAYERS)' scripts/run-tests build/lint/logs \
 		$(foreach l,$(or $(only),$(LINTS)),'scripts/lint $l')

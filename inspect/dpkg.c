@@ -452,10 +452,13 @@ static int dpkg_dir_read(struct dpkg_text *text, struct vtr_os *os, const char *
 	if (there <= 0 || st.type != VTR_TYPE_DIR)
 		return there < 0 ? -1 : 0;
 	if (vtr_fs_readdir(place.fs, place.node, dpkg_name_add, &l, &e) < 0) {
-		vtr_error_at(&e, "%s: %s", os->root, dir);
-		if (vtr_inspect_is_fatal(&e) || e.code == VTR_ELIMIT)
+		if (e.code == VTR_ELIMIT) { /* of the packages themselves */
+			vtr_error_at(&e, "%s: %s", os->root, dir);
 			goto out;
-		vtr_warn_err(os->ctx, &e); /* and what was listed is read */
+		}
+		if (vtr_inspect_excuse(os->ctx, &e, &e, "%s: %s", os->root, dir) < 0)
+			goto out;
+		e = (struct vtr_error){ 0 }; /* and what was listed is read */
 	}
 	if (l.n > 0)
 		qsort(l.names, l.n, sizeof(*l.names), dpkg_name_compare);

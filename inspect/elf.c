@@ -108,13 +108,8 @@ int vtr_elf_read(struct vtr_os *os, struct vtr_error *err)
 			continue;
 		got = vtr_fs_read(place.fs, place.node, 0, head, sizeof(head), &e);
 		if (got < 0) {
-			if (vtr_inspect_is_fatal(&e)) {
-				if (err)
-					*err = e;
+			if (vtr_inspect_excuse(os->ctx, &e, err, "%s: %s", os->root, path) < 0)
 				return -1;
-			}
-			vtr_error_at(&e, "%s: %s", os->root, path);
-			vtr_warn_err(os->ctx, &e);
 			continue;
 		}
 		arch = vtr_elf_arch(head, (size_t)got);

@@ -171,11 +171,8 @@ static int inspect_mount(struct vtr_os *os, const struct vtr_inspect *in, struct
 		m->mounted = true;
 		return 0;
 	}
-	if (vtr_inspect_is_fatal(&e)) {
-		if (err)
-			*err = e;
+	if (vtr_inspect_leave(&e, err) < 0)
 		return -1;
-	}
 	inspect_mount_warn(os, m, &e);
 	return 0;
 }
@@ -270,13 +267,7 @@ static int inspect_nothing_in(struct vtr_os *os, const struct vtr_place *place, 
 
 	if (vtr_fs_readdir(place->fs, place->node, inspect_any_emit, &any, &e) == 0 || any)
 		return !any;
-	if (vtr_inspect_is_fatal(&e)) {
-		if (err)
-			*err = e;
-		return -1;
-	}
-	vtr_os_warn(os, path, e.code, "%s", e.text);
-	return 0;
+	return vtr_inspect_excuse(os->ctx, &e, err, "%s: %s", vtr_os_device(os, place->fs, path), path);
 }
 
 /* 1: fstab says nothing of the path, and an empty directory waits there; 0, -1. */
@@ -379,21 +370,18 @@ static int inspect_sibling_with(size_t *out, const struct vtr_inspect *in, size_
 				struct vtr_error *err)
 {
 	for (size_t i = 0; i < in->n_devices; i++) {
-		struct vtr_error e = { 0 };
-		struct vtr_fs *fs = NULL;
+		struct vtr_fs *fs;
 		struct vtr_os *os;
 		int there;
 
-		if (i == device || !in->devices[i].has_fs || in->devices[i].parent != in->devices[device].parent)
+		if (i == device || in->devices[i].parent != in->devices[device].parent)
 			continue;
-		fs = in->fs(in->arg, i, &e);
-		if (!fs && !vtr_inspect_is_fatal(&e))
+		there = vtr_inspect_fs(&fs, in, i, err);
+		if (there == 0)
 			continue;
-		os = fs ? vtr_os_new(in->ctx, in->devices[i].name, fs, &e) : NULL;
-		there = os ? vtr_os_look(NULL, NULL, os, path, VTR_WALK_NOFOLLOW, &e) : -1;
+		os = there > 0 ? vtr_os_new(in->ctx, in->devices[i].name, fs, err) : NULL;
+		there = os ? vtr_os_look(NULL, NULL, os, path, VTR_WALK_NOFOLLOW, err) : -1;
 		vtr_os_free(os);
-		if (there < 0 && err)
-			*err = e;
 		if (there != 0) {
 			*out = i;
 			return there;
@@ -425,15 +413,10 @@ static int inspect_nix_mount(struct vtr_os *os, const struct vtr_inspect *in, si
 		there = inspect_sibling_with(&store, in, root, "/var/nix/profiles/system", err);
 	if (there <= 0)
 		return there;
-	fs = in->fs(in->arg, store, &e);
-	if (fs && vtr_os_mount_add(os, "/nix", in->devices[store].name, fs, &e) == 0)
-		return 0;
-	if (vtr_inspect_is_fatal(&e)) {
-		if (err)
-			*err = e;
-		return -1;
-	}
-	return 0;
+	there = vtr_inspect_fs(&fs, in, store, err);
+	if (there <= 0 || vtr_os_mount_add(os, "/nix", in->devices[store].name, fs, &e) == 0)
+		return there < 0 ? -1 : 0;
+	return vtr_inspect_excuse(os->ctx, &e, err, "%s: %s at /nix", os->root, in->devices[store].name);
 }
 
 static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size_t root, const char *type,
@@ -491,14 +474,7 @@ static int inspect_windows_find(struct inspect_systems *out, const struct vtr_in
 /* A damaged tree of one system is warned of; the others go on. 0, or -1. */
 static int inspect_excuse(const struct vtr_inspect *in, const char *device, struct vtr_error *e, struct vtr_error *err)
 {
-	if (vtr_inspect_is_fatal(e)) {
-		if (err)
-			*err = *e;
-		return -1;
-	}
-	vtr_error_at(e, "%s", device);
-	vtr_warn_err(in->ctx, e);
-	return 0;
+	return vtr_inspect_excuse(in->ctx, e, err, "%s", device);
 }
 
 /* The system of one deployment, if its directory has one. role NULL: it is the only one. */
@@ -565,17 +541,22 @@ static int inspect_is_empty(struct vtr_os *os, struct vtr_error *err)
 	return inspect_nothing_in(os, &place, "/", err);
 }
 
-/* Another partition of the same disk by a test of its type, with a filesystem that can be read. */
-static bool inspect_has_sibling(const struct vtr_inspect *in, size_t device, bool (*is)(const struct vtr_part *p))
+/* Another partition of the same disk by a test of its type, with a filesystem that can be read: 1, 0, -1. */
+static int inspect_has_sibling(const struct vtr_inspect *in, size_t device, bool (*is)(const struct vtr_part *p),
+			       struct vtr_error *err)
 {
 	for (size_t i = 0; i < in->n_devices; i++) {
 		const struct vtr_device *d = &in->devices[i];
 
-		if (i != device && d->of && d->of == in->devices[device].of && d->has_fs &&
-		    is(vtr_parts_at(d->of, d->part)) && in->fs(in->arg, i, NULL))
-			return true;
+		struct vtr_fs *fs;
+		int there = i != device && d->of && d->of == in->devices[device].of && is(vtr_parts_at(d->of, d->part))
+				    ? vtr_inspect_fs(&fs, in, i, err)
+				    : 0;
+
+		if (there != 0)
+			return there;
 	}
-	return false;
+	return 0;
 }
 
 /*
@@ -606,7 +587,8 @@ static int inspect_piece_is(struct inspect_piece *out, size_t *mount, struct vtr
 	} else if (vtr_slots_usr_is(p)) {
 		size_t best;
 
-		there = inspect_has_sibling(in, device, vtr_slots_root_is) ? 0 : vtr_slots_usr(&best, in, device, err);
+		there = inspect_has_sibling(in, device, vtr_slots_root_is, err);
+		there = there < 0 ? -1 : there > 0 ? 0 : vtr_slots_usr(&best, in, device, err);
 		if (there > 0)
 			there = best == device;
 		*out = usr;
@@ -661,6 +643,7 @@ static int inspect_ubuntu_core(struct inspect_systems *out, const struct vtr_ins
 	static const char dir[] = "/system-data", snapd[] = "/var/lib/snapd";
 	const struct vtr_device *d = &in->devices[device];
 	int there = vtr_os_look(NULL, NULL, alone, "/system-data/var/lib/snapd", VTR_WALK_NOFOLLOW, err);
+	struct vtr_error e = { 0 };
 	struct vtr_mount *m;
 	struct vtr_os *os;
 	int home;
@@ -674,7 +657,9 @@ static int inspect_ubuntu_core(struct inspect_systems *out, const struct vtr_ins
 	m = inspect_mount_new(os, "/", d->name, d->content ? d->content : "auto", err);
 	if (m)
 		m->mounted = true;
-	home = m ? vtr_os_bind_add(os, "/home", d->name, fs, "/user-data", NULL) : -1;
+	home = m ? vtr_os_bind_add(os, "/home", d->name, fs, "/user-data", &e) : 0;
+	if (home < 0 && inspect_excuse(in, d->name, &e, err) < 0)
+		m = NULL;
 	if (home > 0) {
 		m = vtr_os_mount_new(os, "/user-data", "/home", d->content ? d->content : "auto", d->name, err);
 		if (m)
@@ -757,14 +742,9 @@ static int inspect_os_find(struct inspect_systems *out, const struct vtr_inspect
 	int found;
 
 	if (!fs) {
-		if (vtr_inspect_is_fatal(&e)) {
-			if (err)
-				*err = e;
-			return -1;
-		}
-		if (e.code != VTR_EUNSUPPORTED) /* a filesystem that is not read: a listing of devices tells */
-			vtr_warn_err(in->ctx, &e);
-		return 0;
+		if (e.code == VTR_EUNSUPPORTED) /* a filesystem that is not read: a listing of devices tells */
+			return 0;
+		return vtr_inspect_excuse(in->ctx, &e, err, NULL);
 	}
 	os = vtr_os_new(in->ctx, name, fs, err);
 	if (!os)

@@ -122,8 +122,28 @@ int vtr_os_readlink(char **out, const struct vtr_fs **fs, struct vtr_os *os, con
 void vtr_os_warn(struct vtr_os *os, const char *path, int code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* Whether an error ends the inspection; any other is of one file, and the rest goes on. */
-bool vtr_inspect_is_fatal(const struct vtr_error *err);
+/*
+ * What an error means for the inspection. This is decided here and nowhere else; `make lint only=errors` sees to it.
+ *
+ * - The work ends: memory of the host, or somebody cancelled it.
+ * - The thing is not there, or not of the kind that is meant: no word is said.
+ * - Anything else is damage to one thing: what can be had of the others is. A limit and an error of the host's disk are of
+ *   this kind, too: both come from one file at a time, and the warning makes the exit status tell that something is amiss.
+ */
+enum vtr_verdict { VTR_VERDICT_END, VTR_VERDICT_ABSENT, VTR_VERDICT_DAMAGE };
+enum vtr_verdict vtr_inspect_verdict(const struct vtr_error *e);
+
+/* Act upon it: -1, with *err; 0: nothing is there; 0: damage, which is reported with the place in front. NULL: e has it. */
+int vtr_inspect_excuse(struct vtr_ctx *ctx, struct vtr_error *e, struct vtr_error *err, const char *place, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The same where somebody else meets the same damage and reports it: say who in a comment. */
+int vtr_inspect_leave(const struct vtr_error *e, struct vtr_error *err);
+
+/*
+ * The filesystem of a device: 1; 0: it has none, or one that cannot be read, which is reported by whoever looks for a
+ * system on it; -1.
+ */
+int vtr_inspect_fs(struct vtr_fs **out, const struct vtr_inspect *in, size_t device, struct vtr_error *err);
 
 /* --- families of facts: each adds what it finds; -1 only when the work cannot go on -------------------------------- */
 

@@ -343,14 +343,9 @@ static int kernels_uki_add(struct vtr_os *os, const struct vtr_os_entry *e, stru
 			version.len = vtr_span_find(version, ' ');
 		}
 	}
-	if (there < 0) {
-		if (vtr_inspect_is_fatal(&w)) {
-			if (err)
-				*err = w;
-			return -1;
-		}
-		vtr_os_warn(os, e->path, w.code, "%s", w.text);
-	}
+	if (there < 0 &&
+	    vtr_inspect_excuse(os->ctx, &w, err, "%s: %s", vtr_os_device(os, place.fs, e->path), e->path) < 0)
+		return -1;
 	if (version.len == 0)
 		version = kernels_uki_name(name);
 	vtr_draft_begin(&d, os, "kernels", e->path, err);

@@ -283,11 +283,9 @@ int vtr_os_add_fact(struct vtr_os *os, const char *key, const char *value, size_
 	struct vtr_place place = { 0 };
 	struct vtr_error e = { 0 };
 
-	if (os->tree && vtr_tree_walk(&place, os->tree, path, 0, &e) < 0 && vtr_inspect_is_fatal(&e)) {
-		if (err)
-			*err = e;
+	/* Whoever read the file told what is wrong with its path. */
+	if (os->tree && vtr_tree_walk(&place, os->tree, path, 0, &e) < 0 && vtr_inspect_leave(&e, err) < 0)
 		return -1;
-	}
 	return vtr_os_add_fact_on(os, key, value, len, path, place.fs, err);
 }
 
@@ -325,9 +323,50 @@ const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, stru
 	return text;
 }
 
-bool vtr_inspect_is_fatal(const struct vtr_error *err)
+enum vtr_verdict vtr_inspect_verdict(const struct vtr_error *e)
 {
-	return err->code == VTR_ENOMEM || err->code == VTR_ECANCELLED;
+	if (e->code == VTR_ENOMEM || e->code == VTR_ECANCELLED)
+		return VTR_VERDICT_END;
+	return e->code == VTR_ENOTFOUND || e->code == VTR_EUSAGE ? VTR_VERDICT_ABSENT : VTR_VERDICT_DAMAGE;
+}
+
+int vtr_inspect_leave(const struct vtr_error *e, struct vtr_error *err)
+{
+	if (vtr_inspect_verdict(e) != VTR_VERDICT_END)
+		return 0;
+	if (err)
+		*err = *e;
+	return -1;
+}
+
+int vtr_inspect_excuse(struct vtr_ctx *ctx, struct vtr_error *e, struct vtr_error *err, const char *place, ...)
+{
+	struct vtr_error in_front = { 0 };
+	va_list ap;
+
+	if (vtr_inspect_leave(e, err) < 0)
+		return -1;
+	if (vtr_inspect_verdict(e) == VTR_VERDICT_ABSENT)
+		return 0;
+	if (place) {
+		va_start(ap, place);
+		vtr_error_vset(&in_front, VTR_OK, place, ap);
+		va_end(ap);
+		vtr_error_at(e, "%s", in_front.text);
+	}
+	vtr_warn_err(ctx, e);
+	return 0;
+}
+
+int vtr_inspect_fs(struct vtr_fs **out, const struct vtr_inspect *in, size_t device, struct vtr_error *err)
+{
+	struct vtr_error e = { 0 };
+	struct vtr_fs *fs = in->devices[device].has_fs ? in->fs(in->arg, device, &e) : NULL;
+
+	if (!fs)
+		return vtr_inspect_leave(&e, err);
+	*out = fs;
+	return 1;
 }
 
 void vtr_os_warn(struct vtr_os *os, const char *path, int code, const char *fmt, ...)
@@ -342,21 +381,6 @@ void vtr_os_warn(struct vtr_os *os, const char *path, int code, const char *fmt,
 	vtr_warn_err(os->ctx, &e);
 }
 
-/* What to do about the error e, which names the path already, of looking at a file: 0: go on, -1: stop. */
-static int os_excuse(struct vtr_os *os, struct vtr_error *e, struct vtr_error *err)
-{
-	if (vtr_inspect_is_fatal(e)) {
-		if (err)
-			*err = *e;
-		return -1;
-	}
-	if (e->code != VTR_ENOTFOUND && e->code != VTR_EUSAGE) { /* absent, or not the kind of file that is meant */
-		vtr_error_at(e, "%s", os->root);
-		vtr_warn_err(os->ctx, e);
-	}
-	return 0;
-}
-
 int vtr_os_look(struct vtr_place *place, struct vtr_stat *st, struct vtr_os *os, const char *path, unsigned flags,
 		struct vtr_error *err)
 {
@@ -365,10 +389,10 @@ int vtr_os_look(struct vtr_place *place, struct vtr_stat *st, struct vtr_os *os,
 	struct vtr_stat found_st;
 
 	if (vtr_tree_walk(&found, os->tree, path, flags, &e) < 0)
-		return os_excuse(os, &e, err);
+		return vtr_inspect_excuse(os->ctx, &e, err, "%s", os->root);
 	if (st && vtr_fs_stat(&found_st, found.fs, found.node, &e) < 0) {
 		vtr_error_at(&e, "%s", path);
-		return os_excuse(os, &e, err);
+		return vtr_inspect_excuse(os->ctx, &e, err, "%s", os->root);
 	}
 	if (place)
 		*place = found;
@@ -382,7 +406,7 @@ int vtr_os_slurp(char **out, size_t *len, struct vtr_os *os, const char *path, u
 	struct vtr_error e = { 0 };
 
 	if (vtr_tree_slurp(out, len, os->tree, path, max, &e) < 0)
-		return os_excuse(os, &e, err);
+		return vtr_inspect_excuse(os->ctx, &e, err, "%s", os->root);
 	return 1;
 }
 
@@ -399,7 +423,7 @@ int vtr_os_readlink(char **out, const struct vtr_fs **fs, struct vtr_os *os, con
 		return 0;
 	if (vtr_fs_readlink(out, place.fs, place.node, &e) < 0) {
 		vtr_error_at(&e, "%s", path);
-		return os_excuse(os, &e, err);
+		return vtr_inspect_excuse(os->ctx, &e, err, "%s", os->root);
 	}
 	if (fs)
 		*fs = place.fs;

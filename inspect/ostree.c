@@ -143,19 +143,15 @@ static int ostree_entries(struct ostree_scan *s, struct vtr_os *os, const char *
 	return dir ? vtr_os_list(os, dir, ostree_boot_entry, s, err) : -1;
 }
 
-/* The filesystem of another partition of the same disk; NULL: none that can be read, or *err. */
-static struct vtr_fs *ostree_sibling(const struct vtr_inspect *in, size_t i, size_t device, struct vtr_error *err)
+/* A filesystem of the same disk: 1; 0, -1. */
+static int ostree_sibling(struct vtr_fs **out, const struct vtr_inspect *in, size_t i, size_t device,
+			  struct vtr_error *err)
 {
 	const struct vtr_device *d = &in->devices[i];
-	struct vtr_error e = { 0 };
-	struct vtr_fs *fs;
 
-	if (i == device || !d->has_fs || d->parent < 0 || d->parent != in->devices[device].parent)
-		return NULL;
-	fs = in->fs(in->arg, i, &e);
-	if (!fs && vtr_inspect_is_fatal(&e) && err)
-		*err = e;
-	return fs;
+	if (i == device || d->parent < 0 || d->parent != in->devices[device].parent)
+		return 0;
+	return vtr_inspect_fs(out, in, i, err);
 }
 
 /*
@@ -166,21 +162,19 @@ static int ostree_boot_find(size_t *out, struct ostree_scan *s, const struct vtr
 			    struct vtr_error *err)
 {
 	for (size_t i = 0; i < in->n_devices; i++) {
-		struct vtr_error e = { 0 };
-		struct vtr_fs *fs = ostree_sibling(in, i, device, &e);
+		struct vtr_fs *fs;
 		struct vtr_os *os;
-		int rc;
+		int rc = ostree_sibling(&fs, in, i, device, err);
 
-		if (!fs && !e.code)
-			continue;
-		os = fs ? vtr_os_new(in->ctx, in->devices[i].name, fs, &e) : NULL;
-		rc = os ? ostree_entries(s, os, "/loader", &e) : -1;
-		vtr_os_free(os);
-		if (rc < 0) {
-			if (err)
-				*err = e;
+		if (rc < 0)
 			return -1;
-		}
+		if (rc == 0)
+			continue;
+		os = vtr_os_new(in->ctx, in->devices[i].name, fs, err);
+		rc = os ? ostree_entries(s, os, "/loader", err) : -1;
+		vtr_os_free(os);
+		if (rc < 0)
+			return -1;
 		if (s->n_boots > 0) {
 			*out = i;
 			return 1;
@@ -261,12 +255,9 @@ static int ostree_bind(struct vtr_os *os, const struct vtr_device *d, struct vtr
 	if (ostree_has_mount(os, path))
 		return 0;
 	rc = vtr_os_bind_add(os, path, d->name, fs, dir, &e);
-	if (rc < 0 && vtr_inspect_is_fatal(&e)) {
-		if (err)
-			*err = e;
+	if (rc < 0 && vtr_inspect_excuse(os->ctx, &e, err, "%s: %s", d->name, dir) < 0)
 		return -1;
-	}
-	if (rc <= 0) /* a tree without the directory, or a damaged one, which others warn of */
+	if (rc <= 0)
 		return 0;
 	m = vtr_os_mount_new(os, dir, path, d->content ? d->content : "auto", d->name, err);
 	if (!m)
@@ -291,7 +282,6 @@ int vtr_ostree_mount(struct vtr_os *os, const struct vtr_inspect *in, size_t dev
 	struct vtr_fs *fs = vtr_fs_whole(os->tree->root);
 	struct vtr_os *physical = vtr_os_new(os->ctx, os->root, fs, err);
 	struct ostree_scan s = { .physical = physical };
-	struct vtr_error e = { 0 };
 	struct vtr_str var = { 0 };
 	VTR_FREE char *var_dir = NULL;
 	size_t boot = 0;
@@ -313,8 +303,8 @@ int vtr_ostree_mount(struct vtr_os *os, const struct vtr_inspect *in, size_t dev
 	else if (here < 0)
 		rc = -1;
 	if (rc > 0) {
-		fs = in->fs(in->arg, boot, &e);
-		rc = fs ? ostree_bind(os, &in->devices[boot], fs, "/boot", "/", err) : 0;
+		rc = vtr_inspect_fs(&fs, in, boot, err);
+		rc = rc > 0 ? ostree_bind(os, &in->devices[boot], fs, "/boot", "/", err) : rc;
 	}
 	free(s.boots);
 	vtr_os_free(physical);

@@ -28,12 +28,9 @@ void vtr_packages_warn(struct vtr_packages *l, int code, const char *fmt, ...)
 
 int vtr_packages_excuse(struct vtr_packages *l, const struct vtr_error *e, struct vtr_error *err)
 {
-	if (vtr_inspect_is_fatal(e)) {
-		if (err)
-			*err = *e;
+	if (vtr_inspect_leave(e, err) < 0)
 		return -1;
-	}
-	vtr_packages_warn(l, e->code, "%s", e->text);
+	vtr_packages_warn(l, e->code, "%s", e->text); /* also of what is not there: the database names it */
 	return 0;
 }
 
@@ -215,7 +212,7 @@ int vtr_names_read(struct vtr_names *out, struct vtr_packages *l, const char *di
 		return there < 0 ? -1 : 0;
 	if (vtr_fs_readdir(place.fs, place.node, names_add, &r, &e) < 0) {
 		vtr_error_at(&e, "%s", dir);
-		if (e.code == VTR_ELIMIT || vtr_inspect_is_fatal(&e)) {
+		if (e.code == VTR_ELIMIT || vtr_inspect_verdict(&e) == VTR_VERDICT_END) {
 			vtr_names_done(&names);
 			if (err)
 				*err = e;

@@ -336,14 +336,7 @@ ssize_t vtr_os_peek(void *buf, size_t max, uint64_t off, uint64_t *size, struct 
 	n = vtr_fs_read(place.fs, place.node, off, buf, max, &e);
 	if (n >= 0)
 		return n;
-	if (vtr_inspect_is_fatal(&e)) {
-		if (err)
-			*err = e;
-		return -1;
-	}
-	vtr_error_at(&e, "%s: %s", vtr_os_device(os, place.fs, path), path);
-	vtr_warn_err(os->ctx, &e);
-	return 0;
+	return vtr_inspect_excuse(os->ctx, &e, err, "%s: %s", vtr_os_device(os, place.fs, path), path);
 }
 
 struct os_listing {
@@ -472,13 +465,9 @@ int vtr_os_read_records(struct vtr_os *os, struct vtr_error *err)
 			return -1;
 		if (families[i](os, &e) == 0)
 			continue;
-		vtr_error_at(&e, "%s", os->root);
-		if (vtr_inspect_is_fatal(&e)) {
-			if (err)
-				*err = e;
+		/* A limit: the other families may be within theirs. */
+		if (vtr_inspect_excuse(os->ctx, &e, err, "%s", os->root) < 0)
 			return -1;
-		}
-		vtr_warn_err(os->ctx, &e); /* a limit: the other families may be within theirs */
 	}
 	return 0;
 }

@@ -64,18 +64,19 @@ bool vtr_slots_root_is(const struct vtr_part *p)
 static int slots_usr_filled(const struct vtr_inspect *in, size_t device, struct vtr_error *err)
 {
 	static const char *const names[] = { "lib", "bin", "share" };
-	struct vtr_error e = { 0 };
-	struct vtr_fs *fs = in->devices[device].has_fs ? in->fs(in->arg, device, &e) : NULL;
+	struct vtr_fs *fs;
 	uint64_t node;
+	int there = vtr_inspect_fs(&fs, in, device, err);
 
-	for (size_t i = 0; fs && i < VTR_COUNT(names); i++)
+	for (size_t i = 0; there > 0 && i < VTR_COUNT(names); i++) {
+		struct vtr_error e = { 0 };
+
 		if (vtr_fs_lookup(&node, NULL, fs, vtr_fs_root(fs), names[i], strlen(names[i]), &e) == 0)
 			return 1;
-	if (!vtr_inspect_is_fatal(&e))
-		return 0;
-	if (err)
-		*err = e;
-	return -1;
+		if (vtr_inspect_excuse(in->ctx, &e, err, "%s: %s", in->devices[device].name, names[i]) < 0)
+			return -1;
+	}
+	return there < 0 ? -1 : 0;
 }
 
 /* Whether b is to be taken rather than a: both are /usr partitions of the same disk as the root. */

@@ -451,14 +451,13 @@ struct units_walk {
 static int units_search(struct units_walk *w, struct vtr_error *err)
 {
 	VTR_FREE char *template = NULL;
-	struct vtr_error e = { 0 };
 
 	w->at = vtr_units_find(w->u, "", w->name);
 	if (w->at || units_kind(w->name) != UNITS_INSTANCE)
 		return 0;
-	template = vtr_unit_template(w->name, &e);
+	template = vtr_unit_template(w->name, err);
 	if (!template)
-		return vtr_fail(err, VTR_ENOMEM, "the name of a template");
+		return -1;
 	w->at = vtr_units_find(w->u, "", template);
 	return 0;
 }

@@ -219,13 +219,12 @@ static int boot_device(struct vtr_os *os, const struct vtr_inspect *in, size_t r
 		       struct vtr_error *err)
 {
 	const struct vtr_device *d = &in->devices[device];
-	struct vtr_error e = { 0 };
-	struct vtr_fs *fs = d->has_fs ? in->fs(in->arg, device, &e) : NULL;
 	struct vtr_tree *tree;
-	int rc;
+	struct vtr_fs *fs;
+	int rc = vtr_inspect_fs(&fs, in, device, err);
 
-	if (!fs) /* whoever looks for a system on it says why */
-		return vtr_inspect_is_fatal(&e) ? vtr_win_excuse(os, NULL, &e, err) : 0;
+	if (rc <= 0)
+		return rc;
 	tree = vtr_tree_new(fs, err);
 	if (!tree)
 		return -1;

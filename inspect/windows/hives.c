@@ -13,17 +13,9 @@
 
 int vtr_win_excuse(struct vtr_os *os, const struct win_hive *hive, struct vtr_error *e, struct vtr_error *err)
 {
-	if (vtr_inspect_is_fatal(e)) {
-		if (err)
-			*err = *e;
-		return -1;
-	}
-	if (e->code == VTR_ENOTFOUND || e->code == VTR_EUSAGE) /* absent, or of another type than is meant */
-		return 0;
 	if (hive)
-		vtr_error_at(e, "%s: %s", os->root, hive->path);
-	vtr_warn_err(os->ctx, e);
-	return 0;
+		return vtr_inspect_excuse(os->ctx, e, err, "%s: %s", os->root, hive->path);
+	return vtr_inspect_excuse(os->ctx, e, err, NULL);
 }
 
 int vtr_win_open(struct win_hive *out, struct vtr_os *os, const char *path, const char *name, bool needed,
@@ -37,13 +29,13 @@ int vtr_win_open(struct win_hive *out, struct vtr_os *os, const char *path, cons
 	if (vtr_hive_open_path(&out->h, os->tree, path, &e) == 0)
 		return 1;
 	out->h = NULL;
-	if (needed && (e.code == VTR_ENOTFOUND || e.code == VTR_EUSAGE)) {
+	if (needed && vtr_inspect_verdict(&e) == VTR_VERDICT_ABSENT) {
 		e.code = VTR_OK; /* odd: nothing says that it was ever there */
 		vtr_error_at(&e, "%s", os->root);
 		vtr_warn_err(os->ctx, &e);
 		return 0;
 	}
-	if (e.code != VTR_ENOTFOUND && e.code != VTR_EUSAGE && !vtr_inspect_is_fatal(&e)) {
+	if (vtr_inspect_verdict(&e) == VTR_VERDICT_DAMAGE) {
 		if (!strstr(e.text, path)) /* so that the message says whose it is, once */
 			vtr_error_at(&e, "%s", path);
 		vtr_error_at(&e, "%s", os->root);

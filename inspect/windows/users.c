@@ -343,6 +343,7 @@ struct users_hives {
 static int users_hive_key(void *arg, struct vtr_os *os, const struct win_hive *hive, uint32_t key, const char *name,
 			  struct vtr_error *err)
 {
+	struct vtr_error e = { 0 };
 	struct win_value v = { .name = "ProfileImagePath" };
 	const struct users_hives *h = arg;
 	struct win_hive user = { 0 };
@@ -366,10 +367,10 @@ static int users_hive_key(void *arg, struct vtr_os *os, const struct win_hive *h
 	vtr_str_puts(&s, name);
 	root = vtr_str_take(&s, err);
 	rc = path && root ? 1 : -1;
-	if (rc > 0 && vtr_tree_path(&in_tree, os->tree, path, NULL) == 0) /* else on a drive that is not there */
-		rc = vtr_win_open(&user, os, in_tree, root, false, err);
+	if (rc > 0 && vtr_tree_path(&in_tree, os->tree, path, &e) < 0) /* as on a drive that is not there */
+		rc = vtr_inspect_excuse(os->ctx, &e, err, "%s", os->root);
 	else if (rc > 0)
-		rc = 0;
+		rc = vtr_win_open(&user, os, in_tree, root, false, err);
 	slash = strrchr(v.text, '\\');
 	if (rc > 0)
 		rc = h->fn(h->arg, os, &user, name, slash ? slash + 1 : v.text, err);

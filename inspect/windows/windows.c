@@ -98,18 +98,19 @@ static int win_there_any(struct vtr_os *os, const char *folder, const char *cons
 	return there;
 }
 
-static bool win_is_link(struct vtr_os *os, const char *folder)
+/* 1: it is one, or no folder; 0: it is a folder; -1. */
+static int win_is_link(struct vtr_os *os, const char *folder, struct vtr_error *err)
 {
-	struct vtr_place p;
-	struct vtr_stat st;
 	VTR_FREE char *path = NULL;
 	struct vtr_str s = { 0 };
+	struct vtr_stat st;
+	int there;
 
 	vtr_str_puts(&s, "/");
 	vtr_str_puts(&s, folder);
-	path = vtr_str_take(&s, NULL);
-	return !path || vtr_tree_walk(&p, os->tree, path, VTR_WALK_NOFOLLOW, NULL) < 0 ||
-	       vtr_fs_stat(&st, p.fs, p.node, NULL) < 0 || st.type != VTR_TYPE_DIR;
+	path = vtr_str_take(&s, err);
+	there = path ? vtr_os_look(NULL, &st, os, path, VTR_WALK_NOFOLLOW, err) : -1;
+	return there < 0 ? -1 : there == 0 || st.type != VTR_TYPE_DIR;
 }
 
 static int win_is(struct vtr_os *os, const char *folder, bool known, struct vtr_error *err)
@@ -123,8 +124,8 @@ static int win_is(struct vtr_os *os, const char *folder, bool known, struct vtr_
 
 	if (known) {
 		there = win_there(os, folder, "System32/config", VTR_TYPE_DIR, true, err);
-	} else if (win_is_link(os, folder)) { /* and leads to a folder that is looked at, or to another volume */
-		return 0;
+	} else if ((more = win_is_link(os, folder, err)) != 0) {
+		return more < 0 ? -1 : 0; /* it leads to a folder that is looked at, or to another volume */
 	} else { /* cheap, for what is most likely no such folder: filesystems of Windows do not mind the case */
 		for (size_t i = 0; i < VTR_COUNT(spelled) && there == 0; i++)
 			there = win_there(os, folder, spelled[i], VTR_TYPE_DIR, false, err);
@@ -152,13 +153,12 @@ int vtr_windows_find(char ***out, size_t *n, struct vtr_os *os, struct vtr_error
 		*n = 0;
 		return rc;
 	}
-	if (vtr_fs_readdir(root.fs, root.node, win_find_emit, &f, &e) < 0 && vtr_inspect_is_fatal(&e)) {
-		if (err)
-			*err = e;
+	/* What was seen of a damaged root is looked at. */
+	if (vtr_fs_readdir(root.fs, root.node, win_find_emit, &f, &e) < 0 &&
+	    vtr_inspect_excuse(os->ctx, &e, err, "%s: /", os->root) < 0) {
 		win_finding_done(&f);
 		return -1;
 	}
-	/* Damage to the root is told by whoever lists it; what was seen of it is looked at. */
 	rc = 0;
 	for (size_t pass = 0; rc >= 0 && pass < 2; pass++) {
 		char **names = pass == 0 ? f.known : f.others;
