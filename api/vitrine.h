@@ -894,6 +894,8 @@ struct vtr_mount {
 	const char *options; /* "defaults,ro" */
 	const char *device;  /* "/dev/sda1"; NULL: not among the guest's devices */
 	bool mounted;	     /* it is part of vtr_os_tree() */
+	const char
+		*why; /* why it is not; NULL: it is, or nothing has to be said: swap, filesystems of other machines */
 };
 
 struct vtr_package {

@@ -236,6 +236,7 @@ static void inspect_mounts_json(struct cli_stream *s, const struct vtr_os *os)
 		cli_json_set(e, "type", m->type);
 		cli_json_set(e, "options", m->options);
 		json_object_set_new(e, "mounted", json_boolean(m->mounted));
+		cli_json_set(e, "why", m->why);
 		cli_stream_put(s, NULL, e);
 	}
 	cli_stream_end(s);

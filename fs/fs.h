@@ -106,8 +106,8 @@ const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, c
 int vtr_fs_probe_one(const struct vtr_fs_driver *d, const struct vtr_probe *p);
 
 /*
- * The root of a system that has none on its disks, with empty directories and links into /usr. name: "usr", "nix" or
- * "system": what will be mounted. b lends its context.
+ * The root of a system that has none on its disks, with empty directories and links into /usr. name: "usr", "nix",
+ * "system" or "ubuntu-seed": what will be mounted. b lends its context.
  */
 int vtr_fs_skeleton(struct vtr_fs **out, struct vtr_blk *b, const char *name, struct vtr_error *err);
 

@@ -14,18 +14,19 @@ static const struct {
 	const char *name, *target; /* target NULL: a directory */
 	uint32_t mode;
 } skeleton_entries[] = {
-	{ "bin", "usr/bin", 0777 },	{ "boot", NULL, 0755 }, { "dev", NULL, 0755 },
-	{ "etc", NULL, 0755 },		{ "home", NULL, 0755 }, { "lib", "usr/lib", 0777 },
-	{ "lib64", "usr/lib64", 0777 }, { "nix", NULL, 0755 },	{ "proc", NULL, 0755 },
-	{ "root", NULL, 0700 },		{ "run", NULL, 0755 },	{ "sbin", "usr/sbin", 0777 },
-	{ "srv", NULL, 0755 },		{ "sys", NULL, 0755 },	{ "system", NULL, 0755 },
-	{ "tmp", NULL, 01777 },		{ "usr", NULL, 0755 },	{ "var", NULL, 0755 },
+	{ "bin", "usr/bin", 0777 },	{ "boot", NULL, 0755 },	       { "dev", NULL, 0755 },
+	{ "etc", NULL, 0755 },		{ "home", NULL, 0755 },	       { "lib", "usr/lib", 0777 },
+	{ "lib64", "usr/lib64", 0777 }, { "nix", NULL, 0755 },	       { "proc", NULL, 0755 },
+	{ "root", NULL, 0700 },		{ "run", NULL, 0755 },	       { "sbin", "usr/sbin", 0777 },
+	{ "srv", NULL, 0755 },		{ "sys", NULL, 0755 },	       { "system", NULL, 0755 },
+	{ "tmp", NULL, 01777 },		{ "ubuntu-seed", NULL, 0755 }, { "usr", NULL, 0755 },
+	{ "var", NULL, 0755 },
 };
 
 /* Of the entries that only some systems have: there when what is mounted on it is. */
 struct skeleton {
 	struct vtr_fs fs;
-	size_t only; /* of "nix", "system" and "usr" this one, by its index */
+	size_t only; /* of "nix", "system", "ubuntu-seed" and "usr" this one, by its index */
 };
 
 static bool skeleton_has(const struct vtr_fs *fs, size_t i)
@@ -34,7 +35,7 @@ static bool skeleton_has(const struct vtr_fs *fs, size_t i)
 	const char *name = skeleton_entries[i].name;
 	bool usr = strcmp(skeleton_entries[s->only].name, "usr") == 0;
 
-	if (strcmp(name, "nix") == 0 || strcmp(name, "system") == 0)
+	if (strcmp(name, "nix") == 0 || strcmp(name, "system") == 0 || strcmp(name, "ubuntu-seed") == 0)
 		return i == s->only;
 	return usr || !skeleton_entries[i].target;
 }

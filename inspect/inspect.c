@@ -155,6 +155,19 @@ static bool inspect_is_there(const struct vtr_os *os, const struct vtr_mount *m,
 	return false;
 }
 
+/* What is said of a mount that is not in the tree. 0, -1. */
+static int inspect_mount_lost(struct vtr_os *os, struct vtr_mount *m, struct vtr_error *e, struct vtr_error *err)
+{
+	if (vtr_inspect_leave(e, err) < 0)
+		return -1;
+	free((char *)m->why);
+	m->why = vtr_strndup(e->text, strlen(e->text), err);
+	if (!m->why)
+		return -1;
+	inspect_mount_warn(os, m, e);
+	return 0;
+}
+
 /* 0, and m->mounted when it went well. */
 static int inspect_mount(struct vtr_os *os, const struct vtr_inspect *in, struct vtr_mount *m, struct vtr_error *err)
 {
@@ -171,10 +184,47 @@ static int inspect_mount(struct vtr_os *os, const struct vtr_inspect *in, struct
 		m->mounted = true;
 		return 0;
 	}
-	if (vtr_inspect_leave(&e, err) < 0)
+	return inspect_mount_lost(os, m, &e, err);
+}
+
+/* fstab's "bind": a directory of the tree at another place. It is looked for where the filesystems are mounted by now. */
+static int inspect_mount_bind(struct vtr_os *os, struct vtr_mount *m, struct vtr_error *err)
+{
+	const struct vtr_os_mounted *from = NULL;
+	struct vtr_error e = { 0 };
+	const char *dir;
+	char *device;
+	int rc;
+
+	for (size_t i = 0; i < os->n_mounted && !from; i++) {
+		const char *path = os->mounted[i].path;
+
+		if (strcmp(path, "/") == 0 || inspect_beneath(m->spec, path)) /* the longest path is first */
+			from = &os->mounted[i];
+	}
+	if (!from)
+		return 0;
+	dir = m->spec + (strcmp(from->path, "/") == 0 ? 0 : strlen(from->path));
+	device = vtr_strndup(from->device, strlen(from->device), err);
+	if (!device)
 		return -1;
-	inspect_mount_warn(os, m, &e);
-	return 0;
+	rc = vtr_os_bind_add(os, m->path, device, (struct vtr_fs *)from->fs, *dir ? dir : "/", &e);
+	free((char *)m->device);
+	m->device = device;
+	m->mounted = rc > 0;
+	if (rc == 0)
+		vtr_error_set(&e, VTR_ENOTFOUND, "there is no directory %s", m->spec);
+	return rc > 0 ? 0 : inspect_mount_lost(os, m, &e, err);
+}
+
+static bool inspect_bind_is(const struct vtr_mount *m)
+{
+	struct vtr_span rest = vtr_span_of(m->options), option;
+
+	while (vtr_span_field(&option, &rest, ','))
+		if (vtr_span_is(option, "bind") || vtr_span_is(option, "rbind"))
+			return m->spec[0] == '/' && m->path[0] == '/' && !inspect_beneath(m->spec, "/dev");
+	return false;
 }
 
 /* A mount that fstab does not have. NULL sets *err. */
@@ -215,6 +265,17 @@ static int inspect_mount_root(struct vtr_os *os, struct vtr_fs *fs, struct vtr_e
 	return 0;
 }
 
+/* Whether fstab means a disk of this machine. */
+static bool inspect_names_device(const struct vtr_mount *m)
+{
+	static const char *const tags[] = { "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=", "ID=", "/dev/" };
+
+	for (size_t i = 0; i < VTR_COUNT(tags); i++)
+		if (strncmp(m->spec, tags[i], strlen(tags[i])) == 0)
+			return strcmp(m->type, "swap") != 0 && strcmp(m->path, "/") != 0;
+	return false;
+}
+
 /* Shortest path first, so that what lies in another filesystem finds it there. */
 static int inspect_mount_all(struct vtr_os *os, const struct vtr_inspect *in, struct vtr_error *err)
 {
@@ -233,6 +294,19 @@ static int inspect_mount_all(struct vtr_os *os, const struct vtr_inspect *in, st
 	for (size_t i = 0; i < n; i++) {
 		if (vtr_ctx_check(os->ctx, err) < 0 || inspect_mount(os, in, order[i].m, err) < 0)
 			return -1;
+	}
+	for (size_t i = 0; i < os->n_mounts; i++) {
+		struct vtr_mount *m = &os->mounts[i];
+
+		if (inspect_bind_is(m) && (vtr_ctx_check(os->ctx, err) < 0 || inspect_mount_bind(os, m, err) < 0))
+			return -1;
+		if (!m->device && !m->why && !m->mounted && inspect_names_device(m)) {
+			static const char none[] = "not among the devices";
+
+			m->why = vtr_strndup(none, sizeof(none) - 1, err);
+			if (!m->why)
+				return -1;
+		}
 	}
 	return 0;
 }
@@ -359,6 +433,52 @@ static int inspect_android_mount(struct vtr_os *os, const struct vtr_inspect *in
 	return there < 0 ? -1 : 0;
 }
 
+/*
+ * ChromeOS keeps what changes on the partition STATE, and binds directories of it into the tree (chromeos_startup of
+ * platform2). /var of a machine that encrypts it lies in a file there, which is not read.
+ */
+static int inspect_chrome_mount(struct vtr_os *os, const struct vtr_inspect *in, size_t root, struct vtr_error *err)
+{
+	static const char stateful[] = "/mnt/stateful_partition";
+	static const char *const binds[][2] = { { "/home", "/home" },
+						{ "/var", "/var" },
+						{ "/dev_image", "/usr/local" } };
+	const struct vtr_device *r = &in->devices[root];
+	const struct vtr_part *at = r->of ? vtr_parts_at(r->of, r->part) : NULL;
+
+	if (!vtr_slots_chrome_is(at))
+		return 0;
+	for (size_t i = 0; i < in->n_devices; i++) {
+		const struct vtr_device *d = &in->devices[i];
+		const struct vtr_part *p = d->of && d->of == r->of ? vtr_parts_at(d->of, d->part) : NULL;
+		struct vtr_fs *fs;
+		int there = p && strcmp(p->name, "STATE") == 0 ? vtr_inspect_fs(&fs, in, i, err) : 0;
+
+		if (there < 0 || (there > 0 && inspect_discover(os, in, root, i, stateful, err) < 0))
+			return -1;
+		for (size_t k = 0; there > 0 && k < VTR_COUNT(binds); k++) {
+			struct vtr_error e = { 0 };
+			int rc = inspect_mount_point_is(os, binds[k][1], err);
+			struct vtr_mount *m;
+
+			if (rc > 0)
+				rc = vtr_os_bind_add(os, binds[k][1], d->name, fs, binds[k][0], &e);
+			if (rc < 0 && e.code == 0)
+				return -1;
+			if (rc < 0 && vtr_inspect_excuse(os->ctx, &e, err, "%s: %s", d->name, binds[k][0]) < 0)
+				return -1;
+			if (rc <= 0)
+				continue;
+			m = vtr_os_mount_new(os, binds[k][0], binds[k][1], d->content ? d->content : "auto", d->name,
+					     err);
+			if (!m)
+				return -1;
+			m->mounted = true;
+		}
+	}
+	return 0;
+}
+
 /* One mount of what is no root in the root that a system makes of it: see inspect_piece(). */
 struct inspect_piece {
 	const char *path, *why; /* where it is mounted, and what it is known by there */
@@ -427,6 +547,7 @@ static int inspect_os_fill(struct vtr_os *os, const struct vtr_inspect *in, size
 	if (inspect_nix_mount(os, in, root, err) < 0 || vtr_fstab_read(os, in, root, err) < 0 ||
 	    inspect_mount_root(os, fs, err) < 0 || inspect_mount_all(os, in, err) < 0 ||
 	    inspect_discover_all(os, in, root, err) < 0 || inspect_android_mount(os, in, root, err) < 0 ||
+	    inspect_chrome_mount(os, in, root, err) < 0 ||
 	    (os->layout == VTR_LAYOUT_OSTREE && vtr_ostree_mount(os, in, root, err) < 0))
 		return -1;
 	return inspect_facts(os, type, why, err);
@@ -573,6 +694,8 @@ static int inspect_piece_is(struct inspect_piece *out, size_t *mount, struct vtr
 	} kinds[] = {
 		{ "/var/nix/profiles/system", "/store", { "/nix", "/nix/var/nix/profiles/system", "nix" } },
 		{ "/build.prop", "/framework", { "/system", "/system/build.prop", "system" } },
+		/* What Ubuntu Core is installed from, on a disk where that has not happened yet. */
+		{ "/systems", "/snaps", { "/ubuntu-seed", "/ubuntu-seed/systems", "ubuntu-seed" } },
 	};
 	const struct vtr_device *d = &in->devices[device];
 	const struct vtr_part *p = d->of ? vtr_parts_at(d->of, d->part) : NULL;
@@ -611,10 +734,12 @@ static int inspect_piece(struct inspect_systems *out, const struct vtr_inspect *
 	struct vtr_os *os;
 	struct vtr_mount *m;
 	size_t mount, root;
+	bool seed;
 	int rc = inspect_piece_is(&piece, &mount, alone, in, device, err);
 
+	seed = rc > 0 && strcmp(piece.name, "ubuntu-seed") == 0;
 	if (rc > 0 && mount == device) { /* unless a root is there for it */
-		rc = inspect_sibling_with(&root, in, device, piece.path, err);
+		rc = inspect_sibling_with(&root, in, device, seed ? "/system-data" : piece.path, err);
 		rc = rc < 0 ? -1 : !rc;
 	}
 	if (rc <= 0)
@@ -622,6 +747,8 @@ static int inspect_piece(struct inspect_systems *out, const struct vtr_inspect *
 	if (vtr_fs_skeleton(&skeleton, fs->blk, piece.name, err) < 0)
 		return -1;
 	os = vtr_os_new(in->ctx, in->devices[device].name, skeleton, err);
+	if (os && seed)
+		os->layout = VTR_LAYOUT_SNAP;
 	m = os ? vtr_os_mount_new(os, "tmpfs", "/", "tmpfs", NULL, err) : NULL;
 	if (m)
 		m->mounted = true;
@@ -629,7 +756,7 @@ static int inspect_piece(struct inspect_systems *out, const struct vtr_inspect *
 				  in->devices[mount].content ? in->devices[mount].content : "auto", err)
 	      : NULL;
 	if (!m || inspect_mount(os, in, m, err) < 0 || inspect_discover_all(os, in, device, err) < 0 ||
-	    inspect_facts(os, "linux", piece.why, err) < 0) {
+	    (seed && vtr_ubuntu_seed_read(os, piece.why, err) < 0) || inspect_facts(os, "linux", piece.why, err) < 0) {
 		vtr_os_free(os);
 		return -1;
 	}
@@ -716,6 +843,21 @@ static int inspect_android_entry(void *arg, struct vtr_os *alone, const struct v
 	return inspect_system_add(a->out, os, err);
 }
 
+/* bootc keeps a system in images of EROFS that name objects beside them (composefs), and its state in a directory. */
+static int inspect_composefs_warn(const char *device, struct vtr_os *alone, struct vtr_error *err)
+{
+	static const char *const signs[] = { "/composefs/images", "/composefs/objects", "/state/deploy" };
+	int there = 1;
+
+	for (size_t i = 0; i < VTR_COUNT(signs) && there > 0; i++)
+		there = vtr_os_look(NULL, NULL, alone, signs[i], VTR_WALK_NOFOLLOW, err);
+	if (there > 0)
+		vtr_warn(alone->ctx, VTR_EUNSUPPORTED,
+			 "%s: a system of bootc in /composefs/images: EROFS is not read; its state is in /state/deploy",
+			 device);
+	return there < 0 ? -1 : 0;
+}
+
 /* The systems whose root is a directory, or that have none: how many; -1. */
 static int inspect_elsewhere(struct inspect_systems *out, const struct vtr_inspect *in, size_t device,
 			     struct vtr_fs *fs, struct vtr_os *alone, struct vtr_error *err)
@@ -727,6 +869,8 @@ static int inspect_elsewhere(struct inspect_systems *out, const struct vtr_inspe
 		n = inspect_piece(out, in, device, fs, alone, err);
 	if (n == 0)
 		n = vtr_os_list(alone, "/", inspect_android_entry, &a, err) < 0 ? -1 : a.n;
+	if (n == 0 && inspect_composefs_warn(in->devices[device].name, alone, err) < 0)
+		n = -1;
 	return n;
 }
 

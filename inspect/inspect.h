@@ -171,6 +171,7 @@ const char *vtr_windows_folder(const struct vtr_os *os); /* "/Windows"; NULL: it
 /* Whether a partition is /usr, or a root, by its type. NULL: no. */
 bool vtr_slots_usr_is(const struct vtr_part *p);
 bool vtr_slots_root_is(const struct vtr_part *p);
+bool vtr_slots_chrome_is(const struct vtr_part *p); /* a root of ChromeOS */
 /* The partition that is /usr of the system whose root is on a device: 1, with its index; 0; -1. */
 int vtr_slots_usr(size_t *out, const struct vtr_inspect *in, size_t root, struct vtr_error *err);
 /* Of systems on roots of one kind, the one that starts: their fact role. */
@@ -179,6 +180,8 @@ int vtr_slots_roles(struct vtr_os **v, size_t n, const struct vtr_inspect *in, s
 /* Facts of NixOS, Guix, Android; and of Ubuntu Core, whose os->dir is "/system-data". */
 int vtr_layouts_read(struct vtr_os *os, struct vtr_error *err);
 int vtr_ubuntu_core_read(struct vtr_os *os, struct vtr_error *err);
+/* Facts of one that is not installed yet, by the models in the seed's directory systems. */
+int vtr_ubuntu_seed_read(struct vtr_os *os, const char *systems, struct vtr_error *err);
 
 /*
  * The deployments of ostree on a filesystem, whose tree os is: an array of *n, in the order in which the boot loader has

@@ -151,6 +151,72 @@ int vtr_ubuntu_core_read(struct vtr_os *os, struct vtr_error *err)
 	return vtr_os_add_text(os, "product_name", "Ubuntu Core", snapd, err);
 }
 
+/* The headers of an assertion of a model, "NAME: VALUE" up to an empty line. */
+static int layouts_model_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct vtr_span rest = { text, len }, line, brand = { "", 0 }, model = { "", 0 };
+	VTR_FREE char *whole = NULL;
+	struct vtr_str s = { 0 };
+
+	while (vtr_span_line(&line, &rest) && line.len > 0) {
+		size_t colon = vtr_span_find(line, ':');
+		struct vtr_span name = { line.p, colon }, value = vtr_span_skip(line, VTR_MIN(colon + 1, line.len));
+
+		value = vtr_span_trim(value);
+		if (vtr_span_is(name, "brand-id"))
+			brand = value;
+		else if (vtr_span_is(name, "model"))
+			model = value;
+		else if (vtr_span_is(name, "base") && layouts_base_add(os, path, value, err) < 0)
+			return -1;
+		else if (vtr_span_is(name, "grade") && vtr_os_add_fact(os, "grade", value.p, value.len, path, err) < 0)
+			return -1;
+	}
+	if (model.len == 0)
+		return 0;
+	vtr_str_put(&s, brand.p, brand.len);
+	vtr_str_put(&s, "/", brand.len > 0);
+	vtr_str_put(&s, model.p, model.len);
+	whole = vtr_str_take(&s, err);
+	return whole ? vtr_os_add_text(os, "model", whole, path, err) : -1;
+}
+
+struct layouts_seed {
+	char *last; /* labels are dates: the newest system is the last */
+};
+
+static int layouts_seed_entry(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
+{
+	struct layouts_seed *s = arg;
+
+	(void)os;
+	if (e->type != VTR_TYPE_DIR)
+		return 0;
+	free(s->last);
+	s->last = vtr_strndup(e->path, strlen(e->path), err);
+	return s->last ? 0 : -1;
+}
+
+int vtr_ubuntu_seed_read(struct vtr_os *os, const char *systems, struct vtr_error *err)
+{
+	struct layouts_seed seed = { NULL };
+	VTR_FREE char *model = NULL;
+	struct vtr_str s = { 0 };
+	int rc = vtr_os_list(os, systems, layouts_seed_entry, &seed, err);
+
+	if (rc == 0 && seed.last) {
+		vtr_str_putf(&s, "%s/model", seed.last);
+		model = vtr_str_take(&s, err);
+		rc = model && vtr_os_text(os, model, layouts_model_parse, err) >= 0 ? 0 : -1;
+	}
+	free(seed.last);
+	if (rc < 0 || vtr_os_add_text(os, "distro", "ubuntu-core", systems, err) < 0)
+		return -1;
+	vtr_warn(os->ctx, VTR_OK, "%s: Ubuntu Core, which is not installed yet: here is what it is installed from",
+		 os->root);
+	return vtr_os_add_text(os, "product_name", "Ubuntu Core", systems, err);
+}
+
 /* --------------------------------------------------------------------------------------------------------- Android */
 
 /* ABIs of the NDK, and what uname -m calls them. */

@@ -112,6 +112,7 @@ void vtr_os_free(struct vtr_os *os)
 		free((char *)os->mounts[i].type);
 		free((char *)os->mounts[i].options);
 		free((char *)os->mounts[i].device);
+		free((char *)os->mounts[i].why);
 	}
 	for (size_t i = 0; i < os->n_mounted; i++) {
 		free(os->mounted[i].path);

@@ -60,6 +60,11 @@ bool vtr_slots_root_is(const struct vtr_part *p)
 	return p && vtr_gpt_root_arch(p->type_guid) >= 0;
 }
 
+bool vtr_slots_chrome_is(const struct vtr_part *p)
+{
+	return p && strcmp(p->type_guid, SLOTS_CHROME_ROOT) == 0;
+}
+
 /* Whether a filesystem has the contents of a /usr: 1, 0: it has not, or cannot be read, -1. */
 static int slots_usr_filled(const struct vtr_inspect *in, size_t device, struct vtr_error *err)
 {

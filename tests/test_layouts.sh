@@ -412,6 +412,84 @@ mounts_are 0 /=/dev/sda2 /home=/dev/sda2 /var/lib/snapd/seed=/dev/sda1
 expect 0 "$V" ls uc /home /var/lib/snapd/seed/systems
 has out /home/eva
 
+# The seed alone: the model's assertion as snapd documents it.
+mkdir -p seed/snaps seed/systems/20250101
+printf 'type: model\nauthority-id: b\nbrand-id: b\nmodel: old\nbase: core18\n\nsig\n' >seed/systems/20191216/model
+printf 'type: model\nbrand-id: canonical\nmodel: ubuntu-core-22-pi\nbase: core22\ngrade: signed\n\nmodel: no\n' >seed/systems/20250101/model
+fs seed p2 8M -L ubuntu-seed
+printf 'label: gpt\nsize=8MiB\n' | disk uc p2
+expect 0 "$V" inspect --json uc
+has err "not installed yet"
+fact_is 0 distro ubuntu-core
+fact_is 0 product_name "Ubuntu Core 22"
+fact_is 0 model canonical/ubuntu-core-22-pi
+fact_is 0 grade signed
+mounts_are 0 /=- /ubuntu-seed=/dev/sda1
+printf 'label: gpt\nsize=8MiB\nsize=8MiB\n' | disk uc p2 p1
+expect 0 "$V" inspect --json uc
+fact_is 0 product_name "Ubuntu Core 20"
+[ "$(python3 -c 'import json; print(len(json.load(open("out"))["operating_systems"]))')" = 1 ] || die "the seed is a system, too"
+
+# --- fstab's bind mounts, and why something is not mounted
+rm -rf r1
+root r1 debian 12 "Debian 12"
+mkdir -p r1/srv/real/sub r1/var/www r1/data r1/mnt
+touch r1/srv/real/sub/file
+cat >r1/etc/fstab <<'X'
+UUID=5a220000-0000-4000-8000-000000000001 / ext4 defaults 0 1
+/srv/real/sub /var/www none bind 0 0
+/data/in /mnt none rw,rbind 0 0
+/srv/none /home none bind 0 0
+UUID=5a220000-0000-4000-8000-000000000002 /data ext4 defaults 0 2
+UUID=5a220000-0000-4000-8000-00000000000f /x ext4 defaults 0 2
+UUID=5a220000-0000-4000-8000-000000000002 /y ext4 defaults 0 2
+UUID=5a220000-0000-4000-8000-00000000000e none swap sw 0 0
+server:/nfs /nfs nfs defaults 0 0
+X
+rm -rf h1
+mkdir -p h1/in
+touch h1/in/other
+fs r1 p1 8M -U 5a220000-0000-4000-8000-000000000001
+fs h1 p2 8M -U 5a220000-0000-4000-8000-000000000002
+printf 'label: gpt\nsize=8MiB\nsize=8MiB\n' | disk bind p1 p2
+expect 0 "$V" ls bind /var/www /mnt
+has out /var/www/file
+has out /mnt/other
+expect 0 "$V" inspect --json bind
+python3 - <<'X' || die "mounts"
+import json
+m = {x["path"] + x["type"]: x for x in json.load(open("out"))["operating_systems"][0]["mounts"]}
+assert m["/var/wwwnone"]["mounted"] and m["/var/wwwnone"]["device"] == "/dev/sda1", m
+assert m["/mntnone"]["mounted"] and m["/mntnone"]["device"] == "/dev/sda2", m
+assert not m["/homenone"]["mounted"] and "there is no directory /srv/none" in m["/homenone"]["why"], m
+assert m["/xext4"]["why"] == "not among the devices", m
+assert not m["/yext4"]["mounted"] and m["/yext4"]["why"], m
+assert all("why" not in m[k] for k in ["noneswap", "/nfsnfs", "/ext4", "/dataext4", "/var/wwwnone"]), m
+X
+ok
+
+# --- ChromeOS: directories of STATE are bound into the tree
+rm -rf r1 h1
+root r1 chromeos 120 "ChromeOS 120"
+mkdir -p r1/mnt/stateful_partition r1/usr/local h1/home/user h1/var/log h1/dev_image/bin
+rmdir r1/var/lib
+fs r1 p1 8M
+fs h1 p2 8M
+printf 'label: gpt\nsize=8MiB, name=STATE\nsize=8MiB, name=ROOT-A, type=3CB8E202-3B7E-47DD-8A3C-7FF2A13CFCEC\n' | disk cros p2 p1
+expect 0 "$V" ls cros /home /var /usr/local
+for what in /home/user /var/log /usr/local/bin; do
+	has out $what
+done
+expect 0 "$V" inspect --json cros
+mounts_are 0 /=/dev/sda2 /mnt/stateful_partition=/dev/sda1 /home=/dev/sda1 /var=/dev/sda1 /usr/local=/dev/sda1
+
+# --- bootc's composefs: refused by name
+rm -rf h1
+mkdir -p h1/composefs/{images,objects,streams} h1/state/deploy/0123/var
+fs h1 p1 8M
+expect 1 "$V" inspect p1
+has err "a system of bootc in /composefs/images: EROFS is not read"
+
 # --- Android: the system as root with its vendor partition; a system partition alone; Android-x86's directory
 mkdir -p android/{system/bin,vendor,data} vendor
 cat >android/system/build.prop <<'X'
