@@ -249,6 +249,7 @@ static void area_make(struct ext_opened *before, const char *script)
 }
 
 #define FILE_OF(n, links, size) "inode " #n " 0x81a4 " #links " " #size " 0x80000;"
+#define NEW_DIR(n) "inode " #n " 0x41ed 2 1024 0x80000;"
 #define WHOLE "tail 0 0"
 
 static const struct {
@@ -318,6 +319,16 @@ static const struct {
 	{ "head 0 0;inode 400 0x41ed 2 1024 0x80000;create 2 400 nd;" FILE_OF(401, 1, 5) "create 400 401 in;" WHOLE,
 	  "nd/in", 1, 5, NULL },
 	{ "head 0 0;inode 400 0x41ed 2 1024 0x80000;create 2 400 nd;" WHOLE, "nd", 1, 1024, NULL },
+	/* a new directory with the inode of an older one: Linux 6.18 leaves out what still has that one's first block */
+	{ "head 0 0;unlink 2 =gone gone;inode =gone 0x41ed 2 1024 0x80000;create 2 =gone nd;" WHOLE, "nd", -1, 0,
+	  "name created: the new directory of inode" },
+	{ "head 0 0;" NEW_DIR(400) "create 2 400 nd;unlink 2 400 nd;" NEW_DIR(400) "create 2 400 next;" WHOLE, "next",
+	  -1, 0, "has the blocks of an older one" }, /* the only link went, the block stayed */
+	{ "head 0 0;" NEW_DIR(400) "create 2 400 nd;" NEW_DIR(400) "unlink 2 400 nd;" NEW_DIR(
+		  400) "create 2 400 next;" WHOLE,
+	  "next", -1, 0, "has the blocks of an older one" },
+	{ "head 0 0;unlink 2 =first first;inode =first 0x41ed 2 1024 0x80000;create 2 =first nd;" WHOLE, "nd", 1, 1024,
+	  NULL },
 	/* ranges */
 	{ "head 0 0;add =first 1 3 100;" WHOLE, "first", 1, 1, NULL },
 	{ "head 0 0;add =first 4294967295 1 100;" WHOLE, "first", 1, 1, "1 blocks at block 4294967295" },

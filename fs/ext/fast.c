@@ -54,6 +54,7 @@ struct fast_inode {
 	uint32_t first_name, last_name;
 	bool mapped;  /* map counts, not what i_block says */
 	bool listed;  /* the names count, not what lies in the directory's blocks */
+	bool grown;   /* Linux gave this directory a block, which no map here has */
 	uint8_t *raw; /* as on disk */
 	struct ext_extent *map;
 	size_t n, cap;
@@ -343,7 +344,7 @@ static int fast_load_map(struct ext_fast *f, uint32_t ino, struct vtr_error *err
  */
 static void fast_count_blocks(struct ext_fast *f, struct fast_inode *i)
 {
-	uint64_t blocks = 0, at = i->n, per = (f->x->block - 12) / 12;
+	uint64_t blocks = i->grown, at = i->n, per = (f->x->block - 12) / 12;
 
 	for (size_t k = 0; k < i->n; k++)
 		blocks += i->map[k].len;
@@ -378,13 +379,21 @@ static struct fast_inode *fast_get(struct ext_fast *f, uint32_t ino, struct vtr_
 	return !i || vtr_get_le16(i->raw + INODE_LINKS) == 0 || fast_type(i) == VTR_TYPE_UNKNOWN ? NULL : i;
 }
 
-/* The last name of a file went: so does the file. */
+/*
+ * The last name of a file went: so does the file. Linux frees its blocks where i_blocks counts some. That of a directory
+ * which a fast commit made has none before its next INODE tag, so its block stays with the inode.
+ */
 static void fast_delete(struct fast_inode *i)
 {
+	bool counted = vtr_get_le32(i->raw + INODE_BLOCKS) || vtr_get_le16(i->raw + INODE_BLOCKS_HIGH);
+
 	fast_set_size(i, 0);
+	if (!counted && (i->grown || i->n > 0))
+		return;
 	i->n = 0;
 	i->mapped = fast_has_extents(i);
-	i->listed = false;
+	i->listed = i->grown = false;
+	memset(i->raw + INODE_BLOCK, 0, EXT_FAST_SYMLINK);
 }
 
 /* INODE: the inode's number, then its bytes on disk. Where its blocks are stays: ranges tell that. */
@@ -457,6 +466,32 @@ static int fast_do_link(struct ext_fast *f, const uint8_t *v, size_t len, struct
 	return fast_link(f, &d, err);
 }
 
+/*
+ * A new directory is empty; Linux gives it a block for "." and "..". It gives up where the inode still has a first block:
+ * that of a directory which had the inode before. Replaying the removal of a directory takes one of its two links away,
+ * so its blocks stay; see fast_delete(), too. Such a directory gets no name.
+ */
+static int fast_new_dir(struct ext_fast *f, uint32_t ino, struct vtr_error *err)
+{
+	struct fast_inode *i = fast_find(f, ino);
+
+	if (!(vtr_get_le32(i->raw + INODE_FLAGS) & EXT4_INLINE_DATA_FL)) {
+		if (fast_load_map(f, ino, err) < 0)
+			return -1;
+		i = fast_find(f, ino);
+		if (i->grown || (i->n > 0 && i->map[0].lblk == 0))
+			return vtr_fail(err, VTR_ECORRUPT,
+					"the new directory of inode %" PRIu32 " has the blocks of an older one, "
+					"and is left out, as Linux does",
+					ino);
+		i->grown = true;
+		fast_set_size(i, f->x->block);
+	}
+	i->listed = true;
+	i->first_name = i->last_name = 0;
+	return 0;
+}
+
 static int fast_do_create(struct ext_fast *f, const uint8_t *v, size_t len, struct vtr_error *err)
 {
 	struct fast_dentry d = fast_dentry(v, len);
@@ -465,14 +500,10 @@ static int fast_do_create(struct ext_fast *f, const uint8_t *v, size_t len, stru
 	if (!i)
 		return err->code ? -1 : vtr_fail(err, VTR_ECORRUPT, "inode %" PRIu32 " is not in use", d.ino);
 	if (fast_type(i) == VTR_TYPE_DIR) {
-		/* A new directory is empty; Linux gives it a block for "." and "..". */
 		if (!fast_get(f, d.dir, err))
 			return err->code ? -1 : 0;
-		i = fast_find(f, d.ino);
-		i->listed = true;
-		i->first_name = i->last_name = 0;
-		if (!(vtr_get_le32(i->raw + INODE_FLAGS) & EXT4_INLINE_DATA_FL))
-			fast_set_size(i, f->x->block);
+		if (fast_new_dir(f, d.ino, err) < 0)
+			return -1;
 	}
 	if (fast_link(f, &d, err) < 0)
 		return -1;
@@ -575,6 +606,8 @@ static int fast_range(struct ext_fast *f, uint32_t ino, uint64_t lblk, uint64_t 
 	i = fast_find(f, ino);
 	if (fast_cut(f, i, &at, lblk, lblk + len, err) < 0)
 		return -1;
+	if (lblk == 0)
+		i->grown = false;
 	if (!now)
 		return 0;
 	if (vtr_tick(f->x->fs.ctx, &f->x->fs.steps, 1 + (i->n - at) / 64, err) < 0 ||
