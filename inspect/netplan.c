@@ -153,8 +153,11 @@ static int netplan_file(struct netplan *n, const char *path, const char *text, s
 		netplan_route(n);
 	n->at = NULL;
 	if (skipped > 0)
-		vtr_os_warn(n->os, path, VTR_EUNSUPPORTED,
-			    "%" PRIu64 " lines with anchors, tags or blocks are not read", skipped);
+		vtr_os_warn(
+			n->os, path, VTR_EUNSUPPORTED,
+			"%" PRIu64
+			" values are not read: aliases of nothing, keys of several words or blocks of several lines",
+			skipped);
 	return 0;
 }
 

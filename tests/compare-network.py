@@ -72,9 +72,21 @@ def netplan_tree(r, root):
             lines = ["network:", step + "version: 2"]
             for kind, names in [("ethernets", ["eth0", "eth1", "'eth2'"]), ("dummy-devices", ["d0"])][:1]:
                 lines.append(step + kind + ":")
+                anchors = []
                 for i in r.sample(names, r.randint(1, 3)):
-                    lines.append(step * 2 + i + ":")
+                    if anchors and r.random() < .3:
+                        lines.append(step * 2 + i + ": *" + r.choice(anchors))
+                        continue
+                    anchors.append("a%d" % len(anchors))
+                    lines.append(step * 2 + i + ": " + r.choice(["", "&" + anchors[-1]]))
+                    if not lines[-1].endswith(anchors[-1]):
+                        anchors.pop()
                     lines += [step * 3 + x for x in netplan_def(r, "10.0.0.9" if i == "eth0" else None)]
+                    lines += [step * 3 + x for x in r.choice([[], [], ["optional-addresses: !!seq &l [ipv4-ll]"], ["macaddress: >-", "  00:11:22:33:44:55"],
+                                                               ["critical: !!bool true"], ["addresses: &m", "- &n 10.1.1.1/8", "- 10.1.1.2/8"],
+                                                               ["addresses: [&n 10.1.1.1/8, *n, 10.1.1.3/8]"], ["addresses: &m [10.1.1.1/8]"]])]
+                    if any("&m" in x for x in lines[-3:]) and r.random() < .7:
+                        lines += [step * 2 + "eth9:", step * 3 + r.choice(["addresses: *m", "addresses: [*n]" if "&n" in " ".join(lines[-3:]) else "addresses: *m"])]
             if r.random() < .3:
                 lines.insert(0, "# a comment")
             write("%s/%s/netplan/%s" % (root, d, n), "\n".join(lines) + "\n")

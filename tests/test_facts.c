@@ -228,6 +228,17 @@ static const struct parsed parsed[] = {
 	    "gateways=[192.0.2.1] dns=[192.0.2.53,2001:db8::53]",
 	    "name=enp4s0 manager=netplan method6=dhcp addresses=[] gateways=[192.0.2.2] dns=[]",
 	    "name=br0 manager=netplan addresses=[] gateways=[10.0.0.2] dns=[]" } },
+	/* Aliases, as netplan get 0.106 shows them; one of nothing, and one within its own anchor. */
+	{ vtr_netplan_parse,
+	  "/etc/netplan/x.yaml",
+	  "network:\n  ethernets:\n    a: &x\n      dhcp4: !!bool true\n      addresses: &l [&q 10.0.0.1/8, 10.0.0.2/8]\n    b: *x\n"
+	  "    c:\n      addresses: *l\n      macaddress: >-\n        00:11:22:33:44:55\n    d: {addresses: [*q], dhcp6: *no}\n"
+	  "    e: &e\n      addresses: *e\n",
+	  "interfaces",
+	  { "name=a manager=netplan method=dhcp addresses=[10.0.0.1/8,10.0.0.2/8] gateways=[] dns=[]",
+	    "name=b manager=netplan method=dhcp addresses=[10.0.0.1/8,10.0.0.2/8] gateways=[] dns=[]",
+	    "name=c manager=netplan method=static mac=00:11:22:33:44:55 addresses=[10.0.0.1/8,10.0.0.2/8] gateways=[] dns=[]",
+	    "name=d manager=netplan method=static addresses=[10.0.0.1/8] gateways=[] dns=[]" } },
 	/* Not closed, too deep, no YAML at all. */
 	{ vtr_netplan_parse,
 	  "/etc/netplan/x.yaml",
