@@ -67,7 +67,7 @@ static int fuzz_userdb(struct vtr_os *os, const char *path, const char *text, si
 
 	(void)os;
 	FUZZ_CHECK(u.name.len <= len && u.hash.len <= len && u.members.len <= 4 * len);
-	vtr_str_done(&u.members);
+	vtr_userdb_done(&u);
 	return rc;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
+#include "inspect/includes.h"
 #include "inspect/yaml.h"
 
 /*
@@ -87,6 +88,63 @@ int vtr_nsswitch_read(struct vtr_account_order *out, struct vtr_os *os, bool gro
 
 /* ---------------------------------------------------------------------------------------------------------- userdb */
 
+/* Four hexadecimal digits; -1: they are none. */
+static int32_t userdb_hex(const char *p, size_t len)
+{
+	int32_t n = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		char c = i < len ? p[i] : 0;
+
+		if (c >= '0' && c <= '9')
+			n = n << 4 | (c - '0');
+		else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+			n = n << 4 | ((c & ~0x20) - 'A' + 10);
+		else
+			return -1;
+	}
+	return n;
+}
+
+/* A string of JSON (RFC 8259, section 7), which stays as it is where an escape is none. */
+static void userdb_unescape(struct vtr_str *out, struct vtr_span s)
+{
+	static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+
+	for (size_t i = 0; i < s.len; i++) {
+		const char *p = s.p + i;
+		size_t left = s.len - i;
+		int32_t cp, low;
+		char utf8[4];
+
+		if (*p != '\\' || left < 2) {
+			vtr_str_put(out, p, 1);
+		} else if (p[1] != 'u') {
+			const char *at = p[1] ? strchr(from, p[1]) : NULL;
+
+			vtr_str_put(out, at ? &to[at - from] : &p[1], 1);
+			i++;
+		} else {
+			cp = userdb_hex(p + 2, left - 2);
+			low = cp >= 0xd800 && cp < 0xdc00 && left >= 12 && p[6] == '\\' && p[7] == 'u'
+				      ? userdb_hex(p + 8, left - 8)
+				      : -1;
+			if (low >= 0xdc00 && low < 0xe000) {
+				cp = 0x10000 + ((cp - 0xd800) << 10 | (low - 0xdc00));
+				i += 6;
+			} else if (cp >= 0xd800 && cp < 0xe000) {
+				cp = 0xfffd; /* half of a pair */
+			}
+			if (cp < 0) {
+				vtr_str_put(out, p, 1);
+				continue;
+			}
+			vtr_str_put(out, utf8, vtr_utf8_put(utf8, (uint32_t)cp));
+			i += 5;
+		}
+	}
+}
+
 static int userdb_scalar(void *arg, const struct vtr_span *keys, size_t n, struct vtr_span value, uint64_t item,
 			 struct vtr_error *err)
 {
@@ -94,19 +152,41 @@ static int userdb_scalar(void *arg, const struct vtr_span *keys, size_t n, struc
 	const struct {
 		const char *key;
 		struct vtr_span *to;
-	} texts[] = { { "userName", &u->name }, { "groupName", &u->name },     { "realName", &u->gecos },
-		      { "shell", &u->shell },	{ "homeDirectory", &u->home }, { "uid", &u->uid },
-		      { "gid", &u->gid },	{ "locked", &u->locked } };
+	} texts[VTR_USERDB_TEXTS] = {
+		{ "userName", &u->name }, { "groupName", &u->name },	 { "realName", &u->gecos },
+		{ "shell", &u->shell },	  { "homeDirectory", &u->home }, { "uid", &u->uid },
+		{ "gid", &u->gid },	  { "locked", &u->locked },	 { "passwordChangeNow", &u->must_change }
+	};
 
 	(void)item, (void)err;
 	if (n == 2 && vtr_span_is(keys[0], "privileged") && vtr_span_is(keys[1], "hashedPassword") && u->hash.len == 0)
 		u->hash = value;
-	if (n == 1 && vtr_span_is(keys[0], "members") && value.len > 0)
-		vtr_list_put(&u->members, value);
-	for (size_t i = 0; n == 1 && i < VTR_COUNT(texts); i++)
-		if (vtr_span_is(keys[0], texts[i].key))
-			*texts[i].to = value;
+	if (n == 1 && vtr_span_is(keys[0], "members") && value.len > 0) {
+		struct vtr_str one = { 0 };
+
+		userdb_unescape(&one, value);
+		vtr_list_put(&u->members, (struct vtr_span){ one.p, one.len });
+		u->members.oom = u->members.oom || one.oom;
+		vtr_str_done(&one);
+	}
+	for (size_t i = 0; n == 1 && i < VTR_COUNT(texts); i++) {
+		if (!vtr_span_is(keys[0], texts[i].key))
+			continue;
+		*texts[i].to = value;
+		if (value.len > 0 && memchr(value.p, '\\', value.len)) {
+			u->unescaped[i].len = 0;
+			userdb_unescape(&u->unescaped[i], value);
+			*texts[i].to = (struct vtr_span){ u->unescaped[i].p, u->unescaped[i].len };
+		}
+	}
 	return 0;
+}
+
+void vtr_userdb_done(struct vtr_userdb *u)
+{
+	vtr_str_done(&u->members);
+	for (size_t i = 0; i < VTR_COUNT(u->unescaped); i++)
+		vtr_str_done(&u->unescaped[i]);
 }
 
 int vtr_userdb_parse(struct vtr_userdb *u, const char *text, size_t len, struct vtr_error *err)
@@ -115,14 +195,44 @@ int vtr_userdb_parse(struct vtr_userdb *u, const char *text, size_t len, struct 
 	int rc = vtr_yaml_parse(&skipped, text, len, userdb_scalar, u, err);
 
 	u->skipped += rc == 0 ? skipped : 0;
+	for (size_t i = 0; i < VTR_COUNT(u->unescaped); i++)
+		if (u->unescaped[i].oom)
+			return vtr_fail(err, VTR_ENOMEM, "a record of userdb");
 	return rc;
 }
 
 struct userdb_listing {
+	const struct vtr_paths *memberships; /* "/DIR/USER:GROUP.membership" */
 	bool groups;
 	vtr_userdb_fn *fn;
 	void *arg;
 };
+
+/* nss-systemd(8): a file "USER:GROUP.membership" makes the user a member, whatever is in it. */
+static int userdb_members(struct vtr_userdb *u, const struct vtr_paths *memberships, struct vtr_error *err)
+{
+	for (size_t i = 0; i < memberships->n; i++) {
+		struct vtr_span name = vtr_span_of(memberships->v[i]), group, rest, line;
+		size_t colon = vtr_span_find(name, ':');
+		struct vtr_str one = { 0 };
+		bool there = false;
+
+		group = vtr_span_skip(name, colon + 1);
+		group.len -= strlen(".membership");
+		if (group.len != u->name.len || memcmp(group.p, u->name.p, group.len) != 0)
+			continue;
+		name.len = colon;
+		vtr_list_put(&one, name);
+		rest = (struct vtr_span){ u->members.p, u->members.len };
+		while (vtr_span_line(&line, &rest))
+			there = there || (line.len == one.len && memcmp(line.p, one.p, one.len) == 0);
+		if (!there)
+			vtr_list_put(&u->members, name);
+		u->members.oom = u->members.oom || one.oom;
+		vtr_str_done(&one);
+	}
+	return u->members.oom ? vtr_fail(err, VTR_ENOMEM, "members") : 0;
+}
 
 static int userdb_listed(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
 {
@@ -152,22 +262,37 @@ static int userdb_listed(void *arg, struct vtr_os *os, const struct vtr_os_entry
 		vtr_os_warn(os, e->path, VTR_ECORRUPT, "%" PRIu64 " lines are no JSON, and are left out", u.skipped);
 	if (there >= 0 && (u.name.len == 0 || (l->groups ? u.gid : u.uid).len == 0))
 		vtr_os_warn(os, e->path, VTR_ECORRUPT, "no %s, or no number", l->groups ? "groupName" : "userName");
+	else if (there >= 0 && userdb_members(&u, l->memberships, err) < 0)
+		there = -1;
 	else if (there >= 0)
 		there = l->fn(l->arg, os, &u, err);
-	vtr_str_done(&u.members);
+	vtr_userdb_done(&u);
 	return there < 0 ? -1 : 0;
+}
+
+static int userdb_membership(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
+{
+	struct vtr_span name = vtr_span_of(e->name);
+
+	if (!vtr_span_ends(name, ".membership") || vtr_span_find(name, ':') == name.len || e->type == VTR_TYPE_DIR)
+		return 0;
+	return vtr_paths_add(arg, os, name, err);
 }
 
 int vtr_userdb_each(struct vtr_os *os, bool groups, vtr_userdb_fn *fn, void *arg, struct vtr_error *err)
 {
 	static const char *const dirs[] = { "/etc/userdb", "/run/userdb", "/usr/local/lib/userdb", "/usr/lib/userdb",
 					    "/var/lib/systemd/home" };
-	struct userdb_listing l = { groups, fn, arg };
+	struct vtr_paths memberships = { .n = 0 };
+	struct userdb_listing l = { .memberships = &memberships, .groups = groups, .fn = fn, .arg = arg };
+	int rc = 0;
 
-	for (size_t i = 0; i < VTR_COUNT(dirs); i++)
-		if (vtr_os_list(os, dirs[i], userdb_listed, &l, err) < 0)
-			return -1;
-	return 0;
+	for (size_t i = 0; rc == 0 && groups && i < VTR_COUNT(dirs); i++)
+		rc = vtr_os_list(os, dirs[i], userdb_membership, &memberships, err);
+	for (size_t i = 0; rc == 0 && i < VTR_COUNT(dirs); i++)
+		rc = vtr_os_list(os, dirs[i], userdb_listed, &l, err);
+	vtr_paths_done(&memberships);
+	return rc;
 }
 
 /* ----------------------------------------------------------------------------------------------- names and numbers */

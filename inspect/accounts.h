@@ -25,14 +25,17 @@ int vtr_nsswitch_read(struct vtr_account_order *out, struct vtr_os *os, bool gro
 
 /*
  * A user or group record, https://systemd.io/USER_RECORD and GROUP_RECORD, in JSON: what is not there is empty. Spans lie
- * in the text; whoever parsed it releases members.
+ * in the text, or in unescaped; vtr_userdb_done() afterwards.
  */
+#define VTR_USERDB_TEXTS 9
 struct vtr_userdb {
 	const char *path;
-	struct vtr_span name, uid, gid, gecos, home, shell, locked, hash;
+	struct vtr_span name, uid, gid, gecos, home, shell, locked, hash, must_change;
 	struct vtr_str members;
+	struct vtr_str unescaped[VTR_USERDB_TEXTS];
 	uint64_t skipped; /* lines that could not be read */
 };
+void vtr_userdb_done(struct vtr_userdb *u);
 int vtr_userdb_parse(struct vtr_userdb *u, const char *text, size_t len, struct vtr_error *err);
 
 /* The records in userdb's directories, and those of systemd-homed. fn returns 0 to go on, -1 to stop. */

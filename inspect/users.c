@@ -278,7 +278,9 @@ static int users_add(const struct users *u, struct vtr_os *os, const char *path,
 
 		vtr_draft_bool(&d, "locked", what & USERS_LOCKED);
 		vtr_draft_bool(&d, "has_password", what & USERS_HASH);
-		if (what & USERS_CHANGED)
+		if (what & USERS_CHANGED && s->changed == 0)
+			vtr_draft_bool(&d, "must_change", true);
+		else if (what & USERS_CHANGED)
 			vtr_draft_time(&d, "password_changed", (int64_t)s->changed * USERS_DAY, 0);
 		if (what & USERS_EXPIRES)
 			vtr_draft_time(&d, "expires", (int64_t)s->expires * USERS_DAY, 0);
@@ -421,6 +423,8 @@ static int users_userdb_add(void *arg, struct vtr_os *os, const struct vtr_userd
 	vtr_draft_span(&d, "shell", u->shell);
 	vtr_draft_bool(&d, "locked", (what & USERS_LOCKED) || vtr_span_is(u->locked, "true"));
 	vtr_draft_bool(&d, "has_password", what & USERS_HASH);
+	if (vtr_span_is(u->must_change, "true"))
+		vtr_draft_bool(&d, "must_change", true);
 	if (u->home.len > 0 && users_keys_add(&d, u->home, err) < 0)
 		return -1;
 	return vtr_draft_end(&d);

@@ -145,9 +145,9 @@ manual_records()
 	local root=$1
 	mkdir -p "$root"/etc/{systemd/{system/multi-user.target.{wants,requires},system/timers.target.wants,network},rc2.d,cron.d} \
 		"$root"/{home/alice/.ssh,var/log,boot,usr/lib/{systemd/system,modules/6.1.0-18-amd64}}
-	echo 'alice:x:1000:1000:Alice:/home/alice:/bin/bash' >>"$root/etc/passwd"
+	printf '%s\n' 'alice:x:1000:1000:Alice:/home/alice:/bin/bash' 'bob:x:1001:1001::/home/bob:/bin/sh' >>"$root/etc/passwd"
 	# shellcheck disable=SC2016 # no variables: a hash
-	printf '%s\n' 'root:*:19849:0:99999:7:::' 'alice:$y$j9T$abcdefghijkl$mnop:19849:0:99999:7::20454:' >"$root/etc/shadow"
+	printf '%s\n' 'root:*:19849:0:99999:7:::' 'alice:$y$j9T$abcdefghijkl$mnop:19849:0:99999:7::20454:' 'bob:*:0:::::' >"$root/etc/shadow"
 	printf '%s\n' 'root:x:0:' 'sudo:x:27:alice' >"$root/etc/group"
 	echo 'ssh-ed25519 AAAA alice@laptop' >"$root/home/alice/.ssh/authorized_keys"
 	mkdir -p "$root/etc/sysctl.d" "$root/etc/modprobe.d"

@@ -78,7 +78,7 @@ static const struct parsed parsed[] = {
 	    "password_changed=2024-05-06T00:00:00.000000000Z",
 	    "name=alice uid=1000 gid=1000 gecos=Alice,,, home=/home/alice shell=/bin/zsh locked=false has_password=true "
 	    "password_changed=2024-05-06T00:00:00.000000000Z expires=2026-01-01T00:00:00.000000000Z",
-	    "name=bob uid=1001 gid=1001 home=/home/bob shell=/bin/sh locked=true has_password=true",
+	    "name=bob uid=1001 gid=1001 home=/home/bob shell=/bin/sh locked=true has_password=true must_change=true",
 	    "name=eve uid=1002 gid=100 home=/ shell=/bin/sh locked=false has_password=false "
 	    "password_changed=2024-05-06T00:00:00.000000000Z",
 	    "name=old uid=99 gid=99 home=/ shell=/sbin/nologin locked=true has_password=false",
@@ -760,6 +760,10 @@ static const char tree_commands[] =
 	"touch etc/cron.daily/run etc/cron.daily/not; chmod 755 etc/cron.daily/run\n"
 	"printf 'source /etc/network/interfaces.d/*\\niface lo inet loopback\\n' > etc/network/interfaces\n"
 	"printf 'iface eth0 inet dhcp\\n' > etc/network/interfaces.d/eth0\n"
+	"printf 'passwd: files systemd\\ngroup: files systemd\\n' >etc/nsswitch.conf; mkdir etc/userdb; cd etc/userdb\n"
+	"echo '{\"userName\":\"bob\",\"uid\":2000,\"realName\":\"B\\u00e9 \\\"q\\\" \\ud83d\\ude00\\/\\ud83d\",' >bob.user\n"
+	"echo '\"passwordChangeNow\":true}' >>bob.user; touch bob:g.membership a:other.membership a/b:g.membership 2>/dev/null || :\n"
+	"echo '{\"groupName\":\"g\",\"gid\":2001,\"members\":[\"a\\u002Fb\"]}' >g.group; cd ../..\n"
 	"N=NetworkManager/system-connections; mkdir -p etc/$N usr/lib/$N\n"
 	"C='[connection]\\nid=%s\\nuuid=0\\n[ipv4]\\nmethod=%s\\n'\n"
 	"printf \"$C\" z auto >usr/lib/$N/a.nmconnection; printf \"$C\" a manual >etc/$N/b.nmconnection\n"
@@ -778,6 +782,10 @@ static const struct {
 	  "name=root uid=0 gid=0 gecos=root home=/root shell=/bin/bash locked=true has_password=false authorized_keys=0" },
 	{ "users", "/etc/passwd",
 	  "name=alice uid=1000 gid=1000 home=/home/alice shell=/bin/sh locked=true has_password=false authorized_keys=2" },
+	{ "users", "/etc/userdb/bob.user",
+	  "name=bob uid=2000 gid=2000 gecos=B\xc3\xa9 \"q\" \xf0\x9f\x98\x80/\xef\xbf\xbd locked=true has_password=false "
+	  "must_change=true" },
+	{ "groups", "/etc/userdb/g.group", "name=g gid=2001 members=[a/b,bob]" },
 	{ "sudoers", "/etc/sudoers.d/alice", "type=rule text=alice ALL=NOPASSWD: ALL who=alice nopasswd=true" },
 	{ "sudoers", "/etc/sudoers", "type=rule text=root ALL=ALL who=root nopasswd=false" },
 	{ "kernels", "/boot/vmlinuz-6.1.0-18-amd64",
