@@ -171,6 +171,12 @@ static vtr_text_fn *const fuzz_parsers[] = {
 	vtr_nmconf_parse,
 	fuzz_netdev,
 	fuzz_link,
+	vtr_boot_entry_parse,
+	vtr_ostree_entry_parse,
+	vtr_ostree_origin_parse,
+	vtr_modeenv_parse,
+	vtr_model_parse,
+	vtr_properties_parse,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -211,11 +211,22 @@ static int boot_bls_line(struct boot_entry *e, struct vtr_span line, struct vtr_
 	return 0;
 }
 
+static int boot_bls_text(struct boot_menu *menu, struct vtr_os *os, struct vtr_span id, const char *text, size_t len,
+			 struct vtr_error *err)
+{
+	struct boot_entry *e = boot_menu_new(menu, os, err);
+	struct vtr_span rest = { text, len }, line;
+	int rc = e ? boot_set(&e->id, id, err) : -1;
+
+	while (rc == 0 && vtr_span_line(&line, &rest))
+		rc = boot_bls_line(e, line, err);
+	return rc;
+}
+
 static int boot_bls_entry(void *arg, struct vtr_os *os, const struct vtr_os_entry *entry, struct vtr_error *err)
 {
-	struct vtr_span name = vtr_span_of(entry->name), rest, line;
+	struct vtr_span name = vtr_span_of(entry->name);
 	struct boot_menu *menu = arg;
-	struct boot_entry *e;
 	VTR_FREE char *text = NULL;
 	size_t len;
 	int there;
@@ -225,15 +236,8 @@ static int boot_bls_entry(void *arg, struct vtr_os *os, const struct vtr_os_entr
 	there = vtr_os_text_slurp(&text, &len, os, entry->path, err);
 	if (there <= 0)
 		return there;
-	e = boot_menu_new(menu, os, err);
 	name.len -= strlen(".conf");
-	if (!e || boot_set(&e->id, name, err) < 0)
-		return -1;
-	rest = (struct vtr_span){ text, len };
-	while (vtr_span_line(&line, &rest))
-		if (boot_bls_line(e, line, err) < 0)
-			return -1;
-	return 0;
+	return boot_bls_text(menu, os, name, text, len, err);
 }
 
 /* Versions, or names with them. A dash is no more than a dot here: which of them is before a release is not known. */
@@ -291,6 +295,19 @@ static int boot_add(struct vtr_os *os, const struct boot_entry *e, const char *p
 	if (title && vtr_os_add_text(os, "boot_default", title, path, err) < 0)
 		return -1;
 	return e->id ? vtr_os_add_text(os, "boot_default_id", e->id, path, err) : 0;
+}
+
+/* One entry of a menu, as if it were all there is. */
+int vtr_boot_entry_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	const char *slash = strrchr(path, '/');
+	struct boot_menu menu = { .n = 0 };
+	int rc = boot_bls_text(&menu, os, vtr_span_of(slash ? slash + 1 : path), text, len, err);
+
+	if (rc == 0)
+		rc = boot_add(os, &menu.v[0], path, err);
+	boot_menu_done(&menu);
+	return rc;
 }
 
 /* ----------------------------------------------------------------------------------------------------------- GRUB */

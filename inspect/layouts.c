@@ -111,8 +111,7 @@ static int layouts_base_add(struct vtr_os *os, const char *path, struct vtr_span
 }
 
 /* modeenv of snapd: assignments without quotes. */
-static int layouts_modeenv_parse(struct vtr_os *os, const char *path, const char *text, size_t len,
-				 struct vtr_error *err)
+int vtr_modeenv_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
 	static const struct {
 		const char *name, *key;
@@ -142,7 +141,7 @@ int vtr_ubuntu_core_read(struct vtr_os *os, struct vtr_error *err)
 	const struct vtr_fact *base;
 
 	if (vtr_os_add_text(os, "distro", "ubuntu-core", snapd, err) < 0 ||
-	    vtr_os_text(os, modeenv, layouts_modeenv_parse, err) < 0)
+	    vtr_os_text(os, modeenv, vtr_modeenv_parse, err) < 0)
 		return -1;
 	base = vtr_os_fact(os, "base");
 	vtr_warn(os->ctx, VTR_OK,
@@ -152,7 +151,7 @@ int vtr_ubuntu_core_read(struct vtr_os *os, struct vtr_error *err)
 }
 
 /* The headers of an assertion of a model, "NAME: VALUE" up to an empty line. */
-static int layouts_model_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+int vtr_model_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
 	struct vtr_span rest = { text, len }, line, brand = { "", 0 }, model = { "", 0 };
 	VTR_FREE char *whole = NULL;
@@ -207,7 +206,7 @@ int vtr_ubuntu_seed_read(struct vtr_os *os, const char *systems, struct vtr_erro
 	if (rc == 0 && seed.last) {
 		vtr_str_putf(&s, "%s/model", seed.last);
 		model = vtr_str_take(&s, err);
-		rc = model && vtr_os_text(os, model, layouts_model_parse, err) >= 0 ? 0 : -1;
+		rc = model && vtr_os_text(os, model, vtr_model_parse, err) >= 0 ? 0 : -1;
 	}
 	free(seed.last);
 	if (rc < 0 || vtr_os_add_text(os, "distro", "ubuntu-core", systems, err) < 0)
@@ -257,8 +256,7 @@ static int layouts_property(struct vtr_os *os, const char *path, struct vtr_span
 	return 0;
 }
 
-static int layouts_properties_parse(struct vtr_os *os, const char *path, const char *text, size_t len,
-				    struct vtr_error *err)
+int vtr_properties_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
 	struct vtr_span rest = { text, len }, line;
 
@@ -281,8 +279,8 @@ static int layouts_android_read(struct vtr_os *os, struct vtr_error *err)
 	const struct vtr_fact *version;
 	char product[96];
 
-	if (vtr_os_text(os, system, layouts_properties_parse, err) < 0 ||
-	    vtr_os_text(os, vendor, layouts_properties_parse, err) < 0 ||
+	if (vtr_os_text(os, system, vtr_properties_parse, err) < 0 ||
+	    vtr_os_text(os, vendor, vtr_properties_parse, err) < 0 ||
 	    vtr_os_add_text(os, "distro", "android", system, err) < 0)
 		return -1;
 	version = vtr_os_fact(os, "version");

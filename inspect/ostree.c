@@ -103,6 +103,15 @@ static struct ostree_entry ostree_entry_parse(const char *text, size_t len)
 	return e;
 }
 
+int vtr_ostree_entry_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+{
+	struct ostree_entry e = ostree_entry_parse(text, len);
+
+	if (e.path.len == 0)
+		return 0;
+	return vtr_os_add_fact(os, "ostree", e.path.p, e.path.len, path, err);
+}
+
 /* An entry of the menu, wherever the menu lies: ostree= is a path of the filesystem with the deployments. */
 static int ostree_boot_entry(void *arg, struct vtr_os *os, const struct vtr_os_entry *e, struct vtr_error *err)
 {
@@ -330,7 +339,7 @@ static int ostree_origin_setting(void *arg, const struct vtr_setting *s, struct 
 	return vtr_os_add_fact(o->os, "origin", s->value.p, s->value.len, o->path, err);
 }
 
-static int ostree_origin_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
+int vtr_ostree_origin_parse(struct vtr_os *os, const char *path, const char *text, size_t len, struct vtr_error *err)
 {
 	struct ostree_origin o = { os, path };
 	size_t refused;
@@ -361,5 +370,5 @@ int vtr_ostree_read(struct vtr_os *os, struct vtr_error *err)
 	vtr_str_puts(&s, dir);
 	vtr_str_puts(&s, ".origin");
 	origin = vtr_str_take(&s, err);
-	return origin && vtr_os_text(os, origin, ostree_origin_parse, err) >= 0 ? 0 : -1;
+	return origin && vtr_os_text(os, origin, vtr_ostree_origin_parse, err) >= 0 ? 0 : -1;
 }

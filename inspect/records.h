@@ -210,7 +210,8 @@ vtr_text_fn vtr_nmconf_parse;
 vtr_text_fn vtr_crypttab_parse;
 vtr_text_fn vtr_sysctl_parse, vtr_modules_load_parse, vtr_modprobe_parse, vtr_environment_parse,
 	vtr_environment_d_parse;
-vtr_text_fn vtr_grub_parse, vtr_loader_conf_parse;
+vtr_text_fn vtr_grub_parse, vtr_loader_conf_parse, vtr_boot_entry_parse, vtr_ostree_entry_parse;
+vtr_text_fn vtr_ostree_origin_parse, vtr_modeenv_parse, vtr_model_parse, vtr_properties_parse;
 vtr_text_fn vtr_datasource_parse, vtr_cloud_cfg_parse;
 vtr_text_fn vtr_ssh_key_parse, vtr_sshd_config_parse;
 vtr_text_fn vtr_docker_repositories_parse, vtr_storage_images_parse;

@@ -32,6 +32,7 @@
 #include "base/blk.h"
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/held.h"
 
 #define BDB_HASH_MAGIC 0x061561u
 #define BDB_BTREE_MAGIC 0x053162u
@@ -252,12 +253,13 @@ static int bdb_bucket_read(struct bdb *db, uint32_t bucket, uint8_t *copy, struc
 int vtr_rpmdb_bdb_read(struct vtr_packages *l, struct vtr_blk *b, struct vtr_error *err)
 {
 	struct bdb db = { .l = l, .b = b };
-	VTR_FREE uint8_t *seen = NULL, *window = NULL, *copy = NULL;
+	VTR_FREE uint8_t *window = NULL, *copy = NULL;
+	VTR_HELD uint8_t *seen = NULL;
 	uint8_t meta[BDB_META];
 
 	if (vtr_blk_pread(b, 0, meta, sizeof(meta), err) < 0 || bdb_meta_parse(&db, meta, err) < 0)
 		return -1;
-	seen = vtr_calloc(1, db.pages / 8 + 1, err);
+	seen = vtr_hold(l->os->ctx, (uint64_t)db.pages / 8 + 1, 1, "pages that were read", err);
 	window = seen ? vtr_calloc(1, BDB_WINDOW, err) : NULL;
 	copy = window ? vtr_calloc(1, db.page_size, err) : NULL;
 	if (!copy)

@@ -16,6 +16,7 @@
 #include "base/blk.h"
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/held.h"
 #include "base/library.h"
 
 #define SQLITE_HEADER 100u	/* of the database */
@@ -32,6 +33,7 @@
 	X(sqlite3_close)                                                                                               \
 	X(sqlite3_column_int64)                                                                                        \
 	X(sqlite3_db_config)                                                                                           \
+	X(sqlite3_db_status)                                                                                           \
 	X(sqlite3_deserialize)                                                                                         \
 	X(sqlite3_drop_modules)                                                                                        \
 	X(sqlite3_errmsg)                                                                                              \
@@ -167,7 +169,7 @@ static int sqlite_image(uint8_t **out, uint64_t *len, struct vtr_packages *l, st
 			struct vtr_error *err)
 {
 	struct wal w = { 0 };
-	VTR_FREE uint8_t *image = NULL;
+	VTR_HELD uint8_t *image = NULL;
 	uint64_t size = b->size;
 	int rc = log ? wal_open(&w, log, l, err) : 0;
 
@@ -179,7 +181,7 @@ static int sqlite_image(uint8_t **out, uint64_t *len, struct vtr_packages *l, st
 		size = (uint64_t)w.pages * w.page_size;
 	if (VTR_OVER(l->os->ctx, package_db, size, "bytes", err) < 0)
 		return -1;
-	image = vtr_calloc(1, (size_t)size + 1, err);
+	image = vtr_hold(l->os->ctx, size + 1, 1, "a database", err);
 	if (!image || vtr_blk_pread(b, 0, image, (size_t)VTR_MIN(size, b->size), err) < 0 ||
 	    (w.frames > 0 && wal_apply(&w, image, size, err) < 0))
 		return -1;
@@ -197,7 +199,29 @@ struct sqlite {
 	uint64_t left;	       /* bytes that rows may have yet: none is shared */
 	unsigned schema_ops;   /* that loading the schema may take yet */
 	bool loaded;
+	uint64_t charged; /* what SQLite itself has taken: its pages, the schema, statements */
 };
+
+/* Keep the account of memory up to what SQLite says that the connection takes. */
+static int sqlite_account(struct sqlite *s, struct vtr_error *err)
+{
+	static const int what[] = { SQLITE_DBSTATUS_CACHE_USED, SQLITE_DBSTATUS_SCHEMA_USED,
+				    SQLITE_DBSTATUS_STMT_USED };
+	uint64_t used = 0;
+
+	for (size_t i = 0; i < VTR_COUNT(what); i++) {
+		int now = 0, most;
+
+		if (lite.sqlite3_db_status(s->db, what[i], &now, &most, 0) == SQLITE_OK && now > 0)
+			used += (uint64_t)now;
+	}
+	if (used > s->charged && vtr_charge(s->l->os->ctx, used - s->charged, "SQLite", err) < 0)
+		return -1;
+	if (used < s->charged)
+		vtr_uncharge(s->l->os->ctx, s->charged - used);
+	s->charged = used;
+	return 0;
+}
 
 /*
  * The pages of a tree may be shared, so that a small file is a tree of any size, and each entry of a schema takes memory.
@@ -214,7 +238,8 @@ static int sqlite_progress(void *arg)
 		}
 		s->schema_ops -= SQLITE_OPS;
 	}
-	return vtr_tick(s->l->os->ctx, &s->l->steps, SQLITE_OPS * SQLITE_STEPS, &s->stop) < 0;
+	return sqlite_account(s, &s->stop) < 0 ||
+	       vtr_tick(s->l->os->ctx, &s->l->steps, SQLITE_OPS * SQLITE_STEPS, &s->stop) < 0;
 }
 
 /* What statements may do: read this table. */
@@ -276,8 +301,10 @@ static int sqlite_open(struct sqlite *s, struct vtr_error *err)
 	for (size_t i = 0; i < VTR_COUNT(config); i++)
 		lite.sqlite3_db_config(s->db, config[i].option, config[i].on, NULL);
 	lite.sqlite3_drop_modules(s->db, NULL);
-	rc = lite.sqlite3_exec(s->db, "PRAGMA temp_store=MEMORY; PRAGMA query_only=ON; PRAGMA cell_size_check=ON", NULL,
-			       NULL, NULL);
+	rc = lite.sqlite3_exec(
+		s->db,
+		"PRAGMA cache_size=-1024; PRAGMA temp_store=MEMORY; PRAGMA query_only=ON; PRAGMA cell_size_check=ON",
+		NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		return sqlite_fail(s, rc, err);
 	lite.sqlite3_progress_handler(s->db, SQLITE_OPS, sqlite_progress, s);
@@ -370,7 +397,7 @@ static int sqlite_rows_read(struct sqlite *s, struct vtr_error *err)
 int vtr_rpmdb_sqlite_read(struct vtr_packages *l, struct vtr_blk *b, struct vtr_blk *wal, struct vtr_error *err)
 {
 	struct sqlite s = { .l = l, .schema_ops = SQLITE_SCHEMA_OPS };
-	VTR_FREE uint8_t *image = NULL;
+	VTR_HELD uint8_t *image = NULL;
 	uint64_t len;
 	int rc;
 
@@ -390,5 +417,6 @@ int vtr_rpmdb_sqlite_read(struct vtr_packages *l, struct vtr_blk *b, struct vtr_
 		rc = rc == SQLITE_OK ? sqlite_rows_read(&s, err) : sqlite_fail(&s, rc, err);
 	}
 	lite.sqlite3_close(s.db);
+	vtr_uncharge(l->os->ctx, s.charged);
 	return rc;
 }

@@ -514,6 +514,75 @@ static void wtmp_record(uint8_t *p, size_t size, unsigned type, const char *user
 	put_le(p + (size == 384 ? 344 : 352), 5, size == 384 ? 4 : 8);
 }
 
+/* Damage, one piece at a time: the last that passes, and the first that does not. */
+static const struct damaged {
+	vtr_text_fn *parse;
+	const char *path, *kind, *text;
+	size_t records, damage;
+} damaged[] = {
+	{ vtr_sudoers_parse, "/etc/sudoers", "sudoers", "@include a\na ALL=ALL", 1, 0 },
+	{ vtr_sudoers_parse, "/etc/sudoers", "sudoers", "@include\na ALL=ALL", 1, 1 },
+	{ vtr_sudoers_parse, "/etc/sudoers", "sudoers", "@include a\\ b\n", 0, 0 },
+	{ vtr_sudoers_parse, "/etc/sudoers", "sudoers", "@include a b\n", 0, 1 },
+	{ vtr_sudoers_parse, "/etc/sudoers", "sudoers", "@includedir \"a b\"\n", 0, 0 },
+	{ vtr_sudoers_parse, "/etc/sudoers", "sudoers", "@includedir \"a b\n", 0, 1 },
+	{ vtr_sudoers_parse, "/etc/sudoers", "sudoers", "@include /etc/sudoers2\n", 0, 0 },
+	{ vtr_sudoers_parse, "/etc/sudoers", "sudoers", "@include /etc/sudoers\nb ALL=ALL", 1, 1 },
+	{ vtr_ifupdown_parse, "/i", "interfaces", "iface a inet dhcp", 1, 0 },
+	{ vtr_ifupdown_parse, "/i", "interfaces", "iface a inet", 0, 1 },
+	{ vtr_ifupdown_parse, "/i", "interfaces", "iface a", 0, 1 },
+	{ vtr_ifupdown_parse, "/i", "interfaces", "iface", 0, 1 },
+	{ vtr_ifupdown_parse, "/i", "interfaces", "iface b inet dhcp\niface a inherits b", 2, 0 },
+	{ vtr_ifupdown_parse, "/i", "interfaces", "iface b inet dhcp\niface a inherits c", 0, 1 },
+	{ vtr_ifupdown_parse, "/i", "interfaces", "iface a inet dhcp\nup x", 1, 0 },
+	{ vtr_ifupdown_parse, "/i", "interfaces", "iface a inet dhcp\nup", 0, 1 },
+	{ vtr_ifupdown_parse, "/i", "interfaces", "auto a\nmapping b\nx y", 0, 0 },
+	{ vtr_ifupdown_parse, "/i", "interfaces", "auto a\nx y", 0, 1 },
+	{ vtr_sysctl_parse, "/s", "sysctl", "a=", 1, 0 },
+	{ vtr_sysctl_parse, "/s", "sysctl", "a", 0, 1 },
+	{ vtr_sysctl_parse, "/s", "sysctl", "-a", 1, 0 },
+	{ vtr_sysctl_parse, "/s", "sysctl", "-", 0, 1 },
+	{ vtr_sysctl_parse, "/s", "sysctl", "=a", 0, 1 },
+	{ vtr_modprobe_parse, "/m", "module_settings", "options a b", 1, 0 },
+	{ vtr_modprobe_parse, "/m", "module_settings", "options a", 0, 1 },
+	{ vtr_modprobe_parse, "/m", "module_settings", "blacklist a", 1, 0 },
+	{ vtr_modprobe_parse, "/m", "module_settings", "blacklist", 0, 1 },
+	{ vtr_modprobe_parse, "/m", "module_settings", "blacklists a", 0, 1 },
+	{ vtr_environment_parse, "/e", "environment", "A=", 1, 0 },
+	{ vtr_environment_parse, "/e", "environment", "A", 0, 1 },
+	{ vtr_environment_parse, "/e", "environment", "A-=1", 0, 1 },
+	{ vtr_environment_parse, "/e", "environment", "=1", 0, 1 },
+	{ vtr_netplan_parse, "/n", "interfaces", "network: {ethernets: {a: &x {dhcp4: true}, b: *x}}", 2, 0 },
+	{ vtr_netplan_parse, "/n", "interfaces", "network: {ethernets: {a: &x {dhcp4: true}, b: *y}}", 1, 1 },
+	{ vtr_networkd_parse, "/n.netdev", "interfaces", "[NetDev]\nName=a", 1, 0 },
+	{ vtr_networkd_parse, "/n.netdev", "interfaces", "[NetDev\nName=a", 0, 1 },
+	{ vtr_ostree_origin_parse, "/o", "users", "[origin]\nrefspec=a", 0, 0 },
+	{ vtr_ostree_origin_parse, "/o", "users", "[origin]\nrefspec", 0, 1 },
+	{ vtr_nmconf_parse, "/n", "users", "[keyfile]\nunmanaged-devices=a", 0, 0 },
+	{ vtr_nmconf_parse, "/n", "users", "[keyfile\nunmanaged-devices=a", 0, 1 },
+	/* Nothing in these is damage: what is no setting is passed over. */
+	{ vtr_boot_entry_parse, "/b", "users", "title\nx y\n\n", 0, 0 },
+	{ vtr_modeenv_parse, "/b", "users", "base\n=\nx=y", 0, 0 },
+	{ vtr_properties_parse, "/b", "users", "ro.build.id\n=\n", 0, 0 },
+};
+
+static void damage_costs_what_it_is_in(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(damaged); i++) {
+		const struct damaged *d = &damaged[i];
+		struct vtr_os *os = os_new(NULL);
+		size_t n = 0;
+
+		assert_int_equal(0, d->parse(os, d->path, d->text, strlen(d->text), NULL));
+		while (vtr_os_record(os, d->kind, n))
+			n++;
+		if (n != d->records || vtr_ctx_damage(os->ctx) != d->damage)
+			fail_msg("\"%s\": %zu records, damage %" PRIu64, d->text, n, (uint64_t)vtr_ctx_damage(os->ctx));
+		vtr_os_free(os);
+	}
+}
+
 static void wtmp_is_read_in_both_sizes(void **state)
 {
 	static const size_t sizes[] = { 384, 400 };
@@ -974,6 +1043,7 @@ int main(void)
 		cmocka_unit_test(only_an_empty_field_is_no_password),
 		cmocka_unit_test(a_shadow_that_is_lost_says_nothing),
 		cmocka_unit_test(malformed_lines_are_skipped_and_reported),
+		cmocka_unit_test(damage_costs_what_it_is_in),
 		cmocka_unit_test(wtmp_is_read_in_both_sizes),
 		cmocka_unit_test(a_journal_tells_the_boot),
 		cmocka_unit_test(kernels_are_known_by_their_heads),
