@@ -763,6 +763,16 @@ struct vtr_place {
 VTR_API int vtr_tree_walk(struct vtr_place *out, struct vtr_tree *t, const char *path, unsigned flags,
 			  struct vtr_error *err);
 
+/*
+ * The paths that a pattern stands for, as a shell has it (glob(7)): "*", "?" and "[a-z]" in each name, where "*" and "?" match
+ * no "." at the start of one; a backslash keeps what follows it. fn gets each path that is there, sorted by bytes. A path that
+ * is there as it is written, and one without a pattern, is given to fn as it is; the latter need not be there. In a
+ * tree with drives case does not count, and a backslash is a slash. fn returns 0 to go on; anything else stops, and is returned.
+ * VTR_ENOTFOUND: nothing matches; VTR_ELIMIT (entries, metadata, path_len). Damage to a directory is warned of.
+ */
+typedef int vtr_glob_fn(void *arg, const char *path);
+VTR_API int vtr_tree_glob(struct vtr_tree *t, const char *pattern, vtr_glob_fn *fn, void *arg, struct vtr_error *err);
+
 /* One line of a recursive listing. */
 struct vtr_entry {
 	const char *path; /* from the start of the listing: "etc/passwd"; "" for the start itself. Borrowed */

@@ -60,7 +60,7 @@ static int cat_run(int argc, char **argv)
 		return cli_end(&c);
 	}
 	t = cli_tree(&c);
-	cli_paths(&c, t, argv, argc);
+	argv = cli_paths(&c, t, argv, &argc, true);
 	cli_bulk_output();
 	buf = t ? malloc(CAT_CHUNK) : NULL;
 	for (int i = 0; buf && i < argc; i++)

@@ -121,8 +121,11 @@ void cli_say_unread(struct cli *c, struct vtr_error *err, const char *before);
 const char *cli_table(const struct cli *c, size_t image);
 /* The system of --root. NULL: said why. */
 struct vtr_os *cli_root(struct cli *c);
-/* Put the paths of the arguments as programs like them, where they are written as Windows does: see vtr_tree_path(). */
-void cli_paths(struct cli *c, const struct vtr_tree *t, char **paths, int n);
+/*
+ * The paths of the n arguments as programs like them, where they are written as Windows does (vtr_tree_path()); with patterns
+ * also what each stands for (vtr_tree_glob()). *n becomes their number: 0 where nothing matches, which was reported. c owns them.
+ */
+char **cli_paths(struct cli *c, struct vtr_tree *t, char **paths, int *n, bool patterns);
 
 /*
  * The only image, or its --device: borrowed until *image, which is the caller's to release, and the command's guest go.

@@ -979,17 +979,48 @@ struct vtr_tree *cli_tree(struct cli *c)
 	return NULL;
 }
 
-void cli_paths(struct cli *c, const struct vtr_tree *t, char **paths, int n)
+static int common_path(void *arg, const char *path)
 {
-	for (int i = 0; t && i < n; i++) {
-		char *path, **p = realloc(c->paths, (c->n_paths + 1) * sizeof(*p));
+	struct cli *c = arg;
+	char **p = realloc(c->paths, (c->n_paths + 2) * sizeof(*p)), *copy = strdup(path);
 
-		if (!p)
-			return;
-		c->paths = p;
-		if (vtr_tree_path(&path, t, paths[i], NULL) == 0) /* else the walk says why */
-			paths[i] = c->paths[c->n_paths++] = path;
+	c->paths = p ? p : c->paths;
+	if (!p || !copy) {
+		free(copy);
+		return -1;
 	}
+	p[c->n_paths++] = copy;
+	p[c->n_paths] = NULL;
+	return 0;
+}
+
+char **cli_paths(struct cli *c, struct vtr_tree *t, char **paths, int *n, bool patterns)
+{
+	static char *none[] = { NULL };
+	size_t before = c->n_paths;
+
+	for (int i = 0; t && i < *n; i++) {
+		struct vtr_error err = { 0 };
+		size_t from = c->n_paths;
+		char *path = NULL;
+
+		if (!patterns && vtr_tree_path(&path, t, paths[i], &err) == 0 && common_path(c, path) == 0) {
+			free(path);
+			continue;
+		}
+		free(path);
+		if (patterns && vtr_tree_glob(t, paths[i], common_path, c, &err) == 0)
+			continue;
+		/* A drive that is not there: what takes the path says so. */
+		if (err.code == VTR_ENOTFOUND && from == c->n_paths && (!patterns || !strpbrk(paths[i], "*?[")) &&
+		    common_path(c, paths[i]) == 0)
+			continue;
+		if (err.code == VTR_OK)
+			err = (struct vtr_error){ .code = VTR_ENOMEM, .text = "out of memory" };
+		cli_error(c, &err);
+	}
+	*n = t ? (int)(c->n_paths - before) : 0;
+	return *n ? c->paths + before : none;
 }
 
 bool cli_pipe_closed(void)

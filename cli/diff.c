@@ -713,7 +713,7 @@ static void diff_work(struct diff *v, int argc, char **argv)
 		diff_no_memory(v);
 		return;
 	}
-	cli_paths(&v->c, ta, argv, argc);
+	argv = cli_paths(&v->c, ta, argv, &argc, false);
 	if (argc == 0)
 		diff_path(v, ta, tb, "/");
 	for (int i = 0; i < argc; i++)

@@ -1454,6 +1454,8 @@ static int get_run(int argc, char **argv)
 	struct get g = { .root_fd = -1, .open_fd = -1 };
 	struct get_dest dest = { .fd = -1 };
 	struct vtr_tree *t;
+	char **paths, *to;
+	int n;
 
 	for (int i = 0; i < GET_LIMITS; i++)
 		g.max[i] = get_limits[i].value;
@@ -1471,15 +1473,18 @@ static int get_run(int argc, char **argv)
 	cli_progress_begin(&g.progress);
 	g.chunk = malloc(GET_CHUNK);
 	t = g.chunk ? cli_tree(&g.c) : NULL;
-	cli_paths(&g.c, t, argv, argc - 1);
-	if (t && cli_sources_note(&g.sources, &g.c, NULL) && get_grow(&g, &g.dirs, 0, &g.cap_dirs, sizeof(*g.dirs))) {
+	n = argc - 1;
+	to = argv[n];
+	paths = cli_paths(&g.c, t, argv, &n, true);
+	if (t && n > 0 && cli_sources_note(&g.sources, &g.c, NULL) &&
+	    get_grow(&g, &g.dirs, 0, &g.cap_dirs, sizeof(*g.dirs))) {
 		g.dirs[g.n_dirs++] = (struct get_dir){ .there = true, .keep = true };
-		get_open_dest(&dest, &g, argv[argc - 1], t, argc - 1, argv[0]);
+		get_open_dest(&dest, &g, to, t, n, paths[0]);
 		g.root_fd = dest.fd;
 		if (dest.through)
-			get_through(&g, t, argv[0], argv[argc - 1]);
+			get_through(&g, t, paths[0], to);
 		else if (g.root_fd >= 0)
-			get_run_paths(&g, t, argc - 1, argv, dest.as);
+			get_run_paths(&g, t, n, paths, dest.as);
 		cli_flush(&g.c);
 	}
 	get_dest_done(&dest);

@@ -725,6 +725,7 @@ static int grep_run(int argc, char **argv)
 	struct grep g = { .kind = 'G', .max = UINT64_MAX };
 	bool begun = cli_begin(&g.c, &cli_verb_grep, &argc, &argv, "EFGe:ivwxqsIoclLnHrm:", longs, grep_option, &g);
 	struct vtr_tree *t;
+	bool any;
 	int status;
 
 	if (begun && grep_take_pattern(&g, &argc, &argv) && argc == 0 && !g.recursive)
@@ -733,8 +734,9 @@ static int grep_run(int argc, char **argv)
 		g.tty = isatty(STDOUT_FILENO);
 		g.buf = malloc(GREP_LINE + GREP_CHUNK + 1);
 		t = g.buf ? cli_tree(&g.c) : NULL;
-		cli_paths(&g.c, t, argv, argc);
-		if (t && argc == 0)
+		any = argc > 0;
+		argv = cli_paths(&g.c, t, argv, &argc, true);
+		if (t && !any)
 			grep_path(&g, t, "/", false);
 		for (int i = 0; t && i < argc && !g.stop; i++)
 			grep_path(&g, t, argv[i], argc > 1);

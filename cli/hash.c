@@ -139,6 +139,7 @@ static int hash_run(int argc, char **argv)
 {
 	struct hash *h = calloc(1, sizeof(*h));
 	struct vtr_tree *t;
+	bool any;
 	int status;
 
 	if (!h)
@@ -149,8 +150,9 @@ static int hash_run(int argc, char **argv)
 			cli_usage(&h->c, "which path?");
 		} else {
 			t = cli_tree(&h->c);
-			cli_paths(&h->c, t, argv, argc);
-			if (t && argc == 0)
+			any = argc > 0;
+			argv = cli_paths(&h->c, t, argv, &argc, true);
+			if (t && !any)
 				hash_path(h, t, "/");
 			for (int i = 0; t && i < argc; i++)
 				hash_path(h, t, argv[i]);

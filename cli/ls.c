@@ -158,7 +158,7 @@ static void ls_take_clusters(int argc, char **argv)
 static int ls_run(int argc, char **argv)
 {
 	struct ls ls = { 0 };
-	bool human;
+	bool human, any;
 	struct vtr_tree *t;
 
 	ls_take_clusters(argc, argv);
@@ -170,9 +170,10 @@ static int ls_run(int argc, char **argv)
 	if (!isatty(STDOUT_FILENO))
 		(void)setvbuf(stdout, NULL, _IOFBF, LS_BUFFER);
 	t = cli_tree(&ls.c);
-	cli_paths(&ls.c, t, argv, argc);
+	any = argc > 0;
+	argv = cli_paths(&ls.c, t, argv, &argc, true);
 	ls.paths = ls.recursive || argc > 1;
-	if (t && argc == 0)
+	if (t && !any)
 		ls_path(&ls, t, "/");
 	for (int i = 0; t && i < argc; i++)
 		ls_path(&ls, t, argv[i]);

@@ -258,7 +258,7 @@ static int stat_run(int argc, char **argv)
 		return cli_end(&s.c);
 	}
 	t = cli_tree(&s.c);
-	cli_paths(&s.c, t, argv, argc);
+	argv = cli_paths(&s.c, t, argv, &argc, true);
 	s.docs = s.c.json ? json_array() : NULL;
 	for (int i = 0; t && i < argc; i++) {
 		if (i > 0 && !s.c.json)

@@ -794,6 +794,7 @@ static int tar_run(int argc, char **argv)
 	};
 	struct tar_verb v = { 0 };
 	struct vtr_tree *tree;
+	bool any;
 
 	if (!cli_begin(&v.c, &cli_verb_tar, &argc, &argv, "f:", longs, tar_option, &v))
 		return cli_end(&v.c);
@@ -806,7 +807,10 @@ static int tar_run(int argc, char **argv)
 		(void)setvbuf(stdout, NULL, _IONBF, 0); /* what is written is large */
 	}
 	tree = cli_tree(&v.c);
-	cli_paths(&v.c, tree, argv, argc);
+	any = argc > 0;
+	argv = cli_paths(&v.c, tree, argv, &argc, true);
+	if (any && argc == 0) /* no path matches, which was reported */
+		return cli_end(&v.c);
 	if (tree && v.file)
 		tar_to_file(&v, tree, argv, (size_t)argc);
 	else if (tree && cli_tar_write(&v.c, stdout, tree, argv, (size_t)argc))

@@ -51,7 +51,7 @@ struct vtr_place vtr_tree_cross(const struct vtr_tree *t, struct vtr_place at)
  * The small letter of a code point, for Latin (with its extensions A and B's pairs), Greek and Cyrillic. Filesystems
  * with tables of their own compare with those.
  */
-static uint32_t path_lower(uint32_t c)
+uint32_t vtr_path_lower(uint32_t c)
 {
 	if ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) ||
 	    (c >= 0x410 && c <= 0x42f))
@@ -80,7 +80,7 @@ static bool path_same_folded(const char *a, size_t a_len, const char *b, size_t 
 			c = 0x110000u + *p, n = 1;
 		if (m == 0)
 			d = 0x110000u + *q, m = 1;
-		if (path_lower(c) != path_lower(d))
+		if (vtr_path_lower(c) != vtr_path_lower(d))
 			return false;
 		p += n, a_len -= n;
 		q += m, b_len -= m;
