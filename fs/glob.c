@@ -3,6 +3,7 @@
  * Patterns of paths, glob(7): "*", "?" and "[…]" in one name after the other. What matches is a set of names as the shell
  * would make it: a "." in front is matched by a "." alone, and the paths are sorted by their bytes.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,30 @@ static uint32_t glob_pattern_char(const struct glob *g, const char **p, const ch
 	return glob_char(g, p, end);
 }
 
+/* A class in a set, "[:alpha:]", at p: its length, and whether it has c; 0: it is none. Letters are those of ASCII. */
+static size_t glob_class(bool *has, const char *p, const char *end, uint32_t c)
+{
+	static const struct {
+		const char *name;
+		int (*is)(int c);
+	} classes[] = {
+		{ "[:alnum:]", isalnum }, { "[:alpha:]", isalpha }, { "[:blank:]", isblank },
+		{ "[:cntrl:]", iscntrl }, { "[:digit:]", isdigit }, { "[:graph:]", isgraph },
+		{ "[:lower:]", islower }, { "[:print:]", isprint }, { "[:punct:]", ispunct },
+		{ "[:space:]", isspace }, { "[:upper:]", isupper }, { "[:xdigit:]", isxdigit },
+	};
+
+	for (size_t i = 0; i < VTR_COUNT(classes); i++) {
+		size_t len = strlen(classes[i].name);
+
+		if ((size_t)(end - p) < len || memcmp(p, classes[i].name, len) != 0)
+			continue;
+		*has = c < 0x80 && classes[i].is((int)c);
+		return len;
+	}
+	return 0;
+}
+
 /* The end of a set that begins behind "[" at p; NULL: it does not end, and the "[" is a letter. */
 static const char *glob_set_end(const struct glob *g, const char *p, const char *end)
 {
@@ -92,9 +117,14 @@ static const char *glob_set_end(const struct glob *g, const char *p, const char 
 		p++;
 	if (p < end && *p == ']')
 		p++;
-	for (; p < end && *p != ']'; p++)
-		if (g->escapes && *p == '\\' && end - p > 1)
-			p++;
+	while (p < end && *p != ']') {
+		bool has;
+		size_t len = glob_class(&has, p, end, 0);
+
+		if (len == 0 && g->escapes && *p == '\\' && end - p > 1)
+			len = 2;
+		p += len ? len : 1;
+	}
 	return p < end ? p : NULL;
 }
 
@@ -105,8 +135,16 @@ static bool glob_set_has(const struct glob *g, const char *p, const char *end, u
 
 	p += not ;
 	while (p < end) {
-		uint32_t from = glob_pattern_char(g, &p, end), to = from;
+		uint32_t from, to;
+		bool has;
+		size_t len = glob_class(&has, p, end, c);
 
+		if (len > 0) {
+			p += len;
+			found = found || has;
+			continue;
+		}
+		from = to = glob_pattern_char(g, &p, end);
 		if (end - p > 1 && *p == '-') {
 			p++;
 			to = glob_pattern_char(g, &p, end);
