@@ -650,6 +650,40 @@ static void limits_are_kept_and_named(void **state)
 		}
 }
 
+/* A schema of many tables takes memory of SQLite's own, which counts as any other. */
+static void memory_of_sqlite_counts(void **state)
+{
+	struct vtr_limits lim;
+	sqlite3_int64 len = 0;
+	unsigned char *image;
+	struct read r;
+	sqlite3 *db;
+
+	(void)state;
+	assert_int_equal(SQLITE_OK, sqlite3_open(":memory:", &db));
+	sql(db, "CREATE TABLE Packages (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)");
+	for (unsigned i = 0; i < 200; i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "CREATE TABLE t%u (a, b, c, d, e, f, g, h)", i);
+		sql(db, text);
+	}
+	image = sqlite3_serialize(db, "main", &len, 0);
+	assert_non_null(image);
+	vtr_limits_default(&lim);
+	read_bytes(&r, SQLITE, image, (size_t)len, &lim);
+	assert_int_equal(0, r.rc);
+	read_done(&r);
+	lim.metadata = (uint64_t)len + 20000;
+	read_bytes(&r, SQLITE, image, (size_t)len, &lim);
+	assert_int_equal(VTR_ELIMIT, r.err.code);
+	if (!strstr(r.err.text, "SQLite") || !strstr(r.err.text, "metadata"))
+		fail_msg("\"%s\"", r.err.text);
+	read_done(&r);
+	sqlite3_free(image);
+	sqlite3_close(db);
+}
+
 static void every_prefix_and_every_byte_is_read(void **state)
 {
 	(void)state;
@@ -949,6 +983,7 @@ int main(void)
 		cmocka_unit_test(pages_that_are_shared_end_the_list),
 		cmocka_unit_test(rows_that_are_no_blobs_are_warned_of),
 		cmocka_unit_test(limits_are_kept_and_named),
+		cmocka_unit_test(memory_of_sqlite_counts),
 		cmocka_unit_test(every_prefix_and_every_byte_is_read),
 		cmocka_unit_test(a_log_is_merged_as_sqlite_merges_it),
 		cmocka_unit_test(the_corpus_is_read_as_rpm_reads_it),
