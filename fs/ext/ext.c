@@ -354,10 +354,40 @@ static bool ext_is_waiting(struct vtr_blk *b)
 	       (s.incompat & EXT3_FEATURE_INCOMPAT_RECOVER);
 }
 
+/*
+ * A volume that says it needs no recovery while its journal has transactions. Linux drops them when it mounts such a
+ * volume, and so they stay out here; e2fsck would replay them. A journal that cannot be read matters to nobody then.
+ */
+static int ext_warn_of_dropped(struct ext *x, struct vtr_error *err)
+{
+	VTR_UNREF struct vtr_blk *journal = NULL;
+	struct vtr_error local = { 0 };
+	struct vtr_jbd2_super s;
+	uint64_t at;
+
+	if (!(x->sb.compat & EXT3_FEATURE_COMPAT_HAS_JOURNAL) || x->sb.journal_ino == 0)
+		return 0;
+	if (ext_journal_open(&journal, &at, x, NULL, &local) < 0 || vtr_jbd2_super_read(&s, journal, at, &local) < 0) {
+		if (local.code == VTR_ECORRUPT || local.code == VTR_ETRUNCATED || local.code == VTR_EUNSUPPORTED)
+			return 0;
+		if (err)
+			*err = local;
+		return -1;
+	}
+	if (s.start != 0)
+		vtr_warn(x->fs.ctx, VTR_ECORRUPT,
+			 "%s: its journal has transactions, and the superblock says that none waits: they are not "
+			 "replayed, as Linux does; e2fsck would replay them",
+			 x->info.type);
+	return 0;
+}
+
 static int ext_open(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs_others *others, struct vtr_error *err)
 {
+	VTR_FS_UNREF struct vtr_fs *fs = NULL;
 	struct vtr_error local = { 0 };
 	bool waiting = ext_is_waiting(b);
+	struct ext *x;
 
 	if (waiting && !b->ctx->no_replay) {
 		if (ext_open_replayed(out, b, others, &local) == 0)
@@ -368,16 +398,20 @@ static int ext_open(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs_
 			return -1;
 		}
 	}
-	if (ext_open_plain(out, b, false, err) < 0)
+	if (ext_open_plain(&fs, b, false, err) < 0)
 		return -1;
+	x = to_ext(fs);
 	if (local.code != VTR_OK) {
 		vtr_error_at(&local, "%s: its journal cannot be replayed, and the volume is read as it lies",
-			     to_ext(*out)->info.type);
+			     x->info.type);
 		vtr_warn_err(b->ctx, &local);
 	} else if (waiting) {
-		vtr_warn(b->ctx, VTR_OK, "%s: its journal waits to be replayed: read as it lies",
-			 to_ext(*out)->info.type);
+		vtr_warn(b->ctx, VTR_OK, "%s: its journal waits to be replayed%s: read as it lies", x->info.type,
+			 x->sb.compat & EXT4_FEATURE_COMPAT_FAST_COMMIT ? ", and its fast commits" : "");
+	} else if (ext_warn_of_dropped(x, err) < 0) {
+		return -1;
 	}
+	*out = vtr_steal(fs);
 	return 0;
 }
 
