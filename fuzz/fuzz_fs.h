@@ -305,9 +305,29 @@ static inline void fuzz_check_part(struct vtr_tree *t, unsigned part)
 		fuzz_check_error(&err);
 }
 
+/* What a pattern stands for is there, and comes once and in order. */
+static inline int fuzz_glob_path(void *arg, const char *path)
+{
+	char *last = arg;
+
+	FUZZ_CHECK(strlen(path) < 1100 && strcmp(last, path) < 0);
+	strcpy(last, path);
+	return 0;
+}
+
+static inline void fuzz_check_glob(struct vtr_tree *t)
+{
+	struct vtr_error err = { 0 };
+	char last[1200] = "";
+
+	if (vtr_tree_glob(t, "/*/[!b-c]*?", fuzz_glob_path, last, &err) < 0)
+		fuzz_check_error(&err);
+}
+
 static inline void fuzz_check_tree(struct vtr_tree *t)
 {
 	fuzz_check_part(t, 0);
+	fuzz_check_glob(t);
 }
 
 static inline void fuzz_check_fs_part(struct vtr_fs *fs, unsigned part)
@@ -323,6 +343,7 @@ static inline void fuzz_check_fs_part(struct vtr_fs *fs, unsigned part)
 		if (info->props[i].kind == VTR_PROP_TEXT)
 			fuzz_check_text(info->props[i].text);
 	fuzz_check_part(t, part);
+	fuzz_check_glob(t);
 	for (uint64_t i = 0; i < 20; i++)
 		if (vtr_fs_stat(&st, fs, i, &err) < 0)
 			fuzz_check_error(&err);
