@@ -111,6 +111,32 @@ static const char *inspect_unmounted(struct inspect *in, const struct vtr_os *os
 	return ", no such directory";
 }
 
+static void inspect_mounts_print(struct inspect *in, const struct vtr_os *os)
+{
+	int width = 9;
+
+	for (size_t i = 0; i < vtr_os_mounts(os); i++) {
+		const struct vtr_mount *m = vtr_os_mount(os, i);
+
+		if (m->device && (int)strlen(m->device) > width)
+			width = (int)strlen(m->device);
+	}
+	for (size_t i = 0; i < vtr_os_mounts(os); i++) {
+		const struct vtr_mount *m = vtr_os_mount(os, i);
+
+		printf("  %-13s %-*s  ", i == 0 ? "mounts" : "", width, m->device ? m->device : "-");
+		cli_puts(stdout, m->path);
+		printf(" (");
+		cli_puts(stdout, m->type);
+		if (!m->device && m->spec[0] != '\\' &&
+		    m->spec[0] != '_') { /* the long name of a device says nothing */
+			fputs(", ", stdout);
+			cli_puts(stdout, m->spec);
+		}
+		printf("%s)\n", inspect_unmounted(in, os, m));
+	}
+}
+
 static void inspect_print(struct inspect *in, struct vtr_os *os)
 {
 	static const struct {
@@ -187,21 +213,7 @@ static void inspect_print(struct inspect *in, struct vtr_os *os)
 	}
 	if (!in->brief)
 		cli_records_print(os);
-	for (size_t i = 0; i < vtr_os_mounts(os); i++) {
-		const struct vtr_mount *m = vtr_os_mount(os, i);
-
-		printf("  %-13s ", i == 0 ? "mounts" : "");
-		printf("%-10s ", m->device ? m->device : "-");
-		cli_puts(stdout, m->path);
-		printf(" (");
-		cli_puts(stdout, m->type);
-		if (!m->device && m->spec[0] != '\\' &&
-		    m->spec[0] != '_') { /* the long name of a device says nothing */
-			fputs(", ", stdout);
-			cli_puts(stdout, m->spec);
-		}
-		printf("%s)\n", inspect_unmounted(in, os, m));
-	}
+	inspect_mounts_print(in, os);
 	for (size_t i = 0; in->list_packages && vtr_os_package(os, i); i++) {
 		const struct vtr_package *p = vtr_os_package(os, i);
 		bool whole = strcmp(p->status, "installed") == 0;
