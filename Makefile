@@ -33,7 +33,9 @@ endif
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
 	-Wformat=2 -Wvla
-FLAGS.release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+# WERROR=1 makes warnings errors, so that the lint for them need not compile all again: check-all sets it.
+WERROR ?= 0
+FLAGS.release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong $(if $(filter 1,$(WERROR)),-Werror)
 FLAGS.static  := $(FLAGS.release) -DVTR_STATIC
 FLAGS.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS.tsan    := -O1 -fsanitize=thread
@@ -174,8 +176,8 @@ check: all examples $(TEST) $(FUZZ)
 PARTS := lint release asan
 check-all:
 	@mkdir -p build; rm -f $(PARTS:%=build/%/logs/summary) build/summary; failed=0; \
-	echo '== lint'; $(MAKE) --no-print-directory lint || failed=1; \
-	echo '== tests'; VTR_SLOW=1 $(MAKE) --no-print-directory VARIANT=release check || failed=1; \
+	echo '== lint'; $(MAKE) --no-print-directory WERROR=1 lint || failed=1; \
+	echo '== tests'; VTR_SLOW=1 $(MAKE) --no-print-directory WERROR=1 VARIANT=release check || failed=1; \
 	echo '== tests with sanitizers'; $(MAKE) --no-print-directory VARIANT=asan check || failed=1; \
 	for part in $(PARTS); do cat build/$$part/logs/summary 2>/dev/null || echo '0 passed, 1 failed, 0 skipped'; done | \
 	awk '{ p += $$1; f += $$3; s += $$5 } END { print p " passed, " f " failed, " s " skipped" }' >build/summary; \
@@ -183,7 +185,7 @@ check-all:
 
 LINTS := warnings-gcc warnings-clang musl arm64 headers arrows doors errors exports licence scripts format
 lint: all
-	@VTR_BUILD=$B WARN='$(WARN)' PKG_CFLAGS='$(PKG_CFLAGS)' LAYERS='$(LAYERS)' scripts/run-tests build/lint/logs \
+	@VTR_BUILD=$B WERROR=$(WERROR) WARN='$(WARN)' PKG_CFLAGS='$(PKG_CFLAGS)' LAYERS='$(LAYERS)' scripts/run-tests build/lint/logs \
 		$(foreach l,$(or $(only),$(LINTS)),'scripts/lint $l')
 
 TIME ?= 60

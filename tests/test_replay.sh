@@ -205,7 +205,7 @@ if ! real_root || ! losetup -f >/dev/null 2>&1 || ! grep -qw ext4 /proc/filesyst
 	exit 0
 fi
 copies=4
-[ -z "${VTR_SLOW:-}" ] || copies=17
+[ -z "${VTR_SLOW:-}" ] || copies=11
 mkdir run copy host
 # Copies that share blocks with the original are made in an instant, as a snapshot is; XFS has them.
 clone=(cp --sparse=always)
