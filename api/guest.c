@@ -463,9 +463,11 @@ static bool guest_fatal(const struct vtr_error *e)
 	return e->code == VTR_ENOMEM || e->code == VTR_ECANCELLED || e->code == VTR_ELIMIT;
 }
 
-/* 0, when err concerned one device alone and was warned of; or -1. */
-static int guest_failed(struct vtr_guest *g, const struct vtr_error *local, struct vtr_error *err)
+/* 0, when err concerned one device alone and was warned of, by the device's name; or -1. */
+static int guest_failed(struct vtr_guest *g, const char *name, struct vtr_error *local, struct vtr_error *err)
 {
+	if (name)
+		vtr_error_at(local, "%s", name);
 	if (!guest_fatal(local)) {
 		vtr_warn_err(g->ctx, local);
 		return 0;
@@ -475,28 +477,36 @@ static int guest_failed(struct vtr_guest *g, const struct vtr_error *local, stru
 	return -1;
 }
 
-/* A partition table's or a volume manager's contents as devices: put on the work list. name NULL: below /dev. */
-static int guest_add_volumes(struct vtr_guest *g, const char *name, const struct vtr_volumes *v, size_t from,
+/* The index of the device of a name, with or without /dev/; -1: there is none. */
+static int guest_device_index(const struct vtr_guest *g, const char *name)
+{
+	const char *bare = guest_bare_name(name);
+
+	for (size_t i = 0; i < g->n; i++)
+		if (strcmp(g->pub[i].name + strlen("/dev/"), bare) == 0 ||
+		    (g->pub[i].alias && strcmp(g->pub[i].alias + strlen("/dev/"), bare) == 0))
+			return (int)i;
+	return -1;
+}
+
+/* The contents of a partition table or of a set as devices, whose names start with prefix: put on the work list. */
+static int guest_add_volumes(struct vtr_guest *g, const char *prefix, const struct vtr_volumes *v,
 			     struct vtr_error *err)
 {
-	for (size_t i = from; i < vtr_volumes_count(v); i++) {
-		const struct vtr_volume *one = vtr_volumes_at(v, i);
-		VTR_CLEANUP(vtr_str_done) struct vtr_str full = { 0 };
-		VTR_UNREF struct vtr_blk *b = NULL;
-		size_t len = name ? strlen(name) : 0, whole;
+	for (size_t i = 0; i < v->n; i++) {
+		VTR_CLEANUP(vtr_str_done) struct vtr_str name = { 0 };
+		size_t whole;
 
-		/* As the kernel names partitions: those of "md0" and "nvme0n1" have a "p" before the number. */
-		vtr_str_putf(&full, "%s%s%s", name ? name : "/dev/",
-			     len > 0 && name[len - 1] >= '0' && name[len - 1] <= '9' ? "p" : "", one->name);
+		vtr_str_putf(&name, "%s%s", prefix, v->v[i].pub.name);
 		/* Two volume groups of the same name: the second one's volumes are told from the first one's. */
-		whole = full.len;
-		for (int k = 2; !full.oom && vtr_guest_find_device(g, full.p, NULL) >= 0; k++) {
-			full.len = whole;
-			vtr_str_putf(&full, "#%d", k);
+		whole = name.len;
+		for (int k = 2; !name.oom && guest_device_index(g, name.p) >= 0; k++) {
+			name.len = whole;
+			vtr_str_putf(&name, "#%d", k);
 		}
-		if (full.oom)
+		if (name.oom)
 			return vtr_fail(err, VTR_ENOMEM, "out of memory");
-		if (vtr_volumes_blk(&b, v, i, err) < 0 || !guest_add_device(g, full.p, one, b, err))
+		if (!guest_add_device(g, name.p, &v->v[i].pub, v->v[i].blk, err))
 			return -1;
 	}
 	return 0;
@@ -505,21 +515,24 @@ static int guest_add_volumes(struct vtr_guest *g, const char *name, const struct
 /* The partitions of a table as devices. t becomes the device's. */
 static int guest_add_table(struct vtr_guest *g, size_t i, struct vtr_parts *t, struct vtr_error *err)
 {
-	struct vtr_set_member m = { .layer = &vtr_layer_parts, .blk = g->own[i]->blk, .index = i, .data = t };
-	struct vtr_set_member *one = &m;
 	VTR_VOLUMES_CLOSE struct vtr_volumes *v = vtr_volumes_new(g->ctx, err);
-	size_t at = g->n, part = 0;
+	VTR_CLEANUP(vtr_str_done) struct vtr_str prefix = { 0 };
+	const char *name = g->own[i]->name;
+	size_t at = g->n;
 
 	g->own[i]->table = t;
 	g->pub[i].table = t;
-	if (!v || vtr_layer_parts.assemble(v, &one, 1, true, err) < 0 ||
-	    guest_add_volumes(g, g->own[i]->name, v, 0, err) < 0)
+	/* As the kernel names partitions: those of "md0" and "nvme0n1" have a "p" before the number. */
+	vtr_str_puts(&prefix, name);
+	if (name[strlen(name) - 1] >= '0' && name[strlen(name) - 1] <= '9')
+		vtr_str_puts(&prefix, "p");
+	if (prefix.oom)
+		return vtr_fail(err, VTR_ENOMEM, "out of memory");
+	if (!v || vtr_parts_volumes(v, t, i, err) < 0 || guest_add_volumes(g, prefix.p, v, err) < 0)
 		return -1;
-	for (size_t k = 0; at + k < g->n; k++) {
-		while (part < vtr_parts_count(t) && vtr_parts_number_is_not(t, part, vtr_volumes_at(v, k)->name))
-			part++;
+	for (size_t k = 0; k < v->n; k++) {
 		g->pub[at + k].of = t;
-		g->pub[at + k].part = part;
+		g->pub[at + k].part = v->v[k].part;
 	}
 	return 0;
 }
@@ -578,10 +591,13 @@ static int guest_scan_device(struct vtr_guest *g, size_t i, struct vtr_error *er
 	if (guest_identify(&c, g, g->own[i]->blk, g->own[i]->name, err) < 0)
 		return -1;
 	guest_set_content(g, i, &c);
+	/* Its contents cannot be had. What is around it can: a partition table, say. The caller names the device. */
 	if (c.layer && vtr_sets_add(g->sets, c.layer, g->own[i]->blk, g->own[i]->name, i, &local) < 0) {
-		vtr_error_at(&local, "%s", g->own[i]->name);
-		if (guest_failed(g, &local, err) < 0)
+		if (guest_fatal(&local)) {
+			*err = local;
 			return -1;
+		}
+		(void)guest_failed(g, g->own[i]->name, &local, NULL);
 	}
 	if (part)
 		return guest_widen(g, i, part, &c, g->own[g->pub[i].parent]->blk, err);
@@ -606,13 +622,13 @@ static int guest_scan_list(struct vtr_guest *g, bool fail, struct vtr_error *err
 
 		if (guest_scan_device(g, i, &local) == 0)
 			continue;
-		vtr_error_at(&local, "%s", g->own[i]->name);
 		if (fail && g->pub[i].parent < 0) {
+			vtr_error_at(&local, "%s", g->own[i]->name);
 			if (err)
 				*err = local;
 			return -1;
 		}
-		if (guest_failed(g, &local, err) < 0)
+		if (guest_failed(g, g->own[i]->name, &local, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -629,17 +645,14 @@ static int guest_assemble(struct vtr_guest *g, bool degraded, struct vtr_error *
 		return -1;
 	r = vtr_sets_assemble(v, g->sets, degraded, &local);
 	if (r < 0)
-		return guest_failed(g, &local, err) < 0 ? -1 : 1;
-	if (r > 0 && guest_add_volumes(g, NULL, v, 0, err) < 0)
-		return -1;
-	for (size_t i = 0; r > 0 && i < g->n; i++)
-		g->pub[i].used = g->pub[i].used || vtr_sets_used(g->sets, i);
-	return r;
+		return guest_failed(g, NULL, &local, err) < 0 ? -1 : 1;
+	return r > 0 && guest_add_volumes(g, "/dev/", v, err) < 0 ? -1 : r;
 }
 
 /* Complete sets first: what comes out of them may complete others. */
 static int guest_assemble_all(struct vtr_guest *g, struct vtr_error *err)
 {
+	const struct vtr_set_member *m;
 	int r;
 
 	do {
@@ -649,6 +662,8 @@ static int guest_assemble_all(struct vtr_guest *g, struct vtr_error *err)
 		if (r < 0 || guest_scan_list(g, false, err) < 0)
 			return -1;
 	} while (r > 0);
+	for (size_t i = 0; (m = vtr_sets_member(g->sets, i)); i++)
+		g->pub[m->index].used = g->pub[m->index].used || m->used;
 	vtr_sets_warn_rest(g->sets);
 	return 0;
 }
@@ -694,17 +709,14 @@ const struct vtr_device *vtr_guest_device(const struct vtr_guest *g, size_t i)
 
 int vtr_guest_find_device(const struct vtr_guest *g, const char *name, struct vtr_error *err)
 {
+	int i = guest_device_index(g, name);
 	struct vtr_str known = { 0 };
 
-	const char *bare = guest_bare_name(name);
-
-	for (size_t i = 0; i < g->n; i++)
-		if (strcmp(g->pub[i].name + strlen("/dev/"), bare) == 0 ||
-		    (g->pub[i].alias && strcmp(g->pub[i].alias + strlen("/dev/"), bare) == 0))
-			return (int)i;
-	for (size_t i = 0; i < g->n && i < 32; i++) {
-		vtr_str_puts(&known, i ? " " : "");
-		vtr_str_puts(&known, g->pub[i].name);
+	if (i >= 0)
+		return i;
+	for (size_t k = 0; k < g->n && k < 32; k++) {
+		vtr_str_puts(&known, k ? " " : "");
+		vtr_str_puts(&known, g->pub[k].name);
 	}
 	vtr_error_set(err, VTR_ENOTFOUND, "no device \"%s\": there is %s%s", name, known.p ? known.p : "none",
 		      g->n > 32 ? " …" : "");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What partition tables and volume managers have in common: a source says which set it is a member of, and the members
- * of a set are assembled into named block sources. A partition table is a set of one.
+ * Volume managers: a source says which set it is a member of, and the members of a set are assembled into named block
+ * sources. A partition table, a set of one that is known by itself, gives the same list: see vtr_parts_volumes().
  */
 #ifndef VTR_BASE_LAYER_H
 #define VTR_BASE_LAYER_H
@@ -25,6 +25,7 @@ struct vtr_set_member {
 struct vtr_made {
 	struct vtr_volume pub; /* its pointers are to memory of this struct's */
 	struct vtr_blk *blk;   /* a reference */
+	size_t part;	       /* of a partition: its place in the table */
 };
 
 struct vtr_volumes {
@@ -48,8 +49,8 @@ struct vtr_layer {
 	int (*member)(struct vtr_set_member *m, struct vtr_error *err);
 	void (*forget)(struct vtr_set_member *m); /* release data, which may be NULL */
 	/*
-	 * Assemble a set into out. m are its n members, and those that do not know their set, which are marked as used if they
-	 * are of this one. 1: done; 0: members are missing, and degraded was not asked for; -1.
+	 * Assemble a set into out. m has its members and those that do not know their set, n in all. Once it is assembled, those
+	 * that it consists of are marked as used. 1: done; 0: members are missing, and degraded was not asked for; -1.
 	 */
 	int (*assemble)(struct vtr_volumes *out, struct vtr_set_member *const *m, size_t n, bool degraded,
 			struct vtr_error *err);

@@ -47,13 +47,10 @@ struct vtr_part *vtr_parts_add(struct vtr_parts *t, unsigned number, uint64_t of
 			       struct vtr_error *err);
 
 /*
- * The tables as a layer: data of a member is its struct vtr_parts. The volumes are the partitions, named by their numbers;
- * one that starts beyond the end of its disk is warned of and left out.
+ * Append the partitions to out, named by their numbers, each with its place in t as part. index: the caller's number of the
+ * disk, their input. A partition that starts beyond the end of its disk is warned of and left out.
  */
-extern const struct vtr_layer vtr_layer_parts;
-
-/* Whether the number of a partition is not the one that a volume is named by. */
-bool vtr_parts_number_is_not(const struct vtr_parts *t, size_t i, const char *number);
+int vtr_parts_volumes(struct vtr_volumes *out, const struct vtr_parts *t, size_t index, struct vtr_error *err);
 
 /* Warn of partitions that share bytes, though neither contains the other by design. */
 int vtr_parts_check_overlaps(const struct vtr_parts *t, struct vtr_error *err);

@@ -366,54 +366,21 @@ int vtr_parts_blk(struct vtr_blk **out, const struct vtr_parts *t, size_t i, str
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------- as a layer */
+/* ------------------------------------------------------------------------------------------------------ as volumes */
 
-static int parts_layer_probe(const struct vtr_probe *p)
+int vtr_parts_volumes(struct vtr_volumes *out, const struct vtr_parts *t, size_t index, struct vtr_error *err)
 {
-	const char *name;
-
-	return vtr_partitions_probe(p, &name);
-}
-
-static int parts_layer_member(struct vtr_set_member *m, struct vtr_error *err)
-{
-	struct vtr_parts *t = NULL;
-
-	if (vtr_partitions_open(&t, m->blk, 0, err) < 0)
-		return -1;
-	if (!t)
-		return vtr_fail(err, VTR_ECORRUPT, "there is no partition table");
-	snprintf(m->set, sizeof(m->set), "%s", t->disk_id);
-	snprintf(m->own, sizeof(m->own), "%s", t->disk_id);
-	m->data = t;
-	return 0;
-}
-
-static void parts_layer_forget(struct vtr_set_member *m)
-{
-	vtr_parts_close(m->data);
-	m->data = NULL;
-}
-
-static int parts_layer_assemble(struct vtr_volumes *out, struct vtr_set_member *const *m, size_t n, bool degraded,
-				struct vtr_error *err)
-{
-	const struct vtr_parts *t = m[0]->data;
-
-	(void)n, (void)degraded;
-	m[0]->used = true;
 	for (size_t i = 0; i < t->n; i++) {
 		struct vtr_error local = { 0 };
 		VTR_UNREF struct vtr_blk *b = NULL;
 		char number[16];
-		struct vtr_volume v = {
-			.name = number, .kind = "part", .uuid = "", .inputs = &m[0]->index, .n_inputs = 1
-		};
+		struct vtr_volume v = { .name = number, .kind = "part", .uuid = "", .inputs = &index, .n_inputs = 1 };
 
 		snprintf(number, sizeof(number), "%u", t->parts[i].number);
 		if (vtr_parts_blk(&b, t, i, &local) == 0) {
 			if (vtr_volumes_add(out, &v, b, err) < 0)
 				return -1;
+			out->v[out->n - 1].part = i;
 			continue;
 		}
 		if (vtr_error_ends(&local)) {
@@ -423,23 +390,5 @@ static int parts_layer_assemble(struct vtr_volumes *out, struct vtr_set_member *
 		}
 		vtr_warn_err(t->disk->ctx, &local);
 	}
-	return 1;
-}
-
-const struct vtr_layer vtr_layer_parts = {
-	.name = "partitions",
-	.type = "partitions",
-	.title = "partition table",
-	.probe = parts_layer_probe,
-	.member = parts_layer_member,
-	.forget = parts_layer_forget,
-	.assemble = parts_layer_assemble,
-};
-
-bool vtr_parts_number_is_not(const struct vtr_parts *t, size_t i, const char *number)
-{
-	char own[16];
-
-	snprintf(own, sizeof(own), "%u", t->parts[i].number);
-	return strcmp(own, number) != 0;
+	return 0;
 }

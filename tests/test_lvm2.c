@@ -99,8 +99,8 @@ static const struct vtr_volume *lvm2_named(struct vtr_volumes *v, const char *na
 	return NULL;
 }
 
-/* Each line of the list: a volume of the group, and its SHA-256. */
-static void lvm2_compare(struct vtr_volumes *v)
+/* Each line of the list: a volume of the group, and its SHA-256. complete: how many of them can be read. */
+static void lvm2_compare(struct vtr_volumes *v, size_t complete)
 {
 	FILE *f = fopen("tests/images/lvm2.tsv", "r");
 	char name[64], want[80], got[65], full[80];
@@ -111,14 +111,15 @@ static void lvm2_compare(struct vtr_volumes *v)
 		VTR_UNREF struct vtr_blk *b = NULL;
 
 		snprintf(full, sizeof(full), "vt-one/%s", name);
-		assert_int_equal(VTR_STATE_COMPLETE, lvm2_named(v, full, &i)->state);
+		if (lvm2_named(v, full, &i)->state != VTR_STATE_COMPLETE)
+			continue;
 		assert_int_equal(0, vtr_volumes_blk(&b, v, i, NULL));
 		lvm2_sum(got, b);
 		assert_string_equal(want, got);
 		n++;
 	}
 	fclose(f);
-	assert_int_equal(5, n);
+	assert_int_equal(complete, n);
 }
 
 static void volumes_are_what_the_kernel_reads(void **state)
@@ -141,7 +142,7 @@ static void volumes_are_what_the_kernel_reads(void **state)
 			fail_msg("%s", err.text);
 		assert_string_equal("", said);
 		assert_int_equal(6, vtr_volumes_count(v));
-		lvm2_compare(v);
+		lvm2_compare(v, 5);
 		lin = lvm2_named(v, "vt-one/lin", NULL);
 		assert_string_equal("mapper/vt--one-lin", lin->alias);
 		assert_string_equal("vt-one", lin->set);
@@ -213,7 +214,7 @@ static void what_is_missing_is_named_and_the_rest_is_read(void **state)
 	in[1] = lvm2_file(ctx, 2);
 	assert_int_equal(0, vtr_volumes_open(&v, in, 2, NULL));
 	lvm2_expect_said("truncated: lvm2: volume group vt-one: physical volume pv2 (");
-	assert_int_equal(VTR_STATE_COMPLETE, lvm2_named(v, "vt-one/a-b_c.d", NULL)->state);
+	lvm2_compare(v, 2);
 	assert_int_equal(VTR_STATE_PARTIAL, lvm2_named(v, "vt-one/lin", &i)->state);
 	assert_non_null(strstr(vtr_volumes_at(v, i)->problem, "is missing"));
 	assert_int_equal(0, vtr_volumes_blk(&b, v, i, NULL));
@@ -231,6 +232,15 @@ static void what_is_missing_is_named_and_the_rest_is_read(void **state)
 	assert_int_equal(0, vtr_volumes_open(&v, &in[1], 1, NULL));
 	assert_int_equal(0, vtr_volumes_count(v));
 	lvm2_expect_said("is in no set that is there");
+	vtr_volumes_close(v);
+	/* With the first: what lies on these two is whole. */
+	said[0] = 0;
+	assert_int_equal(0, vtr_volumes_open(&v, in, 2, NULL));
+	lvm2_expect_said("truncated: lvm2: volume group vt-one: physical volume pv1 (");
+	if (strstr(said, "is in no set") || strstr(said, "pv2"))
+		fail_msg("the third volume is there: %s", said);
+	assert_int_equal(VTR_STATE_COMPLETE, lvm2_named(v, "vt-one/lin", NULL)->state);
+	lvm2_compare(v, 3);
 	vtr_volumes_close(v);
 	vtr_blk_unref(in[0]);
 	vtr_blk_unref(in[1]);
@@ -251,7 +261,7 @@ static void copies_of_a_member_are_ambiguous(void **state)
 		in[i] = lvm2_file(ctx, i < 3 ? i + 1 : 2);
 	assert_int_equal(0, vtr_volumes_open(&v, in, 4, NULL));
 	lvm2_expect_said("ambiguous: lvm2: volume group vt-one: source 1 and source 3 are the same physical volume");
-	lvm2_compare(v);
+	lvm2_compare(v, 5);
 	for (unsigned i = 0; i < 4; i++)
 		vtr_blk_unref(in[i]);
 	vtr_volumes_close(v);

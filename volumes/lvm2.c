@@ -304,8 +304,10 @@ struct lvm2_lv {
 struct lvm2_vg {
 	struct vtr_ctx *ctx; /* borrowed */
 	struct lvm2_text t;
-	const char *name, *id;
-	uint64_t extent_len; /* bytes */
+	const char *name;
+	uint64_t extent_len;		/* bytes */
+	struct vtr_set_member **member; /* by their identifiers */
+	size_t n_member;
 	struct lvm2_pv_of *pv;
 	size_t n_pv;
 	struct lvm2_lv *lv;
@@ -323,6 +325,7 @@ static void lvm2_vg_done(struct lvm2_vg *vg)
 	}
 	free(vg->pv);
 	free(vg->lv);
+	free(vg->member);
 	lvm2_text_done(&vg->t);
 }
 
@@ -419,7 +422,6 @@ static int lvm2_vg_read(struct lvm2_vg *vg, const struct lvm2_pv *newest, struct
 	if (!node)
 		return vtr_fail(err, VTR_ECORRUPT, "it has no volume group");
 	vg->name = node->key;
-	vg->id = lvm2_string(&vg->t, node, "id");
 	if (!lvm2_name_ok(vg->name))
 		return vtr_fail(err, VTR_ECORRUPT, "\"%s\" is no name of a volume group", vg->name);
 	if (!lvm2_number(&sectors, &vg->t, node, "extent_size") || sectors == 0 ||
@@ -440,36 +442,69 @@ static int lvm2_vg_read(struct lvm2_vg *vg, const struct lvm2_pv *newest, struct
 	return 0;
 }
 
-/* Find the physical volumes among the members. The count of those that are missing. */
-static size_t lvm2_match(struct lvm2_vg *vg, struct vtr_set_member *const *m, size_t n)
+static int lvm2_member_compare(const void *a, const void *b)
 {
-	size_t missing = 0;
+	const struct vtr_set_member *x = *(struct vtr_set_member *const *)a, *y = *(struct vtr_set_member *const *)b;
+	int r = strcmp(x->own, y->own);
 
-	for (size_t i = 0; i < vg->n_pv; i++) {
-		struct lvm2_pv_of *pv = &vg->pv[i];
-
-		for (size_t k = 0; k < n; k++) {
-			if (strcmp(m[k]->own, pv->id) != 0)
-				continue;
-			if (!pv->m)
-				pv->m = m[k];
-			m[k]->used = true;
-		}
-		missing += !pv->m;
-	}
-	return missing;
+	return r != 0 ? r : (x->index > y->index) - (x->index < y->index);
 }
 
-static void lvm2_warn_duplicates(const struct lvm2_vg *vg, struct vtr_set_member *const *m, size_t n)
+/* The first of the members with an identifier; NULL: there is none. Those with the same one follow. */
+static struct vtr_set_member *const *lvm2_member_find(const struct lvm2_vg *vg, const char *id)
 {
-	for (size_t i = 0; i < vg->n_pv; i++)
-		for (size_t k = 0; k < n; k++)
-			if (vg->pv[i].m && m[k] != vg->pv[i].m && strcmp(m[k]->own, vg->pv[i].id) == 0)
-				vtr_warn(
-					vg->ctx, VTR_EAMBIGUOUS,
-					"lvm2: volume group %s: %s and %s are the same physical volume %s: the first is "
-					"read",
-					vg->name, vg->pv[i].m->name, m[k]->name, vg->pv[i].id);
+	size_t from = 0, to = vg->n_member;
+
+	while (from < to) {
+		size_t mid = from + (to - from) / 2;
+
+		if (strcmp(vg->member[mid]->own, id) < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from < vg->n_member && strcmp(vg->member[from]->own, id) == 0 ? vg->member + from : NULL;
+}
+
+/* Find the physical volumes among the members. The count of those that are missing; -1. */
+static int lvm2_match(size_t *missing, struct lvm2_vg *vg, struct vtr_set_member *const *m, size_t n,
+		      struct vtr_error *err)
+{
+	vg->member = vtr_calloc(n + 1, sizeof(struct vtr_set_member *), err);
+	if (!vg->member)
+		return -1;
+	memcpy(vg->member, m, n * sizeof(struct vtr_set_member *));
+	vg->n_member = n;
+	qsort(vg->member, n, sizeof(struct vtr_set_member *), lvm2_member_compare);
+	*missing = 0;
+	for (size_t i = 0; i < vg->n_pv; i++) {
+		struct vtr_set_member *const *found = lvm2_member_find(vg, vg->pv[i].id);
+
+		vg->pv[i].m = found ? *found : NULL;
+		*missing += !found;
+	}
+	return 0;
+}
+
+/* The group is assembled: the members are its own, and what is wrong with them is reported. */
+static void lvm2_take(struct lvm2_vg *vg)
+{
+	for (size_t i = 0; i < vg->n_pv; i++) {
+		struct vtr_set_member *const *end = vg->member + vg->n_member, *const * m;
+
+		if (!vg->pv[i].m)
+			vtr_warn(vg->ctx, VTR_ETRUNCATED, "lvm2: volume group %s: physical volume %s (%s) is missing",
+				 vg->name, vg->pv[i].name, vg->pv[i].id);
+		for (m = lvm2_member_find(vg, vg->pv[i].id); m && m < end && strcmp((*m)->own, vg->pv[i].id) == 0;
+		     m++) {
+			(*m)->used = true;
+			if (*m != vg->pv[i].m)
+				vtr_warn(vg->ctx, VTR_EAMBIGUOUS,
+					 "lvm2: volume group %s: %s and %s are the same physical volume %s: the first "
+					 "is read",
+					 vg->name, vg->pv[i].m->name, (*m)->name, vg->pv[i].id);
+		}
+	}
 }
 
 /* --------------------------------------------------------------------------------------------------- logical volumes */
@@ -840,14 +875,11 @@ static int lvm2_assemble(struct vtr_volumes *out, struct vtr_set_member *const *
 				m[0]->name);
 	if (lvm2_vg_read(&vg, newest->data, err) < 0)
 		return vtr_at(err, "%s", newest->name);
-	missing = lvm2_match(&vg, m, n);
+	if (lvm2_match(&missing, &vg, m, n, err) < 0)
+		return -1;
 	if (missing > 0 && !degraded)
 		return 0;
-	lvm2_warn_duplicates(&vg, m, n);
-	for (size_t i = 0; i < vg.n_pv; i++)
-		if (!vg.pv[i].m)
-			vtr_warn(vg.ctx, VTR_ETRUNCATED, "lvm2: volume group %s: physical volume %s (%s) is missing",
-				 vg.name, vg.pv[i].name, vg.pv[i].id);
+	lvm2_take(&vg);
 	if (lvm2_build_all(&vg, err) < 0 || lvm2_give_all(out, &vg, err) < 0)
 		return vtr_at(err, "volume group %s", vg.name);
 	return 1;

@@ -21,7 +21,7 @@ struct lvm2_text {
 	struct vtr_ctx *ctx;	/* a reference */
 	char *bytes;		/* a copy of the text; strings and keys lie in it */
 	struct lvm2_node *v;	/* v[0] is the whole, a section */
-	size_t n, cap, n_lines; /* lines: for messages */
+	size_t n, cap;
 	uint64_t held;
 };
 

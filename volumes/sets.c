@@ -7,11 +7,22 @@
 #include "base/checked.h"
 #include "volumes/volume.h"
 
+/* The members of one set that are known so far. */
+struct sets_set {
+	const struct vtr_set_member *first; /* its layer and its set's name are the set's */
+	bool fresh;			    /* members came since it was last looked at */
+	bool done;			    /* it was assembled, or cannot be */
+};
+
+#define SETS_NONE SIZE_MAX /* the member does not know its set */
+
 struct vtr_sets {
 	struct vtr_ctx *ctx; /* a reference */
 	struct vtr_set_member **m;
-	bool *tried; /* beside m: its set was assembled, or cannot be */
-	size_t n, cap, cap_tried;
+	size_t *of; /* beside m: the set's index, or SETS_NONE */
+	size_t n, cap, cap_of;
+	struct sets_set *sets;
+	size_t n_sets, cap_sets;
 };
 
 struct vtr_sets *vtr_sets_new(struct vtr_ctx *ctx, struct vtr_error *err)
@@ -39,7 +50,8 @@ void vtr_sets_free(struct vtr_sets *s)
 	for (size_t i = 0; i < s->n; i++)
 		sets_member_free(s->m[i]);
 	free(s->m);
-	free(s->tried);
+	free(s->of);
+	free(s->sets);
 	vtr_ctx_unref(s->ctx);
 	free(s);
 }
@@ -47,6 +59,27 @@ void vtr_sets_free(struct vtr_sets *s)
 static void sets_free_cleanup(struct vtr_sets **s)
 {
 	vtr_sets_free(*s);
+}
+
+/* Put a member, for which there is room, into its set. One that knows no set may be of each that is not complete. */
+static void sets_join(struct vtr_sets *s, const struct vtr_set_member *m)
+{
+	size_t k;
+
+	s->of[s->n] = SETS_NONE;
+	for (k = 0; k < s->n_sets && !m->set[0]; k++)
+		s->sets[k].fresh = s->sets[k].fresh || s->sets[k].first->layer == m->layer;
+	if (!m->set[0])
+		return;
+	while (k < s->n_sets && (s->sets[k].first->layer != m->layer || strcmp(s->sets[k].first->set, m->set) != 0))
+		k++;
+	if (k == s->n_sets)
+		s->sets[s->n_sets++] = (struct sets_set){ .first = m };
+	if (s->sets[k].done)
+		vtr_warn(s->ctx, VTR_OK, "%s: %s: %s is left out: its set was assembled before it was found", m->name,
+			 m->layer->name, m->own);
+	s->sets[k].fresh = true;
+	s->of[s->n] = k;
 }
 
 int vtr_sets_add(struct vtr_sets *s, const struct vtr_layer *layer, struct vtr_blk *b, const char *name, size_t index,
@@ -57,7 +90,8 @@ int vtr_sets_add(struct vtr_sets *s, const struct vtr_layer *layer, struct vtr_b
 	if (!layer->member)
 		return 0;
 	if (VTR_OVER(s->ctx, devices, s->n + 1, "members of volumes", err) < 0 || !VTR_GROW(s->m, s->n, s->cap, err) ||
-	    !VTR_GROW(s->tried, s->n, s->cap_tried, err) || !(m = vtr_calloc(1, sizeof(*m), err)))
+	    !VTR_GROW(s->of, s->n, s->cap_of, err) || !VTR_GROW(s->sets, s->n_sets, s->cap_sets, err) ||
+	    !(m = vtr_calloc(1, sizeof(*m), err)))
 		return -1;
 	m->layer = layer;
 	m->blk = vtr_blk_ref(b);
@@ -67,21 +101,21 @@ int vtr_sets_add(struct vtr_sets *s, const struct vtr_layer *layer, struct vtr_b
 		sets_member_free(m);
 		return vtr_at(err, "%s", layer->name);
 	}
-	s->tried[s->n] = false;
+	sets_join(s, m);
 	s->m[s->n++] = m;
 	return 1;
 }
 
-/* The members of the set of one, and behind them those that know no set. The count. */
-static size_t sets_gather(struct vtr_set_member **out, const struct vtr_sets *s, size_t of)
+/* The members of a set, and behind them those that know no set and are free. The count. */
+static size_t sets_gather(struct vtr_set_member **out, const struct vtr_sets *s, size_t set)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (s->m[i]->layer == s->m[of]->layer && strcmp(s->m[i]->set, s->m[of]->set) == 0)
+		if (s->of[i] == set)
 			out[n++] = s->m[i];
 	for (size_t i = 0; i < s->n; i++)
-		if (s->m[i]->layer == s->m[of]->layer && !s->m[i]->set[0] && s->m[of]->set[0] && !s->m[i]->used)
+		if (s->of[i] == SETS_NONE && s->m[i]->layer == s->sets[set].first->layer && !s->m[i]->used)
 			out[n++] = s->m[i];
 	return n;
 }
@@ -92,38 +126,37 @@ int vtr_sets_assemble(struct vtr_volumes *out, struct vtr_sets *s, bool degraded
 
 	if (!m)
 		return -1;
-	for (size_t i = 0; i < s->n; i++) {
-		size_t n;
+	for (size_t i = 0; i < s->n_sets; i++) {
+		struct sets_set *set = &s->sets[i];
 		int r;
 
-		if (s->tried[i] || !s->m[i]->set[0])
+		/* An incomplete set stays incomplete until members come. */
+		if (set->done || (!degraded && !set->fresh))
 			continue;
-		n = sets_gather(m, s, i);
-		r = s->m[i]->layer->assemble(out, m, n, degraded, err);
+		set->fresh = false;
+		r = set->first->layer->assemble(out, m, sets_gather(m, s, i), degraded, err);
 		if (r == 0)
 			continue;
-		for (size_t k = i; k < s->n; k++)
-			if (s->m[k]->layer == s->m[i]->layer && strcmp(s->m[k]->set, s->m[i]->set) == 0)
-				s->tried[k] = true;
-		return r < 0 ? vtr_at(err, "%s", s->m[i]->layer->name) : 1;
+		set->done = true;
+		return r < 0 ? vtr_at(err, "%s", set->first->layer->name) : 1;
 	}
 	return 0;
 }
 
-bool vtr_sets_used(const struct vtr_sets *s, size_t index)
+const struct vtr_set_member *vtr_sets_member(const struct vtr_sets *s, size_t i)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->m[i]->index == index && s->m[i]->used)
-			return true;
-	return false;
+	return i < s->n ? s->m[i] : NULL;
 }
 
 void vtr_sets_warn_rest(const struct vtr_sets *s)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (!s->m[i]->used && !s->tried[i])
+	for (size_t i = 0; i < s->n; i++) {
+		bool done = s->of[i] != SETS_NONE && s->sets[s->of[i]].done;
+
+		if (!s->m[i]->used && !done)
 			vtr_warn(s->ctx, VTR_OK, "%s: %s: %s is in no set that is there", s->m[i]->name,
 				 s->m[i]->layer->name, s->m[i]->own);
+	}
 }
 
 /* ---------------------------------------------------------------------------------------------- without a guest */
@@ -151,6 +184,19 @@ static int sets_add_source(struct vtr_sets *s, struct vtr_blk *b, size_t i, cons
 	return r;
 }
 
+/* 0, when an error concerned one set or one member: it is kept in *why and warned of. -1: the work ends with it. */
+static int sets_failed(struct vtr_sets *s, struct vtr_error *why, const struct vtr_error *local, struct vtr_error *err)
+{
+	if (vtr_error_ends(local)) {
+		if (err)
+			*err = *local;
+		return -1;
+	}
+	vtr_warn_err(s->ctx, local);
+	*why = *local;
+	return 0;
+}
+
 int vtr_volumes_open(struct vtr_volumes **out, struct vtr_blk *const *in, size_t n, struct vtr_error *err)
 {
 	VTR_VOLUMES_CLOSE struct vtr_volumes *v = NULL;
@@ -170,31 +216,16 @@ int vtr_volumes_open(struct vtr_volumes **out, struct vtr_blk *const *in, size_t
 		struct vtr_error local = { 0 };
 
 		r = sets_add_source(s, in[i], i, &unread, &local);
-		if (r < 0 && vtr_error_ends(&local)) {
-			if (err)
-				*err = local;
-			return -1;
-		}
 		members += r > 0;
-		if (r < 0) {
-			vtr_warn_err(v->ctx, &local);
-			why = local;
-		}
+		if (r < 0 && sets_failed(s, &why, &local, err) < 0)
+			return -1;
 	}
 	for (int degraded = 0; degraded <= 1; degraded++) {
 		struct vtr_error local = { 0 };
 
-		while ((r = vtr_sets_assemble(v, s, degraded, &local)) != 0) {
-			if (r < 0 && vtr_error_ends(&local)) {
-				if (err)
-					*err = local;
+		while ((r = vtr_sets_assemble(v, s, degraded, &local)) != 0)
+			if (r < 0 && sets_failed(s, &why, &local, err) < 0)
 				return -1;
-			}
-			if (r < 0) {
-				vtr_warn_err(v->ctx, &local);
-				why = local;
-			}
-		}
 	}
 	vtr_sets_warn_rest(s);
 	if (v->n == 0 && why.code) {

@@ -29,8 +29,8 @@ int vtr_sets_add(struct vtr_sets *s, const struct vtr_layer *layer, struct vtr_b
  */
 int vtr_sets_assemble(struct vtr_volumes *out, struct vtr_sets *s, bool degraded, struct vtr_error *err);
 
-/* Whether the source of this index is part of an assembled set. */
-bool vtr_sets_used(const struct vtr_sets *s, size_t index);
+/* The i-th member, in the order in which they were added; NULL: there are fewer. Borrowed. */
+const struct vtr_set_member *vtr_sets_member(const struct vtr_sets *s, size_t i);
 
 /* Warn of members that no set has claimed. */
 void vtr_sets_warn_rest(const struct vtr_sets *s);
