@@ -181,6 +181,7 @@ check-all:
 	echo '== tests with sanitizers'; $(MAKE) --no-print-directory VARIANT=asan check || failed=1; \
 	for part in $(PARTS); do cat build/$$part/logs/summary 2>/dev/null || echo '0 passed, 1 failed, 0 skipped'; done | \
 	awk '{ p += $$1; f += $$3; s += $$5 } END { print p " passed, " f " failed, " s " skipped" }' >build/summary; \
+	for part in $(PARTS); do sed "s|^FAILED |FAILED $$part: |" build/$$part/logs/failures 2>/dev/null; done; \
 	echo; cat build/summary; exit $$failed
 
 LINTS := warnings-gcc warnings-clang musl arm64 headers arrows doors errors exports licence scripts format

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/search.h"
 
 /* One of the pieces, and where it begins in the whole. */
 struct pieces_one {
@@ -49,17 +50,7 @@ static int pieces_extent_of(struct vtr_extent *out, struct vtr_blk *b, uint64_t 
 /* The piece that off lies in. */
 static size_t pieces_find(const struct pieces *p, uint64_t off)
 {
-	size_t lo = 0, hi = p->n;
-
-	while (hi - lo > 1) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (p->v[mid].start <= off)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	return lo;
+	return VTR_LAST_AT(p->v, p->n, start, off);
 }
 
 static uint64_t pieces_left(const struct pieces *p, size_t i, uint64_t off)

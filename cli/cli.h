@@ -123,7 +123,8 @@ const char *cli_table(const struct cli *c, size_t image);
 struct vtr_os *cli_root(struct cli *c);
 /*
  * The paths of the n arguments as programs like them, where they are written as Windows does (vtr_tree_path()); with patterns
- * also what each stands for (vtr_tree_glob()). *n becomes their number: 0 where nothing matches, which was reported. c owns them.
+ * also what each stands for (vtr_tree_glob()). "/" where there is no argument. *n becomes their number: 0 where nothing matches,
+ * which was reported, or t is NULL. c owns them.
  */
 char **cli_paths(struct cli *c, struct vtr_tree *t, char **paths, int *n, bool patterns);
 

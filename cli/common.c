@@ -831,7 +831,7 @@ static bool common_is_unread(struct cli *c, size_t i)
 {
 	const struct vtr_device *d = vtr_guest_device(c->guest, i);
 
-	if (!d->content || d->used || (d->table && !d->has_fs))
+	if (!d->content || (d->used && d->usage == VTR_USAGE_MEMBER) || (d->table && !d->has_fs))
 		return false;
 	if (!d->has_fs)
 		return d->usage != VTR_USAGE_SWAP && d->usage != VTR_USAGE_JOURNAL;
@@ -996,9 +996,13 @@ static int common_path(void *arg, const char *path)
 
 char **cli_paths(struct cli *c, struct vtr_tree *t, char **paths, int *n, bool patterns)
 {
-	static char *none[] = { NULL };
+	static char slash[] = "/", *root[] = { slash, NULL }, *none[] = { NULL };
 	size_t before = c->n_paths;
 
+	if (t && *n == 0) {
+		*n = 1;
+		return root;
+	}
 	for (int i = 0; t && i < *n; i++) {
 		struct vtr_error err = { 0 };
 		size_t from = c->n_paths;

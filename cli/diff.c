@@ -714,8 +714,6 @@ static void diff_work(struct diff *v, int argc, char **argv)
 		return;
 	}
 	argv = cli_paths(&v->c, ta, argv, &argc, false);
-	if (argc == 0)
-		diff_path(v, ta, tb, "/");
 	for (int i = 0; i < argc; i++)
 		diff_path(v, ta, tb, argv[i]);
 }

@@ -1427,7 +1427,6 @@ static int find_run(int argc, char **argv)
 	struct find f = {
 		.regex_flags = REG_EXTENDED, .max_depth = UINT64_MAX, .width = { 9, 6, 3, 8, 8 }, .size_width = 8
 	};
-	bool any;
 	int n = 0;
 
 	if (!cli_begin(&f.c, &cli_verb_find, &argc, &argv, "", NULL, NULL, NULL))
@@ -1441,11 +1440,8 @@ static int find_run(int argc, char **argv)
 	f.args = argv + n;
 	f.n_args = argc - n;
 	f.tree = cli_tree(&f.c);
-	any = n > 0;
 	argv = cli_paths(&f.c, f.tree, argv, &n, true);
 	if (f.tree && find_parse(&f)) {
-		if (!any)
-			find_path(&f, "/");
 		for (int i = 0; i < n && !f.quit; i++)
 			find_path(&f, argv[i]);
 		cli_flush(&f.c);

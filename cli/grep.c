@@ -725,7 +725,6 @@ static int grep_run(int argc, char **argv)
 	struct grep g = { .kind = 'G', .max = UINT64_MAX };
 	bool begun = cli_begin(&g.c, &cli_verb_grep, &argc, &argv, "EFGe:ivwxqsIoclLnHrm:", longs, grep_option, &g);
 	struct vtr_tree *t;
-	bool any;
 	int status;
 
 	if (begun && grep_take_pattern(&g, &argc, &argv) && argc == 0 && !g.recursive)
@@ -734,11 +733,8 @@ static int grep_run(int argc, char **argv)
 		g.tty = isatty(STDOUT_FILENO);
 		g.buf = malloc(GREP_LINE + GREP_CHUNK + 1);
 		t = g.buf ? cli_tree(&g.c) : NULL;
-		any = argc > 0;
 		argv = cli_paths(&g.c, t, argv, &argc, true);
-		if (t && !any)
-			grep_path(&g, t, "/", false);
-		for (int i = 0; t && i < argc && !g.stop; i++)
+		for (int i = 0; i < argc && !g.stop; i++)
 			grep_path(&g, t, argv[i], argc > 1);
 		if (t)
 			cli_flush(&g.c);

@@ -139,7 +139,6 @@ static int hash_run(int argc, char **argv)
 {
 	struct hash *h = calloc(1, sizeof(*h));
 	struct vtr_tree *t;
-	bool any;
 	int status;
 
 	if (!h)
@@ -150,11 +149,8 @@ static int hash_run(int argc, char **argv)
 			cli_usage(&h->c, "which path?");
 		} else {
 			t = cli_tree(&h->c);
-			any = argc > 0;
 			argv = cli_paths(&h->c, t, argv, &argc, true);
-			if (t && !any)
-				hash_path(h, t, "/");
-			for (int i = 0; t && i < argc; i++)
+			for (int i = 0; i < argc; i++)
 				hash_path(h, t, argv[i]);
 			cli_flush(&h->c);
 		}

@@ -158,7 +158,7 @@ static void ls_take_clusters(int argc, char **argv)
 static int ls_run(int argc, char **argv)
 {
 	struct ls ls = { 0 };
-	bool human, any;
+	bool human;
 	struct vtr_tree *t;
 
 	ls_take_clusters(argc, argv);
@@ -170,12 +170,9 @@ static int ls_run(int argc, char **argv)
 	if (!isatty(STDOUT_FILENO))
 		(void)setvbuf(stdout, NULL, _IOFBF, LS_BUFFER);
 	t = cli_tree(&ls.c);
-	any = argc > 0;
 	argv = cli_paths(&ls.c, t, argv, &argc, true);
 	ls.paths = ls.recursive || argc > 1;
-	if (t && !any)
-		ls_path(&ls, t, "/");
-	for (int i = 0; t && i < argc; i++)
+	for (int i = 0; i < argc; i++)
 		ls_path(&ls, t, argv[i]);
 	cli_flush(&ls.c);
 	return cli_end(&ls.c);

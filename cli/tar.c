@@ -716,8 +716,6 @@ bool cli_tar_write(struct cli *c, FILE *f, struct vtr_tree *tree, char *const *p
 			tar_oom(&t);
 	if (!t.failed)
 		t.crew = cli_crew_new(c->limits.threads, TAR_CHUNKS, true, tar_write_chunk, &t);
-	if (!t.failed && n == 0)
-		tar_path(&t, tree, "/");
 	for (size_t i = 0; i < n && !t.failed; i++)
 		tar_path(&t, tree, paths[i]);
 	if (!t.failed) {
@@ -794,7 +792,6 @@ static int tar_run(int argc, char **argv)
 	};
 	struct tar_verb v = { 0 };
 	struct vtr_tree *tree;
-	bool any;
 
 	if (!cli_begin(&v.c, &cli_verb_tar, &argc, &argv, "f:", longs, tar_option, &v))
 		return cli_end(&v.c);
@@ -807,13 +804,11 @@ static int tar_run(int argc, char **argv)
 		(void)setvbuf(stdout, NULL, _IONBF, 0); /* what is written is large */
 	}
 	tree = cli_tree(&v.c);
-	any = argc > 0;
 	argv = cli_paths(&v.c, tree, argv, &argc, true);
-	if (any && argc == 0) /* no path matches, which was reported */
-		return cli_end(&v.c);
-	if (tree && v.file)
+	/* Where no path matches, which was reported, there is no archive. */
+	if (argc > 0 && v.file)
 		tar_to_file(&v, tree, argv, (size_t)argc);
-	else if (tree && cli_tar_write(&v.c, stdout, tree, argv, (size_t)argc))
+	else if (argc > 0 && cli_tar_write(&v.c, stdout, tree, argv, (size_t)argc))
 		cli_flush(&v.c);
 	return cli_end(&v.c);
 }

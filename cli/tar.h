@@ -6,8 +6,7 @@
 #include "cli/cli.h"
 
 /*
- * Write what lies beneath these paths, or all of the tree when there are none, as one stream. What is lost is said, and
- * c's status tells; where f cannot be written, or the context is cancelled, the stream ends without its end: false.
+ * Write what lies beneath these paths as one stream. What is lost is reported, and c's status tells; where f cannot be written, or the context is cancelled, the stream ends without its end: false.
  */
 bool cli_tar_write(struct cli *c, FILE *f, struct vtr_tree *tree, char *const *paths, size_t n);
 

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/search.h"
 #include "formats/image.h"
 
 #define ANDROID_MAGIC 0xed26ff3au
@@ -198,21 +199,12 @@ static int android_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, 
 {
 	struct android *a = (struct android *)im;
 	uint64_t block = off / a->h.block, start, end;
-	size_t low = 0, high = a->n;
 	const struct android_chunk *k;
 
 	(void)max;
 	(void)err;
 	/* The last that starts at or before the block: they cover the disk. */
-	while (high - low > 1) {
-		size_t mid = low + (high - low) / 2;
-
-		if (a->chunk[mid].first <= block)
-			low = mid;
-		else
-			high = mid;
-	}
-	k = &a->chunk[low];
+	k = &a->chunk[VTR_LAST_AT(a->chunk, a->n, first, block)];
 	start = (uint64_t)k->first * a->h.block;
 	end = start + (uint64_t)k->blocks * a->h.block;
 	out->len = end - off;

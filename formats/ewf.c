@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/search.h"
 #include "formats/image.h"
 
 #define EWF_FILE_HEADER 13u
@@ -669,7 +670,6 @@ static int ewf_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint
 {
 	struct ewf *w = (struct ewf *)im;
 	uint64_t chunk = off / w->chunk, at, end, room;
-	size_t low = 0, high = w->n_tables;
 	struct ewf_table *t;
 	uint32_t i, entry, flag = EWF_COMPRESSED;
 	uint8_t raw[8];
@@ -679,15 +679,7 @@ static int ewf_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint
 	if (chunk >= w->chunks)
 		return vtr_fail(err, w->more ? VTR_EPOLICY : VTR_ECORRUPT, "chunk %" PRIu64 " %s", chunk,
 				w->more ? "lies in a segment that is not opened" : "is in no table");
-	while (high - low > 1) {
-		size_t mid = low + (high - low) / 2;
-
-		if (w->table[mid].first <= chunk)
-			low = mid;
-		else
-			high = mid;
-	}
-	t = &w->table[low];
+	t = &w->table[VTR_LAST_AT(w->table, w->n_tables, first, chunk)];
 	if (ewf_use_table(w, t, err) < 0)
 		return -1;
 	i = (uint32_t)(chunk - t->first);

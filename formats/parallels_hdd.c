@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/search.h"
 #include "formats/image.h"
 #include "formats/xml.h"
 
@@ -480,17 +481,7 @@ static int hdd_make_chain(struct hdd *h, const uint8_t guid[16], struct vtr_erro
 
 static const struct hdd_storage *hdd_storage_at(const struct hdd_doc *d, uint64_t sector)
 {
-	size_t lo = 0, hi = d->n_storages;
-
-	while (hi - lo > 1) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (d->storages[mid].start <= sector)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	return &d->storages[lo];
+	return &d->storages[VTR_LAST_AT(d->storages, d->n_storages, start, sector)];
 }
 
 static int hdd_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint64_t max, struct vtr_error *err)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/search.h"
 #include "formats/image.h"
 
 #define SPLIT_PIECES 4096u /* each is a file of the host */
@@ -30,17 +31,7 @@ struct split {
 /* The piece that has the byte at off. */
 static const struct split_piece *split_at(const struct split *s, uint64_t off)
 {
-	size_t lo = 0, hi = s->n;
-
-	while (hi - lo > 1) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (s->pieces[mid].start <= off)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	return &s->pieces[lo];
+	return &s->pieces[VTR_LAST_AT(s->pieces, s->n, start, off)];
 }
 
 static int split_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)

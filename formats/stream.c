@@ -14,6 +14,7 @@
 
 #include "base/checked.h"
 #include "base/pool.h"
+#include "base/search.h"
 #include "base/spool.h"
 
 #define STREAM_SMALL (4u << 20)	  /* bytes of a unit that the cache may hold */
@@ -194,17 +195,7 @@ static int decoder_short(const struct stream_unit *u, uint64_t got, struct vtr_e
 
 static size_t stream_find(const struct vtr_packed *s, uint64_t off)
 {
-	size_t low = 0, high = s->n;
-
-	while (high - low > 1) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->unit[mid].out <= off)
-			low = mid;
-		else
-			high = mid;
-	}
-	return low;
+	return VTR_LAST_AT(s->unit, s->n, out, off);
 }
 
 static int stream_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint64_t max, struct vtr_error *err)

@@ -139,7 +139,7 @@ static int tar_make(struct tar_stream *s, struct vtr_fs *fs)
 	FUZZ_CHECK(tree && out);
 	stderr = open_memstream(&text, &len);
 	FUZZ_CHECK(stderr);
-	(void)cli_tar_write(&c, out, tree, NULL, 0);
+	(void)cli_tar_write(&c, out, tree, (char *const[]){ (char[]){ "/" } }, 1);
 	fclose(stderr);
 	stderr = real;
 	fclose(out);

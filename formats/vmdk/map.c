@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/search.h"
 #include "formats/vmdk/vmdk.h"
 
 #define MAP_BATCH 4096u	       /* bytes of entries looked at in one go */
@@ -382,17 +383,7 @@ static int map_found(struct vtr_run *out, const struct vmdk_extent *e, uint64_t 
 /* The extent that off lies in. */
 static const struct vmdk_extent *map_extent(const struct vmdk *v, uint64_t off)
 {
-	size_t low = 0, high = v->n_extents;
-
-	while (high - low > 1) {
-		size_t mid = low + (high - low) / 2;
-
-		if (v->extents[mid].start <= off)
-			low = mid;
-		else
-			high = mid;
-	}
-	return &v->extents[low];
+	return &v->extents[VTR_LAST_AT(v->extents, v->n_extents, start, off)];
 }
 
 /* What lies at in of an extent, at most max bytes of it. */
