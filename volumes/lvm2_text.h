@@ -18,9 +18,9 @@ struct lvm2_node {
 };
 
 struct lvm2_text {
-	struct vtr_ctx *ctx;	/* a reference */
-	char *bytes;		/* a copy of the text; strings and keys lie in it */
-	struct lvm2_node *v;	/* v[0] is the whole, a section */
+	struct vtr_ctx *ctx; /* a reference */
+	char *bytes;	     /* a copy of the text; strings and keys lie in it */
+	struct lvm2_node *v; /* v[0] is the whole, a section */
 	size_t n, cap;
 	uint64_t held;
 };
