@@ -773,6 +773,26 @@ VTR_API int vtr_tree_walk(struct vtr_place *out, struct vtr_tree *t, const char 
 typedef int vtr_glob_fn(void *arg, const char *path);
 VTR_API int vtr_tree_glob(struct vtr_tree *t, const char *pattern, vtr_glob_fn *fn, void *arg, struct vtr_error *err);
 
+/*
+ * Paths that a walk leaves out, and what lies below them, by the patterns of GNU tar's --exclude: a pattern fits a whole path,
+ * which begins with a slash, or its end from any name on; "*" and "?" match a slash, too, and a "." in front; a backslash keeps
+ * what follows it. "./" in front is "/". In a tree with drives case does not count, a backslash is a slash, and the
+ * path of another drive than that of "/" begins with its letter, "D:/data".
+ *
+ *	vtr_exclude_begin(), then vtr_tree_list() or vtr_tree_pairs(), whose fn begins with
+ *	if ((r = vtr_exclude_has(x, e->path, e->path_len, err)) != 0) return r;
+ */
+struct vtr_exclude;
+VTR_API struct vtr_exclude *vtr_exclude_new(struct vtr_error *err);				/* VTR_ENOMEM */
+VTR_API void vtr_exclude_free(struct vtr_exclude *x);						/* NULL is fine */
+VTR_API int vtr_exclude_add(struct vtr_exclude *x, const char *pattern, struct vtr_error *err); /* before _begin() */
+
+/* A walk starts at a path of t: 1 when that is left out, or a directory on the way to it; 0; -1. t is used during the call. */
+VTR_API int vtr_exclude_begin(struct vtr_exclude *x, struct vtr_tree *t, const char *path, struct vtr_error *err);
+
+/* Whether a path below the start, as in struct vtr_entry, is left out: 1, 0 (also where x is NULL), -1: VTR_ENOMEM. */
+VTR_API int vtr_exclude_has(struct vtr_exclude *x, const char *path, size_t len, struct vtr_error *err);
+
 /* One line of a recursive listing. */
 struct vtr_entry {
 	const char *path; /* from the start of the listing: "etc/passwd"; "" for the start itself. Borrowed */

@@ -75,6 +75,6 @@ const struct cli_verb cli_verb_cat = {
 	.summary = "Print the contents of files",
 	.usage = "[options] IMAGE PATH…",
 	.options = "",
-	.without = CLI_NO_JSON,
+	.without = CLI_NO_JSON | CLI_NO_EXCLUDE,
 	.run = cat_run,
 };

@@ -17,6 +17,7 @@
 #define CLI_NO_ANY_PARENT (1u << 4)
 #define CLI_NO_FS (1u << 5)
 #define CLI_NO_ROOT (1u << 6)
+#define CLI_NO_EXCLUDE (1u << 7)
 #define CLI_OPTIONS_FIRST (1u << 3) /* options end at the first argument: what follows may look like one */
 
 /* Exit statuses. */
@@ -48,6 +49,7 @@ struct cli {
 	size_t n_tables;
 	const char **types;
 	size_t n_types;
+	struct vtr_exclude *exclude; /* of --exclude and --exclude-from; NULL: there are none */
 	bool follow, json, no_replay;
 	bool hush;   /* do not tell what is merely odd: somebody asked for a file, not for the system */
 	bool hushed; /* something was not told */
@@ -127,6 +129,9 @@ struct vtr_os *cli_root(struct cli *c);
  * which was reported, or t is NULL. c owns them.
  */
 char **cli_paths(struct cli *c, struct vtr_tree *t, char **paths, int *n, bool patterns);
+
+/* A walk starts at a path that is there: whether --exclude leaves it out. Its entries are asked for vtr_exclude_has(). */
+bool cli_begin_excluded(struct cli *c, struct vtr_tree *t, const char *path);
 
 /*
  * The only image, or its --device: borrowed until *image, which is the caller's to release, and the command's guest go.

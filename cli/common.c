@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@ enum {
 	OPT_NO_REPLAY,
 	OPT_JSON,
 	OPT_ROOT,
+	OPT_EXCLUDE,
+	OPT_EXCLUDE_FROM,
 };
 
 static const struct option common_longs[] = {
@@ -45,6 +48,8 @@ static const struct option common_longs[] = {
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "no-replay", no_argument, NULL, OPT_NO_REPLAY },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
+	{ "exclude-from", required_argument, NULL, OPT_EXCLUDE_FROM },
 	{ "help", no_argument, NULL, 'h' },
 };
 #define COMMON_LONGS (sizeof(common_longs) / sizeof(common_longs[0]))
@@ -54,6 +59,9 @@ static const struct {
 	const char *line;
 	unsigned without;
 } common_help[] = {
+	{ "      --exclude PATTERN  leave out what fits, and what is below it: tar's '*.log', 'var/cache'\n"
+	  "      --exclude-from FILE  and what fits the patterns in FILE, one a line\n",
+	  CLI_NO_EXCLUDE },
 	{ "  -a, --add IMAGE      one of several disks; then the first argument is no image\n", 0 },
 	{ "  -d, --device DEV     this device (/dev/sda1): the system whose root it is, else what is on it\n",
 	  CLI_NO_DEVICE },
@@ -375,6 +383,53 @@ static bool common_fs(struct cli *c, const char *value)
 	return false;
 }
 
+static bool common_exclude(struct cli *c, const char *pattern)
+{
+	if (!c->exclude)
+		c->exclude = vtr_exclude_new(NULL);
+	return c->exclude && vtr_exclude_add(c->exclude, pattern, NULL) == 0;
+}
+
+/* Patterns, one a line, as GNU tar reads them: without spaces at their ends, and without empty lines. */
+static bool common_exclude_lines(struct cli *c, FILE *f)
+{
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t len;
+	bool good = true;
+
+	while (good && (len = getline(&line, &cap, f)) >= 0) {
+		while (len > 0 && strchr(" \t\n\v\f\r", line[len - 1]))
+			line[--len] = 0;
+		if (len > 0)
+			good = common_exclude(c, line);
+	}
+	free(line);
+	return good;
+}
+
+static bool common_exclude_from(struct cli *c, const char *name)
+{
+	bool standard = strcmp(name, "-") == 0, good;
+	int fd = standard ? dup(STDIN_FILENO) : open(name, O_RDONLY | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (!f) {
+		cli_usage(c, "--exclude-from %s: %s", name, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	errno = 0;
+	good = common_exclude_lines(c, f);
+	if (good && ferror(f)) {
+		cli_usage(c, "--exclude-from %s: %s", name, strerror(errno));
+		good = false;
+	}
+	fclose(f);
+	return good;
+}
+
 /* One common option; false: usage was told. */
 static bool common_option(struct cli *c, int opt, const char *value)
 {
@@ -386,6 +441,8 @@ static bool common_option(struct cli *c, int opt, const char *value)
 			{ 'd', CLI_NO_DEVICE, "--device" },
 			{ OPT_ANY_PARENT, CLI_NO_ANY_PARENT, "--any-parent" },
 			{ OPT_JSON, CLI_NO_JSON, "--json" },
+			{ OPT_EXCLUDE, CLI_NO_EXCLUDE, "--exclude" },
+			{ OPT_EXCLUDE_FROM, CLI_NO_EXCLUDE, "--exclude-from" },
 			{ OPT_TABLE, CLI_NO_SECTOR, "--table" },
 			{ OPT_FS, CLI_NO_FS, "--fs" },
 			{ OPT_SECTOR, CLI_NO_SECTOR, "--sector-size" } };
@@ -432,6 +489,10 @@ static bool common_option(struct cli *c, int opt, const char *value)
 	case OPT_JSON:
 		c->json = true;
 		return true;
+	case OPT_EXCLUDE:
+		return common_exclude(c, value);
+	case OPT_EXCLUDE_FROM:
+		return common_exclude_from(c, value);
 	case OPT_TABLE:
 		return common_table(c, value);
 	case OPT_FS:
@@ -761,7 +822,18 @@ int cli_end(struct cli *c)
 	free(c->allow_dirs);
 	free(c->tables);
 	free(c->types);
+	vtr_exclude_free(c->exclude);
 	return c->status;
+}
+
+bool cli_begin_excluded(struct cli *c, struct vtr_tree *t, const char *path)
+{
+	struct vtr_error err = { 0 };
+	int r = c->exclude ? vtr_exclude_begin(c->exclude, t, path, &err) : 0;
+
+	if (r < 0)
+		cli_error(c, &err);
+	return r != 0;
 }
 
 const char *cli_table(const struct cli *c, size_t image)

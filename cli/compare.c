@@ -132,6 +132,6 @@ const struct cli_verb cli_verb_compare = {
 	.usage = "[options] IMAGE IMAGE",
 	.options = "      --strict         they differ when their sizes do\n"
 		   "      --format-b NAME  the format of the second image, where --format is the first's\n",
-	.without = CLI_NO_DEVICE | CLI_NO_ROOT | CLI_NO_SECTOR | CLI_NO_FS,
+	.without = CLI_NO_DEVICE | CLI_NO_ROOT | CLI_NO_SECTOR | CLI_NO_FS | CLI_NO_EXCLUDE,
 	.run = compare_run,
 };

@@ -300,6 +300,6 @@ const struct cli_verb cli_verb_df = {
 		   "  -H                   powers of 1000: 1.5G\n"
 		   "  -T                   the type, which is printed anyway\n"
 		   "  With an image or other letters, -h: powers of 1024, as df(1) prints them.\n",
-	.without = CLI_NO_ROOT,
+	.without = CLI_NO_ROOT | CLI_NO_EXCLUDE,
 	.run = df_run,
 };

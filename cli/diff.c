@@ -336,8 +336,12 @@ static void diff_pair(struct diff *v, char *path, const struct vtr_pair_side *a,
 static int diff_met(void *arg, const struct vtr_pair *p, struct vtr_error *err)
 {
 	struct diff *v = arg;
-	char *path = cli_join(v->base, p->path);
+	int excluded = vtr_exclude_has(v->c.exclude, p->path, p->path_len, err);
+	char *path;
 
+	if (excluded != 0)
+		return excluded;
+	path = cli_join(v->base, p->path);
 	if (!path) {
 		err->code = VTR_ENOMEM;
 		snprintf(err->text, sizeof(err->text), "no memory");
@@ -383,6 +387,8 @@ static void diff_path(struct diff *v, struct vtr_tree *ta, struct vtr_tree *tb, 
 		v->c.status = CLI_FAILED;
 		return;
 	}
+	if (cli_begin_excluded(&v->c, ta, path))
+		return;
 	v->base = path;
 	err.code = VTR_OK;
 	if (vtr_tree_pairs(ta, in_a ? &a : NULL, tb, in_b ? &b : NULL, 0, diff_met, v, &err) < 0 && err.code != VTR_OK)

@@ -200,6 +200,6 @@ const struct cli_verb cli_verb_export = {
 		   "      --level N        of the compression: 1 is the fastest\n"
 		   "      --cluster-size N of qcow2, in bytes; K, M may follow; 64K without this option\n"
 		   "      --sha256         print the digest of the disk's bytes, too\n",
-	.without = CLI_NO_JSON | CLI_NO_ROOT | CLI_NO_FS,
+	.without = CLI_NO_JSON | CLI_NO_ROOT | CLI_NO_FS | CLI_NO_EXCLUDE,
 	.run = export_run,
 };

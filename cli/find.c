@@ -1359,9 +1359,11 @@ static bool find_keep(struct find *f, const struct vtr_entry *e)
 static int find_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 {
 	struct find *f = arg;
+	int excluded = vtr_exclude_has(f->c.exclude, e->path, e->path_len, err);
 	bool prune = false;
 
-	(void)err;
+	if (excluded != 0)
+		return excluded;
 	if (e->failed) {
 		char *path = cli_join(f->start, e->path);
 
@@ -1392,6 +1394,8 @@ static void find_path(struct find *f, const char *path)
 		cli_error(&f->c, &err);
 		return;
 	}
+	if (cli_begin_excluded(&f->c, f->tree, path))
+		return;
 	f->start = path;
 	f->start_fs = p.fs;
 	if (vtr_tree_list(f->tree, &p, VTR_LIST_RECURSIVE | VTR_LIST_SELF, find_entry, f, &err) < 0 && err.code)

@@ -1057,10 +1057,12 @@ static int get_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err
 {
 	struct get *g = arg;
 	const char *slash = strrchr(e->path, '/'), *name = e->depth == 0 ? g->top : slash ? slash + 1 : e->path;
-	char *path = cli_join(g->base, e->path);
-	int r;
+	char *path;
+	int r = vtr_exclude_has(g->c.exclude, e->path, e->path_len, err);
 
-	(void)err;
+	if (r != 0)
+		return r;
+	path = cli_join(g->base, e->path);
 	if (!path || !get_grow(g, &g->stack, e->depth, &g->cap_stack, sizeof(*g->stack))) {
 		free(path);
 		return -1;
@@ -1179,6 +1181,8 @@ static void get_path(struct get *g, struct vtr_tree *t, char *path, const char *
 		cli_error(&g->c, &err);
 		return;
 	}
+	if (cli_begin_excluded(&g->c, t, path))
+		return;
 	if (!as[0] && strlen(path) >= 2 && strcmp(path + strlen(path) - 2, "/.") == 0)
 		path[strlen(path) - 1] = 0; /* for messages */
 	g->top = as;
@@ -1248,6 +1252,8 @@ static void get_through(struct get *g, struct vtr_tree *t, const char *path, con
 		cli_error(&g->c, &err);
 		return;
 	}
+	if (cli_begin_excluded(&g->c, t, path))
+		return;
 	if (st.type != VTR_TYPE_FILE) {
 		get_say(g, dest, VTR_EUSAGE, "a %s is not written to a device or a FIFO", vtr_type_noun(st.type));
 		g->c.status = CLI_FAILED;

@@ -598,9 +598,11 @@ static void grep_file(struct grep *g, const struct vtr_place *place, const struc
 static int grep_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 {
 	struct grep *g = arg;
+	int excluded = vtr_exclude_has(g->c.exclude, e->path, e->path_len, err);
 	char *path;
 
-	(void)err;
+	if (excluded != 0)
+		return excluded;
 	if (!e->failed && e->st.type != VTR_TYPE_FILE)
 		return 0;
 	path = cli_join(g->base, e->path);
@@ -627,6 +629,8 @@ static void grep_path(struct grep *g, struct vtr_tree *t, const char *path, bool
 			cli_error(&g->c, &err);
 		return;
 	}
+	if (cli_begin_excluded(&g->c, t, path))
+		return;
 	g->with_name = g->names > 0 || (g->names == 0 && (several || (g->recursive && st.type == VTR_TYPE_DIR)));
 	g->base = path;
 	if (st.type == VTR_TYPE_FILE) {

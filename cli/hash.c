@@ -88,8 +88,11 @@ static int hash_flush(struct hash *h, struct vtr_error *err)
 static int hash_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 {
 	struct hash *h = arg;
+	int excluded = vtr_exclude_has(h->c.exclude, e->path, e->path_len, err);
 	char *path;
 
+	if (excluded != 0)
+		return excluded;
 	if (!e->failed && e->st.type != VTR_TYPE_FILE)
 		return 0;
 	path = cli_join(h->base, e->path);
@@ -116,6 +119,8 @@ static void hash_path(struct hash *h, struct vtr_tree *t, const char *path)
 		cli_error(&h->c, &err);
 		return;
 	}
+	if (cli_begin_excluded(&h->c, t, path))
+		return;
 	if (st.type == VTR_TYPE_DIR && !h->recursive) {
 		err.code = VTR_EUSAGE;
 		snprintf(err.text, sizeof(err.text), "a directory: -R hashes what is below it");

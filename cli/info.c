@@ -480,6 +480,6 @@ const struct cli_verb cli_verb_info = {
 	.summary = "Tell about the container: format, sizes, chain, snapshots",
 	.usage = "[options] IMAGE",
 	.options = "      --measure        count all extents, however many, and look at the partitions\n",
-	.without = CLI_NO_DEVICE | CLI_NO_ROOT | CLI_NO_FS | CLI_NO_ANY_PARENT,
+	.without = CLI_NO_DEVICE | CLI_NO_ROOT | CLI_NO_FS | CLI_NO_ANY_PARENT | CLI_NO_EXCLUDE,
 	.run = info_run,
 };

@@ -417,6 +417,6 @@ const struct cli_verb cli_verb_inspect = {
 		   "      --no-packages    do not read the list of packages\n"
 		   "      --brief          only what the system is, and its mounts\n"
 		   "      --sbom FORM      a bill of materials instead: cyclonedx or spdx, in JSON\n",
-	.without = CLI_NO_DEVICE,
+	.without = CLI_NO_DEVICE | CLI_NO_EXCLUDE,
 	.run = inspect_run,
 };

@@ -278,6 +278,6 @@ const struct cli_verb cli_verb_layout = {
 	.summary = "Show disks, partitions, and what lies in them",
 	.usage = "[options] IMAGE",
 	.options = "",
-	.without = CLI_NO_DEVICE | CLI_NO_ROOT,
+	.without = CLI_NO_DEVICE | CLI_NO_ROOT | CLI_NO_EXCLUDE,
 	.run = layout_run,
 };

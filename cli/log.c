@@ -1214,5 +1214,6 @@ const struct cli_verb cli_verb_log = {
 		"      --file PATH      this log of the guest\n"
 		"      --syslog         classic log files, though there are journals\n"
 		"  -o, --output FORM    short, or json: as --json\n",
+	.without = CLI_NO_EXCLUDE,
 	.run = log_run,
 };

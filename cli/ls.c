@@ -78,8 +78,10 @@ static int ls_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 	struct vtr_error why = { 0 };
 	char *target = NULL, *path = NULL;
 	const char *shown = e->path;
+	int excluded = vtr_exclude_has(ls->c.exclude, e->path, e->path_len, err);
 
-	(void)err;
+	if (excluded != 0)
+		return excluded;
 	if (ls->paths || e->path_len == 0 || e->failed) {
 		path = cli_join(ls->base, e->path);
 		if (!path)
@@ -127,6 +129,8 @@ static void ls_path(struct ls *ls, struct vtr_tree *t, const char *path)
 		cli_error(&ls->c, &err);
 		return;
 	}
+	if (cli_begin_excluded(&ls->c, t, path))
+		return;
 	if (ls->itself) {
 		struct vtr_entry e = { .path = "", .place = p, .st = st };
 

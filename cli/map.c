@@ -131,6 +131,6 @@ const struct cli_verb cli_verb_map = {
 	.summary = "Tell which parts of the disk are stored, and where",
 	.usage = "[options] IMAGE",
 	.options = "",
-	.without = CLI_NO_ROOT | CLI_NO_FS,
+	.without = CLI_NO_ROOT | CLI_NO_FS | CLI_NO_EXCLUDE,
 	.run = map_run,
 };

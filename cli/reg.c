@@ -617,5 +617,6 @@ const struct cli_verb cli_verb_reg = {
 		   "      --values         find: in the names of values\n"
 		   "      --data           find: in the data of values\n"
 		   "      --whole          find: the whole name or text, not a part of it\n",
+	.without = CLI_NO_EXCLUDE,
 	.run = reg_run,
 };

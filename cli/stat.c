@@ -281,5 +281,6 @@ const struct cli_verb cli_verb_stat = {
 		   "      --extents        where the file lies in its filesystem\n"
 		   "      --streams        the named streams that it has beside its contents\n"
 		   "      --security       owner, group and access list of Windows, in SDDL\n",
+	.without = CLI_NO_EXCLUDE,
 	.run = stat_run,
 };

@@ -614,9 +614,12 @@ static void tar_forget(struct tar *t)
 static int tar_entry(void *arg, const struct vtr_entry *e, struct vtr_error *err)
 {
 	struct tar *t = arg;
-	char *path = e->path_len ? cli_join(t->base, e->path) : strdup(t->base[0] ? t->base : ".");
+	int excluded = vtr_exclude_has(t->c->exclude, e->path, e->path_len, err);
+	char *path;
 
-	(void)err;
+	if (excluded != 0)
+		return excluded;
+	path = e->path_len ? cli_join(t->base, e->path) : strdup(t->base[0] ? t->base : ".");
 	if (!path) {
 		tar_oom(t);
 		return -1;
@@ -683,6 +686,8 @@ static void tar_path(struct tar *t, struct vtr_tree *tree, const char *path)
 		cli_error(t->c, &err);
 		return;
 	}
+	if (cli_begin_excluded(t->c, tree, path))
+		return;
 	base = tar_base(path);
 	if (!base) {
 		tar_oom(t);

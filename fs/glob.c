@@ -3,12 +3,12 @@
  * Patterns of paths, glob(7): "*", "?" and "[…]" in one name after the other. What matches is a set of names as the shell
  * would make it: a "." in front is matched by a "." alone, and the paths are sorted by their bytes.
  */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/text.h"
+#include "fs/pattern.h"
 #include "fs/tree.h"
 
 struct glob_paths {
@@ -18,8 +18,7 @@ struct glob_paths {
 
 struct glob {
 	struct vtr_tree *t;
-	bool fold;    /* names are compared without regard to case */
-	bool escapes; /* a backslash keeps the character after it */
+	struct vtr_pattern how;
 	uint64_t held, steps;
 	struct glob_paths now, next; /* what the pattern's first names stand for; and with the one that is looked at */
 };
@@ -62,153 +61,16 @@ static int glob_add(struct glob *g, const char *base, const char *name, size_t l
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- matching */
-
-/* A character, or a byte that is none, beyond all code points; in small letters where case does not count. */
-static uint32_t glob_char(const struct glob *g, const char **p, const char *end)
-{
-	uint32_t c;
-	size_t n = vtr_utf8_next(&c, (const uint8_t *)*p, (size_t)(end - *p));
-
-	if (n == 0) {
-		c = 0x110000u + (uint8_t) * *p;
-		n = 1;
-	}
-	*p += n;
-	return g->fold ? vtr_path_lower(c) : c;
-}
-
-/* A character of the pattern, of which a backslash is taken away. */
-static uint32_t glob_pattern_char(const struct glob *g, const char **p, const char *end)
-{
-	if (g->escapes && **p == '\\' && end - *p > 1)
-		++*p;
-	return glob_char(g, p, end);
-}
-
-/* A class in a set, "[:alpha:]", at p: its length, and whether it has c; 0: it is none. Letters are those of ASCII. */
-static size_t glob_class(bool *has, const char *p, const char *end, uint32_t c)
-{
-	static const struct {
-		const char *name;
-		int (*is)(int c);
-	} classes[] = {
-		{ "[:alnum:]", isalnum }, { "[:alpha:]", isalpha }, { "[:blank:]", isblank },
-		{ "[:cntrl:]", iscntrl }, { "[:digit:]", isdigit }, { "[:graph:]", isgraph },
-		{ "[:lower:]", islower }, { "[:print:]", isprint }, { "[:punct:]", ispunct },
-		{ "[:space:]", isspace }, { "[:upper:]", isupper }, { "[:xdigit:]", isxdigit },
-	};
-
-	for (size_t i = 0; i < VTR_COUNT(classes); i++) {
-		size_t len = strlen(classes[i].name);
-
-		if ((size_t)(end - p) < len || memcmp(p, classes[i].name, len) != 0)
-			continue;
-		*has = c < 0x80 && classes[i].is((int)c);
-		return len;
-	}
-	return 0;
-}
-
-/* The end of a set that begins behind "[" at p; NULL: it does not end, and the "[" is a letter. */
-static const char *glob_set_end(const struct glob *g, const char *p, const char *end)
-{
-	if (p < end && (*p == '!' || *p == '^'))
-		p++;
-	if (p < end && *p == ']')
-		p++;
-	while (p < end && *p != ']') {
-		bool has;
-		size_t len = glob_class(&has, p, end, 0);
-
-		if (len == 0 && g->escapes && *p == '\\' && end - p > 1)
-			len = 2;
-		p += len ? len : 1;
-	}
-	return p < end ? p : NULL;
-}
-
-/* Whether a set, from behind its "[" to its "]", has c. */
-static bool glob_set_has(const struct glob *g, const char *p, const char *end, uint32_t c)
-{
-	bool not = *p == '!' || *p == '^', found = false;
-
-	p += not ;
-	while (p < end) {
-		uint32_t from, to;
-		bool has;
-		size_t len = glob_class(&has, p, end, c);
-
-		if (len > 0) {
-			p += len;
-			found = found || has;
-			continue;
-		}
-		from = to = glob_pattern_char(g, &p, end);
-		if (end - p > 1 && *p == '-') {
-			p++;
-			to = glob_pattern_char(g, &p, end);
-		}
-		found = found || (c >= from && c <= to);
-	}
-	return found != not ;
-}
-
-/* The last "*" is where matching goes on when it fails: it takes one more character then. */
-static bool glob_match(const struct glob *g, const char *p, const char *p_end, const char *s, const char *s_end)
-{
-	const char *star = NULL, *star_s = NULL;
-
-	if (s < s_end && *s == '.' && (p == p_end || (*p != '.' && !(g->escapes && *p == '\\' && p[1] == '.'))))
-		return false;
-	for (;;) {
-		const char *set, *at = s;
-		uint32_t c;
-
-		if (p < p_end && *p == '*') {
-			star = ++p;
-			star_s = s;
-			continue;
-		}
-		if (s == s_end)
-			return p == p_end;
-		c = glob_char(g, &at, s_end);
-		set = p < p_end && *p == '[' ? glob_set_end(g, p + 1, p_end) : NULL;
-		if (set ? glob_set_has(g, p + 1, set, c) : p < p_end && *p == '?') {
-			p = set ? set + 1 : p + 1;
-			s = at;
-			continue;
-		}
-		if (!set && p < p_end) {
-			const char *next = p;
-
-			if (glob_pattern_char(g, &next, p_end) == c) {
-				p = next;
-				s = at;
-				continue;
-			}
-		}
-		if (!star)
-			return false;
-		(void)glob_char(g, &star_s, s_end);
-		p = star;
-		s = star_s;
-	}
-}
-
-/* Whether a name of a pattern has more than letters. */
-static bool glob_is_pattern(const struct glob *g, const char *p, const char *end)
-{
-	for (; p < end; p++) {
-		if (*p == '*' || *p == '?' || (*p == '[' && glob_set_end(g, p + 1, end)))
-			return true;
-		if (g->escapes && *p == '\\' && end - p > 1)
-			p++;
-	}
-	return false;
-}
-
 /* -------------------------------------------------------------------------------------------------------- expanding */
+
+/* The names that a pattern of a name stands for: a "." in front is matched by a "." alone. */
+static bool glob_match(const struct vtr_pattern *how, const char *p, const char *p_end, const char *s,
+		       const char *s_end)
+{
+	if (s < s_end && *s == '.' && (p == p_end || (*p != '.' && !(how->escapes && *p == '\\' && p[1] == '.'))))
+		return false;
+	return vtr_pattern_match(how, p, p_end, s, s_end) == VTR_PATTERN_FITS;
+}
 
 struct glob_emit {
 	struct glob *g;
@@ -223,7 +85,7 @@ static int glob_emit(void *arg, const struct vtr_dirent *d)
 	/* What matching costs at most. */
 	if (vtr_tick(e->g->t->ctx, &e->g->steps, 1 + d->name_len * (size_t)(e->end - e->p) / 4096, e->err) < 0)
 		return -1;
-	if (!glob_match(e->g, e->p, e->end, d->name, d->name + d->name_len))
+	if (!glob_match(&e->g->how, e->p, e->end, d->name, d->name + d->name_len))
 		return 0;
 	return glob_add(e->g, e->base, d->name, d->name_len, e->err);
 }
@@ -272,7 +134,7 @@ static int glob_literal(struct glob *g, const char *base, const char *p, const c
 	if (!name)
 		return -1;
 	for (; p < end; p++) {
-		if (g->escapes && *p == '\\' && end - p > 1)
+		if (g->how.escapes && *p == '\\' && end - p > 1)
 			p++;
 		name[n++] = *p;
 	}
@@ -323,8 +185,8 @@ static int glob_expand(struct glob *g, const char *pattern, struct vtr_error *er
 		g->now = g->next;
 		g->next = (struct glob_paths){ .v = NULL };
 		for (size_t i = 0; i < g->now.n; i++)
-			if ((glob_is_pattern(g, p, end) ? glob_in(g, g->now.v[i], p, end, err)
-							: glob_literal(g, g->now.v[i], p, end, err)) < 0)
+			if ((vtr_pattern_is(&g->how, p, end) ? glob_in(g, g->now.v[i], p, end, err)
+							     : glob_literal(g, g->now.v[i], p, end, err)) < 0)
 				return -1;
 		/* A slash at the end asks for directories. */
 		for (size_t i = 0; *end && !*after && i < g->next.n; i++) {
@@ -342,15 +204,15 @@ static int glob_expand(struct glob *g, const char *pattern, struct vtr_error *er
 
 int vtr_tree_glob(struct vtr_tree *t, const char *pattern, vtr_glob_fn *fn, void *arg, struct vtr_error *err)
 {
-	VTR_CLEANUP(glob_done) struct glob g = { .t = t, .fold = t->n_drives > 0, .escapes = t->n_drives == 0 };
+	VTR_CLEANUP(glob_done) struct glob g = { .t = t, .how = vtr_pattern_of(t) };
 	VTR_FREE char *path = NULL;
 	bool pattern_is;
 	int r = 0, found = 0;
 
 	if (vtr_tree_path(&path, t, pattern, err) < 0)
 		return -1;
-	pattern_is = glob_is_pattern(&g, glob_names(path), path + strlen(path));
-	if ((!pattern_is && !(g.escapes && strchr(path, '\\'))) || glob_is_there(&g, path))
+	pattern_is = vtr_pattern_is(&g.how, glob_names(path), path + strlen(path));
+	if ((!pattern_is && !(g.how.escapes && strchr(path, '\\'))) || glob_is_there(&g, path))
 		return fn(arg, path);
 	if (glob_expand(&g, path, err) < 0)
 		return vtr_at(err, "%s", pattern);

@@ -315,6 +315,29 @@ static inline int fuzz_glob_path(void *arg, const char *path)
 	return 0;
 }
 
+/* Left out is what has the letter of the pattern. */
+static inline int fuzz_excluded(void *arg, const struct vtr_entry *e, struct vtr_error *err)
+{
+	struct vtr_exclude *x = arg;
+	int r = vtr_exclude_has(x, e->path, e->path_len, err);
+
+	FUZZ_CHECK(r >= 0 && (r == 1) == (memchr(e->path, 'a', e->path_len) != NULL));
+	return r;
+}
+
+static inline void fuzz_check_exclude(struct vtr_tree *t)
+{
+	struct vtr_place root;
+	struct vtr_error err = { 0 };
+	struct vtr_exclude *x = vtr_exclude_new(NULL);
+
+	FUZZ_CHECK(x && vtr_exclude_add(x, "*a*", NULL) == 0 && vtr_exclude_begin(x, t, "/..//.", NULL) == 0);
+	if (vtr_tree_walk(&root, t, "/", 0, &err) < 0 ||
+	    vtr_tree_list(t, &root, VTR_LIST_RECURSIVE, fuzz_excluded, x, &err) < 0)
+		fuzz_check_error(&err);
+	vtr_exclude_free(x);
+}
+
 static inline void fuzz_check_glob(struct vtr_tree *t)
 {
 	struct vtr_error err = { 0 };
@@ -328,6 +351,7 @@ static inline void fuzz_check_tree(struct vtr_tree *t)
 {
 	fuzz_check_part(t, 0);
 	fuzz_check_glob(t);
+	fuzz_check_exclude(t);
 }
 
 static inline void fuzz_check_fs_part(struct vtr_fs *fs, unsigned part)
@@ -344,6 +368,7 @@ static inline void fuzz_check_fs_part(struct vtr_fs *fs, unsigned part)
 			fuzz_check_text(info->props[i].text);
 	fuzz_check_part(t, part);
 	fuzz_check_glob(t);
+	fuzz_check_exclude(t);
 	for (uint64_t i = 0; i < 20; i++)
 		if (vtr_fs_stat(&st, fs, i, &err) < 0)
 			fuzz_check_error(&err);

@@ -48,6 +48,11 @@ _vitrine()
 		compopt -o filenames
 		return
 		;;
+	--exclude-from)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		compopt -o filenames
+		return
+		;;
 	--format | --format-b | --snapshot | --member | --sector-size | --fs | --limit | --timeout | -d | --device)
 		[ "$prev" != --sector-size ] || mapfile -t COMPREPLY < <(compgen -W $'512\n4096' -- "$cur")
 		return

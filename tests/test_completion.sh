@@ -44,12 +44,16 @@ expect stat st
 expect $'--no-packages\n--no-replay' inspect --no
 expect --extents stat --ext
 expect --json ls --js
+expect $'--exclude\n--exclude-from' tar --excl
+expect '' stat --excl
+expect '' tar --exclude ''
 expect $'4096\n512' ls --sector-size ''
 expect '' ls --limit ''
 
 # Files of the host.
 touch disk.qcow2 'disk two.raw'
 expect 'disk.qcow2' ls disk.q
+expect 'disk.qcow2' tar --exclude-from disk.q
 expect 'disk.qcow2' info disk.qcow2 disk.q
 expect 'disk.qcow2' diff disk.raw disk.q
 expect 'disk.qcow2' log -n 5 disk.q

@@ -226,6 +226,16 @@ done
 "$V" tar $I 'D:\Stuff' 'C:\Users\alice\Documents' | tar tf - >list
 printf 'D:/Stuff/\nD:/Stuff/Data.txt\nUsers/alice/Documents/\nUsers/alice/Documents/Notes.txt\n' | diff - list || die "tar"
 mkdir out
+for pattern in 'stuff\data.txt' 'd:\stuff\DATA.txt' 'D:/Stuff/*' '*.TXT' '\stuff\data.txt'; do
+	"$V" tar --exclude="$pattern" $I 'D:\Stuff' | tar tf - >list
+	case $pattern in
+	\\*) [ "$(wc -l <list)" = 2 ] || die "tar --exclude=$pattern: a drive that it does not name" ;;
+	*) [ "$(cat list)" = D:/Stuff/ ] || die "tar --exclude=$pattern: $(cat list)" ;;
+	esac
+done
+for pattern in 'users\alice' 'c:\Users\Alice' '\users\alice' 'C:/USERS/*'; do
+	[ -z "$("$V" find --exclude="$pattern" $I 'C:\Users\alice\Documents')" ] || die "find --exclude=$pattern"
+done
 "$V" get $I 'D:\Stuff' 'C:\Users\alice\Documents' out
 [ "$(find out -type f | sort)" = $'out/Documents/Notes.txt\nout/Stuff/Data.txt' ] || die "get"
 "$V" diff $I $I 'C:\Windows' 'D:\' || die "diff"
