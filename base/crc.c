@@ -9,6 +9,11 @@ uint32_t vtr_crc32(uint32_t crc, const void *p, size_t len)
 	return (uint32_t)crc32_z(crc, p, len);
 }
 
+uint32_t vtr_adler32(uint32_t sum, const void *p, size_t len)
+{
+	return (uint32_t)adler32_z(sum, p, len);
+}
+
 /* Of each byte value, by the reflected polynomial 0x82f63b78. */
 static const uint32_t crc32c_table[256] = {
 	0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4, 0xc79a971f, 0x35f1141c, 0x26a1e7e8, 0xd4ca64eb, 0x8ad958cf,

@@ -3,39 +3,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bzlib.h>
-
 #include "formats/stream.h"
 
 #define BZIP2_STREAM_STEPS 32u /* what a stream costs of limits.steps: 3.6 MB are made ready for it, empty or not */
 
 struct bzip2 {
-	bz_stream z;
-	bool open, between; /* streams */
+	struct vtr_codec_stream s;
+	bool between; /* streams */
 };
 
-static int bzip2_begin(struct bzip2 *b, struct vtr_error *err)
+static int bzip2_failed(struct vtr_decoder *d, enum vtr_codec_result r, struct vtr_error *err)
 {
-	memset(&b->z, 0, sizeof(b->z));
-	if (BZ2_bzDecompressInit(&b->z, 0, 0) != BZ_OK)
-		return vtr_decoder_no_memory(err);
-	b->open = true;
-	b->between = false;
-	return 0;
+	struct bzip2 *b = d->state;
+
+	return vtr_decoder_failed(d, &b->s, r, "no bzip2, or a wrong checksum", err);
 }
 
 static int bzip2_start(struct vtr_decoder *d, struct vtr_error *err)
 {
-	d->state = vtr_calloc(1, sizeof(struct bzip2), err);
-	return d->state ? bzip2_begin(d->state, err) : -1;
+	struct bzip2 *b = vtr_calloc(1, sizeof(*b), err);
+	enum vtr_codec_result r;
+
+	if (!b)
+		return -1;
+	d->state = b;
+	r = vtr_codec_start(&b->s, &vtr_method_bzip2, d->ctx->lim.metadata);
+	return r == VTR_CODEC_MORE ? 0 : bzip2_failed(d, r, err);
 }
 
 static void bzip2_stop(struct vtr_decoder *d)
 {
 	struct bzip2 *b = d->state;
 
-	if (b && b->open)
-		BZ2_bzDecompressEnd(&b->z);
+	if (b)
+		vtr_codec_stop(&b->s);
 	free(b);
 }
 
@@ -43,6 +44,7 @@ static void bzip2_stop(struct vtr_decoder *d)
 static int bzip2_next(struct vtr_decoder *d, struct vtr_error *err)
 {
 	struct bzip2 *b = d->state;
+	enum vtr_codec_result r;
 
 	if (vtr_decoder_need(d, 4, err) < 0)
 		return -1;
@@ -55,37 +57,30 @@ static int bzip2_next(struct vtr_decoder *d, struct vtr_error *err)
 		d->in = d->in_end;
 		return 1;
 	}
-	return vtr_tick(d->ctx, &d->steps, BZIP2_STREAM_STEPS, err) < 0 ? -1 : bzip2_begin(b, err);
+	if (vtr_tick(d->ctx, &d->steps, BZIP2_STREAM_STEPS, err) < 0)
+		return -1;
+	r = vtr_codec_restart(&b->s);
+	if (r != VTR_CODEC_MORE)
+		return bzip2_failed(d, r, err);
+	b->between = false;
+	return 0;
 }
 
 static int bzip2_step(struct vtr_decoder *d, uint8_t *out, size_t len, size_t *got, struct vtr_error *err)
 {
 	struct bzip2 *b = d->state;
+	enum vtr_codec_result done;
 	int r;
 
 	if (b->between && (r = bzip2_next(d, err)) != 0)
 		return r;
-	b->z.next_in = (char *)d->buf + d->at;
-	b->z.avail_in = (unsigned)(d->have - d->at);
-	b->z.next_out = (char *)out;
-	b->z.avail_out = (unsigned)len;
-	r = BZ2_bzDecompress(&b->z);
-	d->at = d->have - b->z.avail_in;
-	*got += len - b->z.avail_out;
-	switch (r) {
-	case BZ_OK:
+	done = vtr_decoder_step(d, &b->s, out, len, got);
+	if (done == VTR_CODEC_MORE)
 		return 0;
-	case BZ_STREAM_END:
-		BZ2_bzDecompressEnd(&b->z);
-		b->open = false;
-		b->between = true;
-		return d->at == d->have && d->in == d->in_end;
-	case BZ_MEM_ERROR:
-		return vtr_decoder_no_memory(err);
-	default:
-		return vtr_fail(err, VTR_ECORRUPT, "near %#" PRIx64 ": no bzip2, or a wrong checksum",
-				d->in - b->z.avail_in);
-	}
+	if (done != VTR_CODEC_END)
+		return bzip2_failed(d, done, err);
+	b->between = true;
+	return d->at == d->have && d->in == d->in_end;
 }
 
 extern const struct vtr_format vtr_format_bzip2;

@@ -545,84 +545,33 @@ static int dmg_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint
 	return 0;
 }
 
-/*
- * Apple Data Compression. A byte of 0x80 and more: literals; of 0x40 and more: a copy of 4 to 67 bytes from up to 64 KiB
- * back; less: one of 3 to 18 bytes from up to 1 KiB back.
- */
-static bool dmg_adc(const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len)
-{
-	size_t i = 0, o = 0;
-
-	while (i < in_len && o < out_len) {
-		uint8_t b = in[i];
-		size_t n, back;
-
-		if (b & 0x80) {
-			n = (b & 0x7fu) + 1;
-			if (n > in_len - i - 1 || n > out_len - o)
-				return false;
-			memcpy(out + o, in + i + 1, n);
-			i += 1 + n;
-			o += n;
-			continue;
-		}
-		if (in_len - i < (b & 0x40 ? 3u : 2u))
-			return false;
-		if (b & 0x40) {
-			n = (b & 0x3fu) + 4;
-			back = vtr_get_be16(in + i + 1) + 1u;
-			i += 3;
-		} else {
-			n = (b >> 2) + 3u;
-			back = ((b & 3u) << 8 | in[i + 1]) + 1u;
-			i += 2;
-		}
-		if (back > o || n > out_len - o)
-			return false;
-		for (; n > 0; n--, o++)
-			out[o] = out[o - back];
-	}
-	return o == out_len;
-}
-
-static const char *dmg_method(uint32_t type)
-{
-	static const char *const names[] = { "ADC", "zlib", "bzip2", "LZFSE", "LZMA" };
-
-	return names[type - DMG_ADC];
-}
+static const struct dmg_method {
+	const char *name;
+	const struct vtr_method *method;
+} dmg_methods[] = {
+	{ "ADC", &vtr_method_adc }, { "zlib", &vtr_method_zlib }, { "bzip2", &vtr_method_bzip2 },
+	{ "LZFSE", NULL },	    { "LZMA", &vtr_method_xz },
+};
 
 static int dmg_unpack(struct vtr_image *im, const struct vtr_run *run, struct vtr_codec *c, uint8_t *out,
 		      struct vtr_error *err)
 {
+	const struct dmg_method *m = &dmg_methods[run->method - DMG_ADC];
 	size_t len = (size_t)run->host_len;
-	int good = 0;
+	int good;
 
-	if (run->method == DMG_LZFSE)
+	if (!m->method)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "the piece at %#" PRIx64 " is compressed with LZFSE: not read",
 				run->host);
 	if (vtr_codec_load(c, im->file, run->host, len, err) < 0)
 		return -1;
-	switch (run->method) {
-	case DMG_ADC:
-		good = dmg_adc(c->in, len, out, run->unit_len);
-		break;
-	case DMG_ZLIB:
-		good = vtr_codec_inflate(c, true, c->in, len, out, run->unit_len, err);
-		break;
-	case DMG_BZIP2:
-		good = vtr_codec_bunzip2(c->in, len, out, run->unit_len, err);
-		break;
-	case DMG_XZ:
-		good = vtr_codec_unxz(c, c->in, len, out, run->unit_len, err);
-		break;
-	}
+	good = vtr_codec_decode(c, m->method, out, run->unit_len, c->in, len, err);
 	if (good < 0)
 		return -1;
 	if (!good)
 		return vtr_fail(err, VTR_ECORRUPT,
 				"piece at %#" PRIx64 ": %zu bytes of %s are no %zu bytes of the disk", run->host, len,
-				dmg_method(run->method), run->unit_len);
+				m->name, run->unit_len);
 	return 0;
 }
 
@@ -734,7 +683,7 @@ static int dmg_make_info(struct dmg *d, struct vtr_error *err)
 	im->info.logical_sector = DMG_SECTOR;
 	for (uint32_t type = DMG_ADC; type <= DMG_XZ; type++)
 		if (d->types & 1u << (type & 15))
-			im->info.compression = dmg_method(type);
+			im->info.compression = dmg_methods[type - DMG_ADC].name;
 	if (memcmp(d->k.segment_id, none, 16) != 0) {
 		vtr_uuid_text(id, d->k.segment_id);
 		if (!(im->info.id = vtr_image_text(im, id, 36, err)))

@@ -12,10 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-#include <zlib.h>
-
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/crc.h"
 #include "base/search.h"
 #include "formats/image.h"
 
@@ -72,11 +71,6 @@ struct ewf {
 static int ewf_sum_bad(struct vtr_error *err, const char *what, uint32_t stored, uint32_t computed)
 {
 	return vtr_fail(err, VTR_ECORRUPT, "%s: checksum %08" PRIx32 ", expected %08" PRIx32, what, computed, stored);
-}
-
-static uint32_t ewf_sum(const uint8_t *p, size_t len)
-{
-	return (uint32_t)adler32_z(1, p, len);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ text */
@@ -182,8 +176,9 @@ static int ewf_read_text(struct ewf *w, struct vtr_blk *b, uint64_t off, uint64_
 {
 	VTR_FREE uint8_t *in = NULL, *out = NULL;
 	VTR_FREE char *utf8 = NULL;
-	uLongf n = EWF_MAX_HEADER;
-	int r;
+	struct vtr_codec_stream s = { 0 };
+	enum vtr_codec_result done;
+	size_t n, bom;
 
 	if (w->have_text || len == 0)
 		return 0;
@@ -192,10 +187,18 @@ static int ewf_read_text(struct ewf *w, struct vtr_blk *b, uint64_t off, uint64_
 	out = malloc(EWF_MAX_HEADER);
 	if (!out)
 		return vtr_fail(err, VTR_ENOMEM, "out of memory");
-	r = uncompress(out, &n, in, (uLong)VTR_MIN(len, (uint64_t)EWF_MAX_HEADER));
-	if (r == Z_MEM_ERROR)
+	s.in = in;
+	s.in_len = (size_t)VTR_MIN(len, (uint64_t)EWF_MAX_HEADER);
+	s.out = out;
+	s.out_len = EWF_MAX_HEADER;
+	done = vtr_codec_start(&s, &vtr_method_zlib, 0);
+	if (done == VTR_CODEC_MORE)
+		done = vtr_codec_step(&s); /* all is there: it ends now, or not at all */
+	vtr_codec_stop(&s);
+	n = EWF_MAX_HEADER - s.out_len;
+	if (done == VTR_CODEC_NO_MEMORY)
 		return vtr_fail(err, VTR_ENOMEM, "out of memory");
-	if (r != Z_OK) {
+	if (done != VTR_CODEC_END) {
 		vtr_image_warn(&w->im, VTR_ECORRUPT, "the header at %#" PRIx64 " is damaged, and not told", off);
 		return 0;
 	}
@@ -205,8 +208,8 @@ static int ewf_read_text(struct ewf *w, struct vtr_blk *b, uint64_t off, uint64_
 	utf8 = malloc(2 * n + 1);
 	if (!utf8)
 		return vtr_fail(err, VTR_ENOMEM, "out of memory");
-	r = n >= 2 && out[0] == 0xff && out[1] == 0xfe ? 2 : 0;
-	vtr_utf16le_to_utf8(utf8, 2 * n + 1, out + r, n - (size_t)r);
+	bom = n >= 2 && out[0] == 0xff && out[1] == 0xfe ? 2 : 0;
+	vtr_utf16le_to_utf8(utf8, 2 * n + 1, out + bom, n - bom);
 	return ewf_parse_text(&w->im, utf8, strlen(utf8), err);
 }
 
@@ -248,8 +251,8 @@ static int ewf_parse_volume(struct ewf *w, const uint8_t *p, size_t len, struct 
 
 	w->smart = len < EWF_VOLUME;
 	len = w->smart ? EWF_VOLUME_SMART : EWF_VOLUME;
-	if (!vtr_sum_ok(vtr_get_le32(p + len - 4), ewf_sum(p, len - 4)))
-		return ewf_sum_bad(err, "volume", vtr_get_le32(p + len - 4), ewf_sum(p, len - 4));
+	if (!vtr_sum_ok(vtr_get_le32(p + len - 4), vtr_adler32(1, p, len - 4)))
+		return ewf_sum_bad(err, "volume", vtr_get_le32(p + len - 4), vtr_adler32(1, p, len - 4));
 	w->chunk_sectors = vtr_get_le32(p + 8);
 	w->sector = vtr_get_le32(p + 12);
 	w->sectors = w->smart ? vtr_get_le32(p + 16) : vtr_get_le64(p + 16);
@@ -332,8 +335,8 @@ static int ewf_read_table(struct ewf *w, uint32_t segment, uint64_t off, uint64_
 		return -1;
 	t.count = vtr_get_le32(p);
 	room = (end - off - EWF_TABLE) / 4;
-	if (!vtr_sum_ok(vtr_get_le32(p + 20), ewf_sum(p, 20)))
-		return ewf_sum_bad(err, "table", vtr_get_le32(p + 20), ewf_sum(p, 20));
+	if (!vtr_sum_ok(vtr_get_le32(p + 20), vtr_adler32(1, p, 20)))
+		return ewf_sum_bad(err, "table", vtr_get_le32(p + 20), vtr_adler32(1, p, 20));
 	if (t.count > room || t.count > EWF_MAX_ENTRIES)
 		return vtr_fail(err, VTR_ECORRUPT, "%" PRIu32 " entries in %" PRIu64 " bytes", t.count, end - off);
 	place = (struct ewf_place){ off + EWF_TABLE, w->smart ? 0 : vtr_get_le64(p + 8) };
@@ -392,8 +395,8 @@ static int ewf_read_hash(struct ewf *w, struct vtr_blk *b, uint64_t off, uint64_
 		return vtr_fail(err, VTR_ECORRUPT, "%" PRIu64 " bytes, expected %zu", len, n);
 	if (vtr_blk_pread(b, off, p, n, err) < 0)
 		return -1;
-	if (!vtr_sum_ok(vtr_get_le32(p + n - 4), ewf_sum(p, n - 4)))
-		return ewf_sum_bad(err, "hash", vtr_get_le32(p + n - 4), ewf_sum(p, n - 4));
+	if (!vtr_sum_ok(vtr_get_le32(p + n - 4), vtr_adler32(1, p, n - 4)))
+		return ewf_sum_bad(err, "hash", vtr_get_le32(p + n - 4), vtr_adler32(1, p, n - 4));
 	if (!w->have_md5 && ewf_add_hash(w, "md5", "MD5", p, 16, err) < 0)
 		return -1;
 	w->have_md5 = true;
@@ -452,8 +455,8 @@ static int ewf_read_section(int *then, uint64_t *next, struct ewf *w, uint32_t s
 		return vtr_fail(err, VTR_ETRUNCATED, "the file ends at %#" PRIx64, b->size);
 	if (vtr_blk_pread(b, off, p, EWF_SECTION, err) < 0)
 		return -1;
-	if (!vtr_sum_ok(vtr_get_le32(p + 72), ewf_sum(p, 72)))
-		return ewf_sum_bad(err, "its header", vtr_get_le32(p + 72), ewf_sum(p, 72));
+	if (!vtr_sum_ok(vtr_get_le32(p + 72), vtr_adler32(1, p, 72)))
+		return ewf_sum_bad(err, "its header", vtr_get_le32(p + 72), vtr_adler32(1, p, 72));
 	if (ewf_type_is(p, "done") || ewf_type_is(p, "next")) {
 		*then = ewf_type_is(p, "next") ? EWF_NEXT : EWF_DONE;
 		return 0;
@@ -615,8 +618,8 @@ static int ewf_check_entries(uint32_t *no_flag_from, struct ewf *w, const struct
 
 	if (vtr_blk_read_new(&raw, w->segment[t->segment], p->entries, len + (w->smart ? 0 : 4), "table", err) < 0)
 		return -1;
-	if (!w->smart && !vtr_sum_ok(vtr_get_le32(raw + len), ewf_sum(raw, len)))
-		return ewf_sum_bad(err, "table", vtr_get_le32(raw + len), ewf_sum(raw, len));
+	if (!w->smart && !vtr_sum_ok(vtr_get_le32(raw + len), vtr_adler32(1, raw, len)))
+		return ewf_sum_bad(err, "table", vtr_get_le32(raw + len), vtr_adler32(1, raw, len));
 	*no_flag_from = UINT32_MAX;
 	for (uint32_t i = 0; i < t->count; i++) {
 		uint32_t at = vtr_get_le32(raw + 4 * (size_t)i) & ~EWF_COMPRESSED;
@@ -721,7 +724,7 @@ static int ewf_unpack(struct vtr_image *im, const struct vtr_run *run, struct vt
 	if (vtr_codec_load(c, run->src, run->host, len, err) < 0)
 		return vtr_at(err, "chunk %" PRIu64, chunk);
 	if (run->method) {
-		good = vtr_codec_inflate(c, true, c->in, len, out, n, err);
+		good = vtr_codec_decode(c, &vtr_method_zlib, out, n, c->in, len, err);
 		if (good < 0)
 			return -1;
 		return good ? 0
@@ -734,13 +737,13 @@ static int ewf_unpack(struct vtr_image *im, const struct vtr_run *run, struct vt
 		if (len < n + 4)
 			return vtr_fail(err, VTR_ECORRUPT, "chunk %" PRIu64 " at %#" PRIx64 ": %zu bytes, expected %zu",
 					chunk, run->host, len, n + 4);
-		if (vtr_sum_ok(vtr_get_le32(c->in + n), ewf_sum(c->in, n)))
+		if (vtr_sum_ok(vtr_get_le32(c->in + n), vtr_adler32(1, c->in, n)))
 			break;
 		if (n == w->chunk || len < w->chunk + 4)
 			return vtr_fail(err, VTR_ECORRUPT,
 					"chunk %" PRIu64 " at %#" PRIx64 ": checksum %08" PRIx32
 					", expected %08" PRIx32,
-					chunk, run->host, ewf_sum(c->in, n), vtr_get_le32(c->in + n));
+					chunk, run->host, vtr_adler32(1, c->in, n), vtr_get_le32(c->in + n));
 		n = w->chunk;
 	}
 	memcpy(out, c->in, run->unit_len);

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zlib.h>
-
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "formats/stream.h"
@@ -12,25 +10,20 @@
 #define GZIP_NAME 1024u /* bytes of the header that are looked at for the name */
 
 struct gzip {
-	z_stream z;
+	struct vtr_codec_stream s;
 	bool between; /* members */
 };
 
 static int gzip_start(struct vtr_decoder *d, struct vtr_error *err)
 {
 	struct gzip *g = vtr_calloc(1, sizeof(*g), err);
+	enum vtr_codec_result r;
 
 	if (!g)
 		return -1;
-	if (inflateInit2(&g->z, 15 + 16) != Z_OK) {
-		free(g);
-		return vtr_decoder_no_memory(err);
-	}
-#ifdef VTR_FUZZING
-	inflateValidate(&g->z, 0);
-#endif
 	d->state = g;
-	return 0;
+	r = vtr_codec_start(&g->s, &vtr_method_gzip, d->ctx->lim.metadata);
+	return r == VTR_CODEC_MORE ? 0 : vtr_decoder_failed(d, &g->s, r, "no deflate", err);
 }
 
 static void gzip_stop(struct vtr_decoder *d)
@@ -38,7 +31,7 @@ static void gzip_stop(struct vtr_decoder *d)
 	struct gzip *g = d->state;
 
 	if (g)
-		inflateEnd(&g->z);
+		vtr_codec_stop(&g->s);
 	free(g);
 }
 
@@ -46,6 +39,7 @@ static void gzip_stop(struct vtr_decoder *d)
 static int gzip_next(struct vtr_decoder *d, struct vtr_error *err)
 {
 	struct gzip *g = d->state;
+	enum vtr_codec_result r;
 
 	while (d->at < d->have && d->buf[d->at] == 0)
 		d->at++;
@@ -62,10 +56,9 @@ static int gzip_next(struct vtr_decoder *d, struct vtr_error *err)
 	}
 	if (vtr_tick(d->ctx, &d->steps, 1, err) < 0)
 		return -1;
-	inflateReset(&g->z);
-#ifdef VTR_FUZZING
-	inflateValidate(&g->z, 0);
-#endif
+	r = vtr_codec_restart(&g->s);
+	if (r != VTR_CODEC_MORE)
+		return vtr_decoder_failed(d, &g->s, r, "no deflate", err);
 	g->between = false;
 	return 0;
 }
@@ -73,30 +66,18 @@ static int gzip_next(struct vtr_decoder *d, struct vtr_error *err)
 static int gzip_step(struct vtr_decoder *d, uint8_t *out, size_t len, size_t *got, struct vtr_error *err)
 {
 	struct gzip *g = d->state;
+	enum vtr_codec_result done;
 	int r;
 
 	if (g->between && ((r = gzip_next(d, err)) != 0 || g->between))
 		return r;
-	g->z.next_in = d->buf + d->at;
-	g->z.avail_in = (uInt)(d->have - d->at);
-	g->z.next_out = out;
-	g->z.avail_out = (uInt)len;
-	r = inflate(&g->z, Z_NO_FLUSH);
-	d->at = d->have - g->z.avail_in;
-	*got += len - g->z.avail_out;
-	switch (r) {
-	case Z_OK:
-	case Z_BUF_ERROR:
+	done = vtr_decoder_step(d, &g->s, out, len, got);
+	if (done == VTR_CODEC_MORE)
 		return 0;
-	case Z_STREAM_END:
-		g->between = true;
-		return d->at == d->have && d->in == d->in_end;
-	case Z_MEM_ERROR:
-		return vtr_decoder_no_memory(err);
-	default:
-		return vtr_fail(err, VTR_ECORRUPT, "near %#" PRIx64 ": %s", d->in - g->z.avail_in,
-				g->z.msg ? g->z.msg : "no deflate");
-	}
+	if (done != VTR_CODEC_END)
+		return vtr_decoder_failed(d, &g->s, done, "no deflate", err);
+	g->between = true;
+	return d->at == d->have && d->in == d->in_end;
 }
 
 extern const struct vtr_format vtr_format_gzip;

@@ -6,10 +6,10 @@
 #ifndef VTR_FORMATS_IMAGE_H
 #define VTR_FORMATS_IMAGE_H
 
+#include "base/codec/codec.h"
 #include "base/pages.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "formats/codec.h"
 #include "formats/format.h"
 
 struct vtr_image;

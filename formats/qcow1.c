@@ -172,7 +172,7 @@ static int qcow1_unpack(struct vtr_image *im, const struct vtr_run *run, struct 
 
 	if (vtr_codec_load(c, im->file, run->host, len, err) < 0)
 		return -1;
-	good = vtr_codec_inflate(c, false, c->in, len, out, run->unit_len, err);
+	good = vtr_codec_decode(c, &vtr_method_deflate, out, run->unit_len, c->in, len, err);
 	if (good < 0)
 		return -1;
 	if (!good)

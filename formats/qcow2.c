@@ -625,7 +625,8 @@ static int qcow2_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, ui
 static int qcow2_unpack(struct vtr_image *im, const struct vtr_run *run, struct vtr_codec *c, uint8_t *out,
 			struct vtr_error *err)
 {
-	bool zstd = ((struct qcow2 *)im)->h.compression == QCOW2_ZSTD;
+	const struct vtr_method *m =
+		((struct qcow2 *)im)->h.compression == QCOW2_ZSTD ? &vtr_method_zstd : &vtr_method_deflate;
 	size_t len = (size_t)run->host_len;
 	int good;
 
@@ -633,16 +634,13 @@ static int qcow2_unpack(struct vtr_image *im, const struct vtr_run *run, struct 
 	if (vtr_codec_load(c, im->file, run->host, len, err) < 0)
 		return -1;
 	/* The last sector goes on behind what was compressed. */
-	if (zstd)
-		good = vtr_codec_unzstd(c, c->in, len, out, run->unit_len, err);
-	else
-		good = vtr_codec_inflate(c, false, c->in, len, out, run->unit_len, err);
+	good = vtr_codec_decode(c, m, out, run->unit_len, c->in, len, err);
 	if (good < 0)
 		return -1;
 	if (!good)
 		return vtr_fail(err, VTR_ECORRUPT,
 				"compressed cluster at %#" PRIx64 ": %zu bytes of %s do not fill a cluster", run->host,
-				len, zstd ? "zstd" : "deflate");
+				len, m->name);
 	return 0;
 }
 

@@ -14,32 +14,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <zlib.h>
-#include <zstd.h>
-
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/codec/codec.h"
 
 #define WRITE_MAX_L1 (32u << 20)      /* bytes: what qemu reads */
 #define WRITE_MAX_REFTABLE (8u << 20) /* the same */
 #define WRITE_HEADER 112u	      /* with the compression type, padded to 8 */
 #define WRITE_REF_MAX 0xffffu	      /* refcounts have 16 bits */
-#define WRITE_CODECS 16u	      /* kept at most */
+#define WRITE_ENCODERS 16u	      /* kept at most */
 
 /* qemu compresses and decompresses with a window of 4 KiB. */
 #define WRITE_WINDOW_BITS 12
-#define WRITE_MEM_LEVEL 9
-#define WRITE_ZSTD_LEVEL 3
 
 #define WRITE_COPIED (1ull << 63)
 #define WRITE_COMPRESSED (1ull << 62)
-
-enum { WRITE_PLAIN, WRITE_ZLIB, WRITE_ZSTD };
-
-struct write_codec {
-	z_stream *deflate;
-	ZSTD_CCtx *zstd;
-};
 
 struct vtr_qcow2_writer {
 	struct vtr_ctx *ctx;
@@ -47,7 +36,8 @@ struct vtr_qcow2_writer {
 	uint64_t size;
 	size_t cluster;
 	unsigned cluster_log2;
-	int method, level;
+	const struct vtr_method *method; /* NULL: not compressed */
+	int level;
 
 	uint8_t *l1; /* as it is written */
 	size_t l1_entries;
@@ -65,7 +55,7 @@ struct vtr_qcow2_writer {
 	size_t open_left; /* bytes of it that are free; 0: there is none */
 
 	pthread_mutex_t lock;
-	struct write_codec idle[WRITE_CODECS];
+	struct vtr_encoder idle[WRITE_ENCODERS];
 	size_t n_idle;
 };
 
@@ -288,10 +278,10 @@ int vtr_qcow2_writer_finish(struct vtr_qcow2_writer *w, struct vtr_error *err)
 	write_be64(h + 40, l1 << w->cluster_log2);
 	write_be64(h + 48, table << w->cluster_log2);
 	write_be32(h + 56, (uint32_t)table_len);
-	write_be64(h + 72, w->method == WRITE_ZSTD ? 1 << 3 : 0);
+	write_be64(h + 72, w->method == &vtr_method_zstd ? 1 << 3 : 0);
 	write_be32(h + 96, 4); /* refcounts of 2^4 bits */
 	write_be32(h + 100, WRITE_HEADER);
-	h[104] = w->method == WRITE_ZSTD;
+	h[104] = w->method == &vtr_method_zstd;
 	/* The last cluster may be written in part, and is counted whole. */
 	if (ftruncate(w->fd, (off_t)(w->next << w->cluster_log2)) < 0)
 		return vtr_fail(err, VTR_EIO, "setting the size of the file: %s", vtr_errno_text(errno, text));
@@ -300,75 +290,44 @@ int vtr_qcow2_writer_finish(struct vtr_qcow2_writer *w, struct vtr_error *err)
 
 /* ----------------------------------------------------------------------------------------------------- compression */
 
-static void write_codec_done(struct write_codec *c)
-{
-	if (c->deflate)
-		deflateEnd(c->deflate);
-	free(c->deflate);
-	ZSTD_freeCCtx(c->zstd);
-}
-
 /* One that is idle, or a new one. */
-static int write_codec_get(struct write_codec *out, struct vtr_qcow2_writer *w, struct vtr_error *err)
+static int write_encoder_get(struct vtr_encoder *out, struct vtr_qcow2_writer *w, struct vtr_error *err)
 {
-	struct write_codec c = { 0 };
+	struct vtr_encoder e = { 0 };
 
 	pthread_mutex_lock(&w->lock);
 	if (w->n_idle > 0)
-		c = w->idle[--w->n_idle];
+		e = w->idle[--w->n_idle];
 	pthread_mutex_unlock(&w->lock);
-	if (w->method == WRITE_ZSTD && !c.zstd) {
-		c.zstd = ZSTD_createCCtx();
-		if (!c.zstd)
-			return vtr_fail(err, VTR_ENOMEM, "out of memory: zstd");
-	} else if (w->method == WRITE_ZLIB && !c.deflate) {
-		c.deflate = vtr_calloc(1, sizeof(*c.deflate), err);
-		if (!c.deflate)
-			return -1;
-		if (deflateInit2(c.deflate, w->level, Z_DEFLATED, -WRITE_WINDOW_BITS, WRITE_MEM_LEVEL,
-				 Z_DEFAULT_STRATEGY) != Z_OK) {
-			free(c.deflate);
-			return vtr_fail(err, VTR_ENOMEM, "out of memory: zlib");
-		}
-	}
-	*out = c;
+	if (!e.state && vtr_encoder_init(&e, w->method, w->level, WRITE_WINDOW_BITS, err) < 0)
+		return -1;
+	*out = e;
 	return 0;
 }
 
-static void write_codec_put(struct vtr_qcow2_writer *w, struct write_codec *c)
+static void write_encoder_put(struct vtr_qcow2_writer *w, struct vtr_encoder *e)
 {
 	pthread_mutex_lock(&w->lock);
-	if (w->n_idle < WRITE_CODECS) {
-		w->idle[w->n_idle++] = *c;
-		*c = (struct write_codec){ 0 };
+	if (w->n_idle < WRITE_ENCODERS) {
+		w->idle[w->n_idle++] = *e;
+		e->state = NULL;
 	}
 	pthread_mutex_unlock(&w->lock);
-	write_codec_done(c);
+	vtr_encoder_done(e);
 }
 
 int vtr_qcow2_writer_pack(size_t *len, struct vtr_qcow2_writer *w, uint8_t *out, const uint8_t *in,
 			  struct vtr_error *err)
 {
-	struct write_codec c;
-	size_t room = w->cluster - 1, n = 0;
+	struct vtr_encoder e;
+	size_t n;
 
-	if (w->method == WRITE_PLAIN)
+	if (!w->method)
 		return 0;
-	if (write_codec_get(&c, w, err) < 0)
+	if (write_encoder_get(&e, w, err) < 0)
 		return -1;
-	if (w->method == WRITE_ZSTD) {
-		n = ZSTD_compressCCtx(c.zstd, out, room, in, w->cluster, w->level);
-		if (ZSTD_isError(n))
-			n = 0;
-	} else if (deflateReset(c.deflate) == Z_OK) {
-		c.deflate->next_in = (Bytef *)(uintptr_t)in; /* zlib does not write to it */
-		c.deflate->avail_in = (uInt)w->cluster;
-		c.deflate->next_out = out;
-		c.deflate->avail_out = (uInt)room;
-		if (deflate(c.deflate, Z_FINISH) == Z_STREAM_END)
-			n = room - c.deflate->avail_out;
-	}
-	write_codec_put(w, &c);
+	n = vtr_encoder_run(&e, out, w->cluster - 1, in, w->cluster);
+	write_encoder_put(w, &e);
 	if (n == 0)
 		return 0;
 	*len = n;
@@ -382,7 +341,7 @@ void vtr_qcow2_writer_free(struct vtr_qcow2_writer *w)
 	if (!w)
 		return;
 	for (size_t i = 0; i < w->n_idle; i++)
-		write_codec_done(&w->idle[i]);
+		vtr_encoder_done(&w->idle[i]);
 	pthread_mutex_destroy(&w->lock);
 	free(w->table);
 	free(w->refs);
@@ -399,21 +358,19 @@ static void write_writer_cleanup(struct vtr_qcow2_writer **w)
 
 static int write_method(struct vtr_qcow2_writer *w, const char *compression, int level, struct vtr_error *err)
 {
-	int max = 9;
+	int max;
 
-	if (!compression) {
-		w->method = WRITE_PLAIN;
-		max = 0;
-	} else if (strcmp(compression, "zlib") == 0) {
-		w->method = WRITE_ZLIB;
-		w->level = level ? level : Z_DEFAULT_COMPRESSION;
-	} else if (strcmp(compression, "zstd") == 0) {
-		w->method = WRITE_ZSTD;
-		w->level = level ? level : WRITE_ZSTD_LEVEL;
-		max = ZSTD_maxCLevel();
-	} else {
+	if (!compression)
+		w->method = NULL;
+	else if (strcmp(compression, "zlib") == 0)
+		w->method = &vtr_method_deflate; /* without zlib's header */
+	else if (strcmp(compression, "zstd") == 0)
+		w->method = &vtr_method_zstd;
+	else
 		return vtr_fail(err, VTR_EUSAGE, "compression \"%s\": qcow2 has zlib and zstd", compression);
-	}
+	max = w->method ? w->method->max_level() : 0;
+	if (w->method)
+		w->level = level ? level : w->method->default_level;
 	if (level < 0 || level > max)
 		return vtr_fail(err, VTR_EUSAGE, "compression level %d: %s has 1 to %d", level,
 				compression ? compression : "no compression", max);

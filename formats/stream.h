@@ -60,4 +60,12 @@ void vtr_decoder_take(struct vtr_decoder *d, uint64_t bytes);
 /* What most decoders say. */
 int vtr_decoder_no_memory(struct vtr_error *err);
 
+/* A step of a stream from what is loaded: for the step of a driver. */
+enum vtr_codec_result vtr_decoder_step(struct vtr_decoder *d, struct vtr_codec_stream *s, uint8_t *out, size_t len,
+				       size_t *got);
+
+/* What its failure means; damage is described by the library's words, or by these. */
+int vtr_decoder_failed(const struct vtr_decoder *d, const struct vtr_codec_stream *s, enum vtr_codec_result r,
+		       const char *words, struct vtr_error *err);
+
 #endif

@@ -6,134 +6,67 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <lzma.h>
-
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/codec/xz.h"
 #include "formats/stream.h"
 
-#define XZ_LOAD 16384u
-
-struct xz {
-	lzma_stream z;
-	lzma_block block;
-	lzma_filter filters[LZMA_FILTERS_MAX + 1];
-	bool begun;
-};
-
-static const char *xz_check_name(unsigned check)
+static int xz_failed(struct vtr_decoder *d, enum vtr_codec_result r, uint64_t at, const char *what,
+		     struct vtr_error *err)
 {
-	switch (check) {
-	case LZMA_CHECK_NONE:
-		return "none";
-	case LZMA_CHECK_CRC32:
-		return "CRC32";
-	case LZMA_CHECK_CRC64:
-		return "CRC64";
-	case LZMA_CHECK_SHA256:
-		return "SHA-256";
-	default:
-		return "unknown";
-	}
-}
-
-static int xz_fail(struct vtr_ctx *ctx, lzma_ret r, uint64_t at, const char *what, struct vtr_error *err)
-{
-	switch (r) {
-	case LZMA_MEM_ERROR:
-		return vtr_decoder_no_memory(err);
-	case LZMA_MEMLIMIT_ERROR:
-		return vtr_fail(err, VTR_ELIMIT, "%s at %#" PRIx64 " needs more memory than limit metadata=%" PRIu64,
-				what, at, ctx->lim.metadata);
-	case LZMA_OPTIONS_ERROR:
-		return vtr_fail(err, VTR_EUNSUPPORTED, "%s at %#" PRIx64 " has options that liblzma does not know",
-				what, at);
-	case LZMA_BUF_ERROR:
-		return vtr_fail(err, VTR_ETRUNCATED, "%s near %#" PRIx64 " is cut off", what, at);
-	case LZMA_FORMAT_ERROR:
-		return vtr_fail(err, VTR_ECORRUPT, "%s near %#" PRIx64 " is no xz", what, at);
-	default:
-		return vtr_fail(err, VTR_ECORRUPT, "%s near %#" PRIx64 " is damaged, or has a wrong checksum", what,
-				at);
-	}
+	return vtr_xz_fail(err, r, d->ctx->lim.metadata, at, what);
 }
 
 static int xz_start(struct vtr_decoder *d, struct vtr_error *err)
 {
-	struct xz *x = vtr_calloc(1, sizeof(*x), err);
-	lzma_stream none = LZMA_STREAM_INIT;
-
-	if (!x)
-		return -1;
-	x->z = none;
-	x->filters[0].id = LZMA_VLI_UNKNOWN;
-	d->state = x;
-	return 0;
+	d->state = vtr_calloc(1, sizeof(struct vtr_codec_stream), err);
+	return d->state ? 0 : -1;
 }
 
 static void xz_stop(struct vtr_decoder *d)
 {
-	struct xz *x = d->state;
+	struct vtr_codec_stream *s = d->state;
 
-	if (!x)
-		return;
-	lzma_end(&x->z);
-	lzma_filters_free(x->filters, NULL);
-	free(x);
+	if (s)
+		vtr_codec_stop(s);
+	free(s);
 }
 
 /* The block's header, and the decoder that it asks for. */
-static int xz_begin(struct vtr_decoder *d, struct xz *x, struct vtr_error *err)
+static int xz_begin(struct vtr_decoder *d, struct vtr_codec_stream *s, struct vtr_error *err)
 {
 	uint64_t at = d->in - (d->have - d->at), memory;
-	lzma_ret r;
+	size_t header = vtr_xz_header_len(d->buf[d->at]);
+	enum vtr_codec_result r;
 
-	x->block.version = 1;
-	x->block.check = (lzma_check)d->method;
-	x->block.filters = x->filters;
-	x->block.header_size = lzma_block_header_size_decode(d->buf[d->at]);
-	if (vtr_decoder_need(d, x->block.header_size, err) < 0)
+	if (vtr_decoder_need(d, header, err) < 0)
 		return -1;
-	if (d->have - d->at < x->block.header_size || d->buf[d->at] == 0)
-		return xz_fail(d->ctx, LZMA_BUF_ERROR, at, "the block", err);
-	r = lzma_block_header_decode(&x->block, NULL, d->buf + d->at);
-	if (r != LZMA_OK)
-		return xz_fail(d->ctx, r, at, "the header of the block", err);
-	d->at += x->block.header_size;
-	memory = lzma_raw_decoder_memusage(x->filters);
+	if (d->have - d->at < header || header == 0)
+		return xz_failed(d, VTR_CODEC_TRUNCATED, at, "the block", err);
+	s->in = d->buf + d->at;
+	s->in_len = d->have - d->at;
+	r = vtr_xz_block_open(s, &memory, d->method);
+	if (r != VTR_CODEC_MORE)
+		return xz_failed(d, r, at, s->in == d->buf + d->at ? "the header of the block" : "the block", err);
+	d->at += header;
 	if (memory > d->ctx->lim.metadata)
-		return xz_fail(d->ctx, memory == UINT64_MAX ? LZMA_OPTIONS_ERROR : LZMA_MEMLIMIT_ERROR, at, "the block",
-			       err);
+		return xz_failed(d, VTR_CODEC_LIMIT, at, "the block", err);
 	vtr_decoder_take(d, memory);
-#ifdef VTR_FUZZING
-	x->block.ignore_check = true;
-#endif
-	r = lzma_block_decoder(&x->z, &x->block);
-	if (r != LZMA_OK)
-		return xz_fail(d->ctx, r, at, "the block", err);
-	x->begun = true;
-	return 0;
+	r = vtr_xz_block_start(s);
+	return r == VTR_CODEC_MORE ? 0 : xz_failed(d, r, at, "the block", err);
 }
 
 static int xz_step(struct vtr_decoder *d, uint8_t *out, size_t len, size_t *got, struct vtr_error *err)
 {
-	struct xz *x = d->state;
-	lzma_ret r;
+	struct vtr_codec_stream *s = d->state;
+	enum vtr_codec_result r;
 
-	if (!x->begun)
-		return d->at < d->have ? xz_begin(d, x, err) : 0;
-	x->z.next_in = d->buf + d->at;
-	x->z.avail_in = d->have - d->at;
-	x->z.next_out = out;
-	x->z.avail_out = len;
-	r = lzma_code(&x->z, LZMA_RUN);
-	d->at = d->have - x->z.avail_in;
-	*got += len - x->z.avail_out;
-	if (r == LZMA_STREAM_END)
-		return 1;
-	if (r == LZMA_OK || r == LZMA_BUF_ERROR)
+	if (!s->state)
+		return d->at < d->have ? xz_begin(d, s, err) : 0;
+	r = vtr_decoder_step(d, s, out, len, got);
+	if (r == VTR_CODEC_MORE)
 		return 0;
-	return xz_fail(d->ctx, r, d->in - x->z.avail_in, "the block", err);
+	return r == VTR_CODEC_END ? 1 : xz_failed(d, r, d->in - (d->have - d->at), "the block", err);
 }
 
 extern const struct vtr_format vtr_format_xz;
@@ -146,51 +79,37 @@ static const struct vtr_stream_ops xz_ops = {
 
 /* ------------------------------------------------------------------------------------------------------------ open */
 
-/* liblzma says where it wants to read. */
-static int xz_read_index(lzma_index **out, struct vtr_image *im, lzma_stream *z, struct vtr_error *err)
-{
-	uint8_t buf[XZ_LOAD];
-	uint64_t at = 0, size = im->file->size, steps = 0;
-	lzma_ret r = lzma_file_info_decoder(z, out, im->blk.ctx->lim.metadata, size);
+struct xz_blocks {
+	struct vtr_image *im;
+	uint64_t steps;
+	unsigned checks, last; /* a bit for each that occurs */
+};
 
-	while (r == LZMA_OK || r == LZMA_SEEK_NEEDED) {
-		if (vtr_tick(im->blk.ctx, &steps, 1, err) < 0)
-			return -1;
-		if (r == LZMA_SEEK_NEEDED)
-			at = VTR_MIN(z->seek_pos, size);
-		if (z->avail_in == 0 || r == LZMA_SEEK_NEEDED) {
-			z->next_in = buf;
-			z->avail_in = (size_t)VTR_MIN((uint64_t)sizeof(buf), size - at);
-			if (vtr_blk_pread(im->file, at, buf, z->avail_in, err) < 0)
-				return -1;
-			at += z->avail_in;
-		}
-		r = lzma_code(z, at == size ? LZMA_FINISH : LZMA_RUN);
-	}
-	return r == LZMA_STREAM_END ? 0 : xz_fail(im->blk.ctx, r, at - z->avail_in, "the index", err);
+static int xz_add_block(void *arg, const struct vtr_xz_block *b, struct vtr_error *err)
+{
+	struct xz_blocks *all = arg;
+
+	all->last = b->check;
+	all->checks |= 1u << b->check;
+	if (vtr_tick(all->im->blk.ctx, &all->steps, 1, err) < 0)
+		return -1;
+	return vtr_stream_add(all->im, b->in, b->in_len, b->out_len, b->check, err);
 }
 
-static int xz_add_blocks(struct vtr_image *im, const lzma_index *index, struct vtr_error *err)
+static int xz_add_blocks(struct vtr_image *im, const struct vtr_xz_index *index, struct vtr_error *err)
 {
-	uint64_t steps = 0;
-	unsigned checks = 0;
+	struct xz_blocks all = { .im = im };
 	const char *name = "none";
-	lzma_index_iter i;
 
-	lzma_index_iter_init(&i, index);
-	while (!lzma_index_iter_next(&i, LZMA_INDEX_ITER_BLOCK)) {
-		if (vtr_tick(im->blk.ctx, &steps, 1, err) < 0 ||
-		    vtr_stream_add(im, i.block.compressed_file_offset, i.block.total_size, i.block.uncompressed_size,
-				   (unsigned)i.stream.flags->check, err) < 0)
-			return -1;
-		name = xz_check_name((unsigned)i.stream.flags->check);
-		checks |= 1u << i.stream.flags->check;
-	}
-	if (checks & (checks - 1))
+	if (vtr_xz_index_each(index, xz_add_block, &all, err) < 0)
+		return -1;
+	if (all.checks & (all.checks - 1))
 		name = "several";
+	else if (all.checks)
+		name = vtr_xz_check_name(all.last);
 	im->info.compression = "lzma";
-	if (vtr_image_prop_number(im, "streams", "streams", lzma_index_stream_count(index), err) < 0 ||
-	    vtr_image_prop_number(im, "blocks", "blocks", lzma_index_block_count(index), err) < 0)
+	if (vtr_image_prop_number(im, "streams", "streams", index->streams, err) < 0 ||
+	    vtr_image_prop_number(im, "blocks", "blocks", index->blocks, err) < 0)
 		return -1;
 	return vtr_image_prop_text(im, "check", "checksums", name, err);
 }
@@ -198,17 +117,15 @@ static int xz_add_blocks(struct vtr_image *im, const lzma_index *index, struct v
 static int xz_open(struct vtr_blk **out, struct vtr_open *o, struct vtr_error *err)
 {
 	VTR_IMAGE_UNREF struct vtr_image *im = vtr_stream_new(&xz_ops, o, err);
-	lzma_stream z = LZMA_STREAM_INIT;
-	lzma_index *index = NULL;
+	struct vtr_xz_index index = { 0 };
 	int r;
 
 	if (!im)
 		return -1;
-	r = xz_read_index(&index, im, &z, err);
-	lzma_end(&z);
+	r = vtr_xz_index_read(&index, im->file, err);
 	if (r == 0)
-		r = xz_add_blocks(im, index, err);
-	lzma_index_end(index, NULL);
+		r = xz_add_blocks(im, &index, err);
+	vtr_xz_index_done(&index);
 	return r < 0 ? -1 : vtr_stream_open(out, &im, o, false, err);
 }
 

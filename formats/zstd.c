@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zstd.h>
-#include <zstd_errors.h>
-
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "formats/stream.h"
@@ -20,44 +17,38 @@
 
 static int zstd_start(struct vtr_decoder *d, struct vtr_error *err)
 {
-	ZSTD_DCtx *z = ZSTD_createDCtx();
-	uint64_t memory = d->ctx->lim.metadata;
+	struct vtr_codec_stream *s = vtr_calloc(1, sizeof(*s), err);
+	enum vtr_codec_result r;
 
-	if (!z)
-		return vtr_decoder_no_memory(err);
-	ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, memory < 2048 ? 10 : (int)VTR_MIN(vtr_log2(memory), 31u));
-	d->state = z;
+	if (!s)
+		return -1;
+	d->state = s;
+	r = vtr_codec_start(s, &vtr_method_zstd, d->ctx->lim.metadata);
+	if (r != VTR_CODEC_MORE)
+		return vtr_decoder_failed(d, s, r, "", err);
 	vtr_decoder_take(d, (uint64_t)d->method * ZSTD_WINDOW);
 	return 0;
 }
 
 static void zstd_stop(struct vtr_decoder *d)
 {
-	ZSTD_freeDCtx(d->state);
+	struct vtr_codec_stream *s = d->state;
+
+	if (s)
+		vtr_codec_stop(s);
+	free(s);
 }
 
+/* A unit may be several frames: libzstd goes from one to the next. */
 static int zstd_step(struct vtr_decoder *d, uint8_t *out, size_t len, size_t *got, struct vtr_error *err)
 {
-	ZSTD_inBuffer from = { d->buf, d->have, d->at };
-	ZSTD_outBuffer to = { out, len, 0 };
-	size_t r = ZSTD_decompressStream(d->state, &to, &from);
+	enum vtr_codec_result r = vtr_decoder_step(d, d->state, out, len, got);
 
-	d->at = from.pos;
-	*got += to.pos;
-	if (!ZSTD_isError(r))
-		return r == 0 && d->at == d->have && d->in == d->in_end;
-	switch (ZSTD_getErrorCode(r)) {
-	case ZSTD_error_memory_allocation:
-		return vtr_decoder_no_memory(err);
-	case ZSTD_error_frameParameter_windowTooLarge:
-		return vtr_fail(err, VTR_ELIMIT, "its window is larger than limit metadata=%" PRIu64,
-				d->ctx->lim.metadata);
-	case ZSTD_error_dictionary_wrong:
-		return vtr_fail(err, VTR_EUNSUPPORTED, "it needs a dictionary");
-	default:
-		return vtr_fail(err, VTR_ECORRUPT, "near %#" PRIx64 ": %s", d->in - (d->have - d->at),
-				ZSTD_getErrorName(r));
-	}
+	if (r == VTR_CODEC_MORE)
+		return 0;
+	if (r == VTR_CODEC_END)
+		return d->at == d->have && d->in == d->in_end;
+	return vtr_decoder_failed(d, d->state, r, "", err);
 }
 
 extern const struct vtr_format vtr_format_zstd;

@@ -7,13 +7,12 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "fs/ntfs/unpack.h"
+#include "base/codec/codec.h"
 #include "fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	int (*const unpack[])(uint8_t *, size_t, const uint8_t *, size_t,
-			      struct vtr_error *) = { vtr_ntfs_lznt1, vtr_ntfs_xpress, vtr_ntfs_lzx };
+	const struct vtr_method *const methods[] = { &vtr_method_lznt1, &vtr_method_xpress, &vtr_method_lzx }, *m;
 	struct vtr_error err = { 0 };
 	uint8_t *in, *one, *two;
 	size_t out_len;
@@ -21,9 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len < 3)
 		return 0;
+	m = methods[data[0] % 3];
 	out_len = vtr_get_le16(data + 1);
-	if (data[0] % 3 == 2)
-		out_len %= NTFS_LZX_WINDOW + 1;
+	if (m == &vtr_method_lzx)
+		out_len %= VTR_LZX_WINDOW + 1;
 	in = malloc(len - 3 + (len == 3));
 	one = malloc(out_len + (out_len == 0));
 	two = malloc(out_len + (out_len == 0));
@@ -31,10 +31,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	memcpy(in, data + 3, len - 3);
 	memset(one, 0, out_len);
 	memset(two, 0xff, out_len);
-	r = unpack[data[0] % 3](one, out_len, in, len - 3, &err);
-	FUZZ_CHECK(r == 0 || (err.code != VTR_OK && err.text[0]));
-	FUZZ_CHECK(unpack[data[0] % 3](two, out_len, in, len - 3, &err) == r);
-	FUZZ_CHECK(r < 0 || memcmp(one, two, out_len) == 0);
+	r = vtr_codec_decode(NULL, m, one, out_len, in, len - 3, &err);
+	FUZZ_CHECK(r == 1 || (r == 0 && err.code != VTR_OK && err.text[0]));
+	FUZZ_CHECK(vtr_codec_decode(NULL, m, two, out_len, in, len - 3, &err) == r);
+	FUZZ_CHECK(r == 0 || memcmp(one, two, out_len) == 0);
 	free(in);
 	free(one);
 	free(two);

@@ -13,14 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <lz4.h>
-#include <lzma.h>
-#include <zstd.h>
-
 #include "base/blk.h"
 #include "base/bytes.h"
 #include "base/cache.h"
 #include "base/checked.h"
+#include "base/codec/codec.h"
 
 #define JOURNAL_BLOCK 16384u /* bytes of the file that are read at once */
 #define JOURNAL_SLOTS 64u
@@ -61,6 +58,7 @@ struct vtr_journal {
 	struct vtr_blk *b; /* a reference */
 	struct vtr_ctx *ctx;
 	struct vtr_cache *cache;
+	struct vtr_codec codec;
 	struct journal_header h;
 	struct vtr_journal_info info;
 	uint64_t *entries; /* offsets, ascending */
@@ -505,6 +503,7 @@ void vtr_journal_close(struct vtr_journal *j)
 	vtr_cache_free(j->cache);
 	free(j->entries);
 	free(j->fields);
+	vtr_codec_done(&j->codec);
 	free(j->text);
 	vtr_blk_unref(j->b);
 	free(j);
@@ -549,6 +548,23 @@ static int journal_inflated(struct vtr_journal *j, uint64_t len, struct vtr_erro
 	return vtr_tick(j->ctx, &j->steps, len / JOURNAL_STEP, err);
 }
 
+/* Decode in to so many bytes at the end of the text. title: of the method, for messages. */
+static int journal_whole(struct vtr_journal *j, const struct vtr_method *m, const char *title, uint64_t out,
+			 const uint8_t *in, size_t len, struct vtr_error *err)
+{
+	int r;
+
+	if (journal_inflated(j, out, err) < 0)
+		return -1;
+	r = vtr_codec_decode(&j->codec, m, (uint8_t *)j->text + j->text_len, (size_t)out, in, len, err);
+	if (r < 0)
+		return -1;
+	if (r == 0)
+		return vtr_fail(err, VTR_ECORRUPT, "%s: the data is damaged", title);
+	j->text_len += (size_t)out;
+	return 0;
+}
+
 /* An LZ4 block, after 8 bytes that say how much comes out of it. */
 static int journal_lz4(struct vtr_journal *j, const uint8_t *in, size_t len, struct vtr_error *err)
 {
@@ -560,57 +576,50 @@ static int journal_lz4(struct vtr_journal *j, const uint8_t *in, size_t len, str
 	/* The format cannot do better than 255 to 1. */
 	if (out > INT_MAX || out / 255 > len)
 		return vtr_fail(err, VTR_ECORRUPT, "LZ4: %" PRIu64 " bytes out of %zu", out, len);
-	if (journal_inflated(j, out, err) < 0)
-		return -1;
-	if (LZ4_decompress_safe((const char *)in + 8, j->text + j->text_len, (int)(len - 8), (int)out) != (int)out)
-		return vtr_fail(err, VTR_ECORRUPT, "LZ4: the data is damaged");
-	j->text_len += (size_t)out;
-	return 0;
+	return journal_whole(j, &vtr_method_lz4, "LZ4", out, in + 8, len - 8, err);
 }
 
 /* A Zstandard frame that says its size, as all of systemd's do. */
 static int journal_zstd(struct vtr_journal *j, const uint8_t *in, size_t len, struct vtr_error *err)
 {
-	unsigned long long out = ZSTD_getFrameContentSize(in, len);
+	uint64_t out;
 
-	if (out == ZSTD_CONTENTSIZE_ERROR || out == ZSTD_CONTENTSIZE_UNKNOWN)
+	if (!vtr_zstd_size(&out, in, len))
 		return vtr_fail(err, VTR_ECORRUPT, "Zstandard: no frame that says its size");
-	if (journal_inflated(j, out, err) < 0)
-		return -1;
-	if (ZSTD_decompress(j->text + j->text_len, (size_t)out, in, len) != (size_t)out)
-		return vtr_fail(err, VTR_ECORRUPT, "Zstandard: the data is damaged");
-	j->text_len += (size_t)out;
-	return 0;
+	return journal_whole(j, &vtr_method_zstd, "Zstandard", out, in, len, err);
 }
 
 /* An .xz stream: what comes out is seen as it comes. */
 static int journal_xz(struct vtr_journal *j, const uint8_t *in, size_t len, struct vtr_error *err)
 {
-	lzma_stream s = LZMA_STREAM_INIT;
-	lzma_ret r = lzma_stream_decoder(&s, j->ctx->lim.alloc, 0);
+	struct vtr_codec_stream s = { .in = in, .in_len = len };
+	enum vtr_codec_result r = vtr_codec_start(&s, &vtr_method_xz, j->ctx->lim.alloc);
 	int rc = 0;
 
-	s.next_in = in;
-	s.avail_in = len;
-	while (rc == 0 && r == LZMA_OK) {
+	while (rc == 0 && r == VTR_CODEC_MORE) {
+		size_t room, made;
+
 		rc = journal_room(j, 4096, err);
 		if (rc < 0)
 			break;
-		s.next_out = (uint8_t *)j->text + j->text_len;
-		s.avail_out = j->text_cap - 1 - j->text_len;
-		r = lzma_code(&s, LZMA_FINISH);
-		rc = vtr_tick(j->ctx, &j->steps,
-			      1 + (size_t)((char *)s.next_out - j->text - j->text_len) / JOURNAL_STEP, err);
-		j->text_len = (size_t)((char *)s.next_out - j->text);
+		room = j->text_cap - 1 - j->text_len;
+		s.out = (uint8_t *)j->text + j->text_len;
+		s.out_len = room;
+		r = vtr_codec_step(&s);
+		made = room - s.out_len;
+		if (r == VTR_CODEC_MORE && s.in_len == 0 && s.out_len > 0)
+			r = VTR_CODEC_DAMAGED; /* it ends too early */
+		rc = vtr_tick(j->ctx, &j->steps, 1 + made / JOURNAL_STEP, err);
+		j->text_len += made;
 	}
-	lzma_end(&s);
+	vtr_codec_stop(&s);
 	if (rc < 0)
 		return -1;
-	if (r == LZMA_MEM_ERROR)
+	if (r == VTR_CODEC_NO_MEMORY)
 		return vtr_fail(err, VTR_ENOMEM, "XZ");
-	if (r == LZMA_MEMLIMIT_ERROR)
+	if (r == VTR_CODEC_LIMIT)
 		return vtr_fail(err, VTR_ECORRUPT, "XZ: a dictionary over limit alloc=%" PRIu64, j->ctx->lim.alloc);
-	return r == LZMA_STREAM_END ? 0 : vtr_fail(err, VTR_ECORRUPT, "XZ: the data is damaged");
+	return r == VTR_CODEC_END ? 0 : vtr_fail(err, VTR_ECORRUPT, "XZ: the data is damaged");
 }
 
 /*

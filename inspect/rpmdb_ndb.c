@@ -26,11 +26,10 @@
  */
 #include "inspect/packages.h"
 
-#include <zlib.h>
-
 #include "base/blk.h"
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/crc.h"
 
 #define NDB_PAGE 4096u
 #define NDB_BLOCK 16u
@@ -59,7 +58,7 @@ static int ndb_blob_check(uint32_t *len, struct ndb *db, const uint8_t *p, size_
 	*len = vtr_get_le32(p + 12);
 	if (*len > size - NDB_HEAD - NDB_TAIL)
 		return vtr_fail(err, VTR_ECORRUPT, "a header of %" PRIu32 " bytes in %zu", *len, size);
-	sum = (uint32_t)adler32(adler32(0, NULL, 0), p, (uInt)(size - NDB_TAIL));
+	sum = vtr_adler32(1, p, size - NDB_TAIL);
 	if (vtr_get_le32(tail + 8) != NDB_END_MAGIC || vtr_get_le32(tail + 4) != *len)
 		vtr_packages_warn(db->l, VTR_ECORRUPT, "package %" PRIu32 ": its blocks do not end as they should",
 				  number);

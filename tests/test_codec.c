@@ -15,9 +15,12 @@
 #include <zstd.h>
 
 #include "base/checked.h"
-#include "formats/codec.h"
+#include "base/codec/codec.h"
 
 enum { ZLIB, DEFLATE, BZIP2, ZSTD, METHODS };
+
+static const struct vtr_method *const methods[] = { &vtr_method_zlib, &vtr_method_deflate, &vtr_method_bzip2,
+						    &vtr_method_zstd };
 
 static uint8_t plain[3000], stored[4000], out[3000];
 
@@ -62,9 +65,7 @@ static int decode(int how, size_t len, size_t out_len)
 	vtr_codecs_init(&all, 1 << 20);
 	vtr_codecs_get(&c, &all);
 	memset(out, 0, sizeof(out));
-	r = how == BZIP2  ? vtr_codec_bunzip2(stored, len, out, out_len, NULL)
-	    : how == ZSTD ? vtr_codec_unzstd(&c, stored, len, out, out_len, NULL)
-			  : vtr_codec_inflate(&c, how == ZLIB, stored, len, out, out_len, NULL);
+	r = vtr_codec_decode(&c, methods[how], out, out_len, stored, len, NULL);
 	vtr_codecs_put(&all, &c);
 	vtr_codecs_done(&all);
 	if (r == 1)
@@ -174,13 +175,141 @@ static void decoders_take_what_they_need(void **state)
 	assert_int_equal(0, vtr_codec_load(&c, file, 0, n, NULL));
 	assert_int_equal(n, all.taken);
 	memset(out, 0xee, sizeof(out));
-	assert_int_equal(1, vtr_codec_unxz(&c, c.in, n, out, sizeof(out), NULL));
+	assert_int_equal(1, vtr_codec_decode(&c, &vtr_method_xz, out, sizeof(out), c.in, n, NULL));
 	assert_memory_equal(plain, out, sizeof(plain));
 	assert_in_range(all.taken, 8 << 20, 9 << 20);
 	vtr_codecs_put(&all, &c);
 	assert_int_equal(0, all.taken);
 	vtr_codecs_done(&all);
 	vtr_ctx_unref(ctx);
+}
+
+/* ------------------------------------------------------------------------------------------------------- streams */
+
+/* The plain bytes as a stream of a method, by its own library. */
+static size_t stream_of(const struct vtr_method *m)
+{
+	z_stream z = { .next_in = plain, .avail_in = sizeof(plain), .next_out = stored, .avail_out = sizeof(stored) };
+	size_t n = 0;
+
+	compress_as(ZLIB, true); /* fills plain */
+	if (m == &vtr_method_bzip2)
+		return compress_as(BZIP2, true);
+	if (m == &vtr_method_zstd)
+		return compress_as(ZSTD, true);
+	if (m == &vtr_method_xz) {
+		assert_int_equal(LZMA_OK, lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, plain, sizeof(plain),
+								  stored, &n, sizeof(stored)));
+		return n;
+	}
+	assert_int_equal(Z_OK,
+			 deflateInit2(&z, 9, Z_DEFLATED, m == &vtr_method_gzip ? 15 + 16 : 15, 9, Z_DEFAULT_STRATEGY));
+	assert_int_equal(Z_STREAM_END, deflate(&z, Z_FINISH));
+	n = sizeof(stored) - z.avail_out;
+	deflateEnd(&z);
+	return n;
+}
+
+/* Decode stored[0..len) with so many bytes of input and of room at once; *used and *made are what it came to. */
+static enum vtr_codec_result stream_run(struct vtr_codec_stream *s, size_t len, size_t step, size_t *used, size_t *made)
+{
+	enum vtr_codec_result r = VTR_CODEC_MORE;
+	bool moved = true;
+
+	*used = *made = 0;
+	while (r == VTR_CODEC_MORE && moved) {
+		s->in = stored + *used;
+		s->in_len = VTR_MIN(step, len - *used);
+		s->out = out + *made;
+		s->out_len = VTR_MIN(step, sizeof(out) - *made);
+		r = vtr_codec_step(s);
+		moved = s->in != stored + *used || s->out != out + *made;
+		*used = (size_t)(s->in - stored);
+		*made = (size_t)(s->out - out);
+	}
+	return r;
+}
+
+/* However they are cut, and where they end is told; twice, by starting again. */
+static void streams_are_decoded_step_by_step(void **state)
+{
+	static const size_t steps[] = { 1, 7, 64, sizeof(stored) };
+
+	(void)state;
+	for (size_t k = 0; vtr_methods[k]; k++) {
+		const struct vtr_method *m = vtr_methods[k];
+		struct vtr_codec_stream s = { 0 };
+		size_t n, used, made;
+
+		if (!m->start)
+			continue;
+		n = stream_of(m);
+		memset(stored + n, 0x55, 100);
+		assert_int_equal(VTR_CODEC_MORE, vtr_codec_start(&s, m, 64 << 20));
+		for (size_t i = 0; i < VTR_COUNT(steps); i++) {
+			memset(out, 0, sizeof(out));
+			assert_int_equal(VTR_CODEC_END, stream_run(&s, n + 100, steps[i], &used, &made));
+			assert_int_equal(n, used);
+			assert_int_equal(sizeof(plain), made);
+			assert_memory_equal(plain, out, made);
+			assert_int_equal(VTR_CODEC_MORE, vtr_codec_restart(&s));
+		}
+		/* One that is cut off never ends, and one whose checksum is wrong fails. */
+		assert_int_equal(VTR_CODEC_MORE, stream_run(&s, n - 1, 64, &used, &made));
+		assert_int_equal(VTR_CODEC_MORE, vtr_codec_restart(&s));
+		stored[n / 2] ^= 0x40;
+		assert_true(stream_run(&s, n, 64, &used, &made) != VTR_CODEC_END);
+		vtr_codec_stop(&s);
+		vtr_codec_stop(&s);
+	}
+}
+
+static void streams_are_held_to_their_memory(void **state)
+{
+	struct vtr_codec_stream s = { 0 };
+	ZSTD_CCtx *c = ZSTD_createCCtx();
+	size_t n = stream_of(&vtr_method_xz), used, made;
+	ZSTD_inBuffer from = { plain, sizeof(plain), 0 };
+	ZSTD_outBuffer to = { stored, sizeof(stored), 0 };
+
+	(void)state;
+	assert_int_equal(VTR_CODEC_MORE, vtr_codec_start(&s, &vtr_method_xz, 100000));
+	assert_int_equal(VTR_CODEC_LIMIT, stream_run(&s, n, 64, &used, &made));
+	vtr_codec_stop(&s);
+	/* A window of 1 MiB. */
+	ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, 20);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 0);
+	assert_true(ZSTD_compressStream2(c, &to, &from, ZSTD_e_flush) == 0);
+	assert_true(ZSTD_compressStream2(c, &to, &from, ZSTD_e_end) == 0);
+	ZSTD_freeCCtx(c);
+	assert_int_equal(VTR_CODEC_MORE, vtr_codec_start(&s, &vtr_method_zstd, (1 << 20) - 1));
+	assert_int_equal(VTR_CODEC_LIMIT, stream_run(&s, to.pos, 64, &used, &made));
+	vtr_codec_stop(&s);
+	assert_int_equal(VTR_CODEC_MORE, vtr_codec_start(&s, &vtr_method_zstd, 1 << 20));
+	assert_int_equal(VTR_CODEC_END, stream_run(&s, to.pos, 64, &used, &made));
+	vtr_codec_stop(&s);
+}
+
+/* Worked out by hand: three literals, a short copy of 3 from 2 back, a long one of 4 from 1 back; and an LZ4 block. */
+static void pieces_without_a_library_of_the_tests(void **state)
+{
+	static const uint8_t adc[] = { 0x82, 'a', 'b', 'c', 0x00, 0x01, 0x40, 0x00, 0x00 };
+	static const uint8_t lz4[] = { 0x31, 'a', 'b', 'c', 0x02, 0x00, 0x70, 't', 'u', 'v', 'w', 'x', 'y', 'z' };
+	struct vtr_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(1, vtr_codec_decode(NULL, &vtr_method_adc, out, 10, adc, sizeof(adc), NULL));
+	assert_memory_equal("abcbcbbbbb", out, 10);
+	assert_int_equal(0, vtr_codec_decode(NULL, &vtr_method_adc, out, 11, adc, sizeof(adc), &err));
+	assert_int_equal(VTR_ECORRUPT, err.code);
+	assert_string_equal("adc: 9 bytes are no 11 decompressed bytes", err.text);
+	assert_int_equal(0, vtr_codec_decode(NULL, &vtr_method_adc, out, 9, adc, sizeof(adc), NULL));
+	assert_int_equal(1, vtr_codec_decode(NULL, &vtr_method_lz4, out, 15, lz4, sizeof(lz4), NULL));
+	assert_memory_equal("abcbcbcbtuvwxyz", out, 15);
+	assert_int_equal(0, vtr_codec_decode(NULL, &vtr_method_lz4, out, 14, lz4, sizeof(lz4), NULL));
+	assert_int_equal(0, vtr_codec_decode(NULL, &vtr_method_lz4, out, 15, lz4, sizeof(lz4) - 1, NULL));
+	assert_int_equal(-1, vtr_codec_decode(NULL, &vtr_method_lzx, out, VTR_LZX_WINDOW + 1, lz4, sizeof(lz4), &err));
+	assert_int_equal(VTR_EUSAGE, err.code);
 }
 
 int main(void)
@@ -190,6 +319,9 @@ int main(void)
 		cmocka_unit_test(memory_for_decoding_is_shared),
 		cmocka_unit_test(decoders_take_what_they_need),
 		cmocka_unit_test(no_damage_is_taken_for_bytes),
+		cmocka_unit_test(streams_are_decoded_step_by_step),
+		cmocka_unit_test(streams_are_held_to_their_memory),
+		cmocka_unit_test(pieces_without_a_library_of_the_tests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

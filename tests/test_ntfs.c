@@ -9,7 +9,7 @@
 
 #include "base/checked.h"
 #include "fs/ntfs/ntfs.h"
-#include "fs/ntfs/unpack.h"
+#include "base/codec/codec.h"
 #include "tests/ntfs_images.h"
 
 static uint8_t *full;
@@ -500,7 +500,7 @@ static void lznt1_is_as_in_its_specification(void **state)
 	uint8_t out[200];
 
 	(void)state;
-	assert_int_equal(0, vtr_ntfs_lznt1(out, sizeof(out), packed, sizeof(packed), &err));
+	assert_int_equal(1, vtr_codec_decode(NULL, &vtr_method_lznt1, out, sizeof(out), packed, sizeof(packed), &err));
 	assert_string_equal(plain, (char *)out);
 	for (size_t i = sizeof(plain); i < sizeof(out); i++)
 		assert_int_equal(0, out[i]);
@@ -509,17 +509,17 @@ static void lznt1_is_as_in_its_specification(void **state)
 static void what_is_wrong_in_compressed_bytes_is_named(void **state)
 {
 	static const struct {
-		int (*unpack)(uint8_t *, size_t, const uint8_t *, size_t, struct vtr_error *);
+		const struct vtr_method *method;
 		size_t out_len, len;
 		const char *in, *words;
 	} cases[] = {
-		{ vtr_ntfs_lznt1, 100, 4, "\x05\xb0 a", "a chunk of 6 bytes, 2 are left" },
-		{ vtr_ntfs_lznt1, 100, 5, "\x02\xb0\x01\x00\x10", "a match 2 bytes back, 0 are there" },
-		{ vtr_ntfs_lznt1, 100, 4, "\x01\xb0\x01\x00", "ends within a token" },
-		{ vtr_ntfs_lznt1, 4, 6, "\x03\xb0\x02\x61\x05\x00", "a chunk of more than 4 bytes" },
-		{ vtr_ntfs_xpress, 10, 5, "abcde", "5 bytes, the table of codes takes 256" },
-		{ vtr_ntfs_lzx, 10, 4, "\0\0\0\0", "a block of 0 bytes" },
-		{ vtr_ntfs_lzx, 10, 4, "\x50\x00\x00\x05", "a block of 5" },
+		{ &vtr_method_lznt1, 100, 4, "\x05\xb0 a", "a chunk of 6 bytes, 2 are left" },
+		{ &vtr_method_lznt1, 100, 5, "\x02\xb0\x01\x00\x10", "a match 2 bytes back, 0 are there" },
+		{ &vtr_method_lznt1, 100, 4, "\x01\xb0\x01\x00", "ends within a token" },
+		{ &vtr_method_lznt1, 4, 6, "\x03\xb0\x02\x61\x05\x00", "a chunk of more than 4 bytes" },
+		{ &vtr_method_xpress, 10, 5, "abcde", "5 bytes, the table of codes takes 256" },
+		{ &vtr_method_lzx, 10, 4, "\0\0\0\0", "a block of 0 bytes" },
+		{ &vtr_method_lzx, 10, 4, "\x50\x00\x00\x05", "a block of 5" },
 	};
 
 	(void)state;
@@ -527,8 +527,8 @@ static void what_is_wrong_in_compressed_bytes_is_named(void **state)
 		struct vtr_error err = { 0 };
 		uint8_t out[100];
 
-		assert_int_equal(
-			-1, cases[i].unpack(out, cases[i].out_len, (const uint8_t *)cases[i].in, cases[i].len, &err));
+		assert_int_equal(0, vtr_codec_decode(NULL, cases[i].method, out, cases[i].out_len,
+						     (const uint8_t *)cases[i].in, cases[i].len, &err));
 		assert_int_equal(VTR_ECORRUPT, err.code);
 		if (!strstr(err.text, cases[i].words))
 			fail_msg("%zu: \"%s\", expected \"%s\"", i, err.text, cases[i].words);
@@ -550,7 +550,7 @@ static void compressed_bytes_that_end_early_are_told(void **state)
 		struct vtr_error err = { 0 };
 
 		/* Zeros stand for what is missing, so that it may end in whatever way: but within the bounds. */
-		if (vtr_ntfs_xpress(out, 4096, whole, n, &err) < 0)
+		if (vtr_codec_decode(NULL, &vtr_method_xpress, out, 4096, whole, n, &err) == 0)
 			assert_int_equal(VTR_ECORRUPT, err.code);
 	}
 	free(whole);

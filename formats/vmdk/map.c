@@ -487,7 +487,7 @@ int vtr_vmdk_unpack(struct vtr_image *im, const struct vtr_run *run, struct vtr_
 		data = c->in + 12;
 		len = size;
 	}
-	good = vtr_codec_inflate(c, true, data, (size_t)len, out, run->unit_len, err);
+	good = vtr_codec_decode(c, &vtr_method_zlib, out, run->unit_len, data, (size_t)len, err);
 	if (good < 0)
 		return -1;
 	if (!good)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/codec/codec.h"
 #include "fs/ntfs/ntfs.h"
-#include "fs/ntfs/unpack.h"
 
 #define PACKED_MAX_UNIT (1u << 20) /* ours: Windows writes units of 64 KiB at most */
 #define PACKED_BATCH (256u << 10)  /* of packed bytes that are read at once */
@@ -89,7 +89,7 @@ static int lznt1_unit(uint8_t *out, size_t unit_len, struct ntfs *x, const struc
 	len = (size_t)(stored << x->boot.cluster_log2);
 	if (vtr_ntfs_stored(x, s, unit * unit_len, x->unit.packed, len, false, err) < 0)
 		return -1;
-	if (vtr_ntfs_lznt1(out, unit_len, x->unit.packed, len, err) < 0)
+	if (vtr_codec_decode(NULL, &vtr_method_lznt1, out, unit_len, x->unit.packed, len, err) <= 0)
 		return vtr_at(err, "unit %" PRIu64, unit);
 	return vtr_tick(x->fs.ctx, &x->fs.steps, 1, err);
 }
@@ -211,7 +211,6 @@ static int wof_unpack(uint8_t *out, const struct wof *w, uint64_t chunk, const u
 		      struct vtr_error *err)
 {
 	size_t out_len = wof_chunk_len(w, chunk);
-	int r;
 
 	if (len == out_len) {
 		memcpy(out, packed, len);
@@ -219,9 +218,8 @@ static int wof_unpack(uint8_t *out, const struct wof *w, uint64_t chunk, const u
 	}
 	if (len > out_len)
 		return vtr_fail(err, VTR_ECORRUPT, "chunk %" PRIu64 ": %zu bytes for %zu", chunk, len, out_len);
-	r = w->codec == NTFS_WOF_LZX ? vtr_ntfs_lzx(out, out_len, packed, len, err)
-				     : vtr_ntfs_xpress(out, out_len, packed, len, err);
-	if (r < 0)
+	if (vtr_codec_decode(NULL, w->codec == NTFS_WOF_LZX ? &vtr_method_lzx : &vtr_method_xpress, out, out_len,
+			     packed, len, err) <= 0)
 		return vtr_at(err, "chunk %" PRIu64, chunk);
 	return vtr_tick(w->x->fs.ctx, &w->x->fs.steps, 1, err);
 }

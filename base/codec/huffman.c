@@ -2,9 +2,9 @@
 /* Canonical Huffman codes, as XPRESS and LZX have them: shorter codes first, those of one length by their symbols. */
 #include <string.h>
 
-#include "fs/ntfs/unpack.h"
+#include "base/codec/lz.h"
 
-bool vtr_ntfs_huff_build(struct ntfs_huff *h, const uint8_t *lens, unsigned n)
+bool vtr_lz_huff_build(struct lz_huff *h, const uint8_t *lens, unsigned n)
 {
 	unsigned count[17] = { 0 }, at[17];
 	uint32_t code = 0;
@@ -26,9 +26,9 @@ bool vtr_ntfs_huff_build(struct ntfs_huff *h, const uint8_t *lens, unsigned n)
 		if (lens[i])
 			h->sorted[at[lens[i]]++] = (uint16_t)i;
 	memset(h->fast, 0, sizeof(h->fast));
-	for (unsigned len = 1, fast = 0; len <= NTFS_HUFF_FAST; len++)
+	for (unsigned len = 1, fast = 0; len <= LZ_HUFF_FAST; len++)
 		for (unsigned i = h->index[len]; i < h->index[len] + count[len]; i++) {
-			unsigned times = 1u << (NTFS_HUFF_FAST - len);
+			unsigned times = 1u << (LZ_HUFF_FAST - len);
 
 			for (unsigned k = 0; k < times; k++)
 				h->fast[fast++] = (uint16_t)(h->sorted[i] << 4 | len);

@@ -9,7 +9,8 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "fs/ntfs/unpack.h"
+#include "base/codec/lz.h"
+#include "base/codec/methods.h"
 
 #define LZNT1_CHUNK 4096u
 
@@ -47,14 +48,14 @@ static int lznt1_chunk(uint8_t *out, size_t room, const uint8_t *in, size_t len,
 						n);
 			if (count > room - n)
 				return vtr_fail(err, VTR_ECORRUPT, "LZNT1: a chunk of more than %zu bytes", room);
-			ntfs_copy_match(out + n, dist, count);
+			lz_copy_match(out + n, dist, count);
 			n += count;
 		}
 	}
 	return (int)n;
 }
 
-int vtr_ntfs_lznt1(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len, struct vtr_error *err)
+static int lznt1_fill(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len, struct vtr_error *err)
 {
 	size_t at = 0, done = 0;
 
@@ -84,3 +85,15 @@ int vtr_ntfs_lznt1(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_le
 	memset(out + done, 0, out_len - done);
 	return 0;
 }
+
+static int lznt1_decode(struct vtr_codec *c, uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len,
+			struct vtr_error *err)
+{
+	(void)c;
+	return lznt1_fill(out, out_len, in, in_len, err) == 0;
+}
+
+const struct vtr_method vtr_method_lznt1 = {
+	.name = "lznt1",
+	.decode = lznt1_decode,
+};

@@ -11,7 +11,8 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "fs/ntfs/unpack.h"
+#include "base/codec/lz.h"
+#include "base/codec/methods.h"
 
 #define LZX_SLOTS 30u /* of offsets in a window of 32 KiB */
 #define LZX_MAIN (256 + 8 * LZX_SLOTS)
@@ -24,10 +25,10 @@
 enum { LZX_VERBATIM = 1, LZX_WITH_ALIGNED, LZX_STORED };
 
 struct lzx {
-	struct ntfs_bits b;
+	struct lz_bits b;
 	uint32_t recent[3]; /* offsets of the last matches */
 	uint8_t main_lens[LZX_MAIN], length_lens[LZX_LENGTHS];
-	struct ntfs_huff main, lengths, aligned, pretree;
+	struct lz_huff main, lengths, aligned, pretree;
 };
 
 static unsigned lzx_extra_bits(unsigned slot)
@@ -46,21 +47,21 @@ static int lzx_read_lens(struct lzx *z, uint8_t *lens, unsigned n, struct vtr_er
 	uint8_t pre[LZX_PRETREE];
 
 	for (unsigned i = 0; i < LZX_PRETREE; i++)
-		pre[i] = (uint8_t)ntfs_bits_get(&z->b, 4);
-	if (!vtr_ntfs_huff_build(&z->pretree, pre, LZX_PRETREE))
+		pre[i] = (uint8_t)lz_bits_get(&z->b, 4);
+	if (!vtr_lz_huff_build(&z->pretree, pre, LZX_PRETREE))
 		return vtr_fail(err, VTR_ECORRUPT, "LZX: more codes of lengths than their lengths allow");
 	for (unsigned i = 0; i < n;) {
-		int symbol = ntfs_huff_next(&z->pretree, &z->b);
+		int symbol = lz_huff_next(&z->pretree, &z->b);
 		unsigned run = 1;
 		uint8_t len;
 
 		if (symbol == 17)
-			run = 4 + ntfs_bits_get(&z->b, 4);
+			run = 4 + lz_bits_get(&z->b, 4);
 		else if (symbol == 18)
-			run = 20 + ntfs_bits_get(&z->b, 5);
+			run = 20 + lz_bits_get(&z->b, 5);
 		else if (symbol == 19) {
-			run = 4 + ntfs_bits_get(&z->b, 1);
-			symbol = ntfs_huff_next(&z->pretree, &z->b);
+			run = 4 + lz_bits_get(&z->b, 1);
+			symbol = lz_huff_next(&z->pretree, &z->b);
 			if (symbol > 16)
 				symbol = -1;
 		}
@@ -80,16 +81,16 @@ static int lzx_read_codes(struct lzx *z, bool aligned, struct vtr_error *err)
 
 	if (aligned) {
 		for (unsigned i = 0; i < LZX_ALIGNED; i++)
-			lens[i] = (uint8_t)ntfs_bits_get(&z->b, 3);
-		if (!vtr_ntfs_huff_build(&z->aligned, lens, LZX_ALIGNED))
+			lens[i] = (uint8_t)lz_bits_get(&z->b, 3);
+		if (!vtr_lz_huff_build(&z->aligned, lens, LZX_ALIGNED))
 			return vtr_fail(err, VTR_ECORRUPT, "LZX: more aligned codes than their lengths allow");
 	}
 	if (lzx_read_lens(z, z->main_lens, 256, err) < 0 ||
 	    lzx_read_lens(z, z->main_lens + 256, LZX_MAIN - 256, err) < 0 ||
 	    lzx_read_lens(z, z->length_lens, LZX_LENGTHS, err) < 0)
 		return -1;
-	if (!vtr_ntfs_huff_build(&z->main, z->main_lens, LZX_MAIN) ||
-	    !vtr_ntfs_huff_build(&z->lengths, z->length_lens, LZX_LENGTHS))
+	if (!vtr_lz_huff_build(&z->main, z->main_lens, LZX_MAIN) ||
+	    !vtr_lz_huff_build(&z->lengths, z->length_lens, LZX_LENGTHS))
 		return vtr_fail(err, VTR_ECORRUPT, "LZX: more codes than their lengths allow");
 	return 0;
 }
@@ -109,13 +110,13 @@ static uint32_t lzx_offset(struct lzx *z, unsigned slot, bool aligned)
 	if (aligned && bits >= 3) {
 		int low;
 
-		off = ntfs_bits_get(&z->b, bits - 3) << 3;
-		low = ntfs_huff_next(&z->aligned, &z->b);
+		off = lz_bits_get(&z->b, bits - 3) << 3;
+		low = lz_huff_next(&z->aligned, &z->b);
 		if (low < 0)
 			return 0;
 		off += (uint32_t)low;
 	} else {
-		off = ntfs_bits_get(&z->b, bits);
+		off = lz_bits_get(&z->b, bits);
 	}
 	off += lzx_base(slot) - 2;
 	z->recent[2] = z->recent[1];
@@ -128,7 +129,7 @@ static uint32_t lzx_offset(struct lzx *z, unsigned slot, bool aligned)
 static int lzx_block(struct lzx *z, uint8_t *out, size_t n, size_t end, bool aligned, struct vtr_error *err)
 {
 	while (n < end) {
-		int symbol = ntfs_huff_next(&z->main, &z->b);
+		int symbol = lz_huff_next(&z->main, &z->b);
 		size_t len, dist;
 
 		if (symbol < 0)
@@ -139,7 +140,7 @@ static int lzx_block(struct lzx *z, uint8_t *out, size_t n, size_t end, bool ali
 		}
 		len = (size_t)symbol & 7;
 		if (len == 7) {
-			int more = ntfs_huff_next(&z->lengths, &z->b);
+			int more = lz_huff_next(&z->lengths, &z->b);
 
 			if (more < 0)
 				return vtr_fail(err, VTR_ECORRUPT, "LZX: no length at byte %zu of the result", n);
@@ -151,7 +152,7 @@ static int lzx_block(struct lzx *z, uint8_t *out, size_t n, size_t end, bool ali
 			return vtr_fail(err, VTR_ECORRUPT, "LZX: a match %zu bytes back, %zu are there", dist, n);
 		if (len > end - n)
 			return vtr_fail(err, VTR_ECORRUPT, "LZX: a match of %zu bytes, %zu are missing", len, end - n);
-		ntfs_copy_match(out + n, dist, len);
+		lz_copy_match(out + n, dist, len);
 		n += len;
 	}
 	return 0;
@@ -163,7 +164,7 @@ static int lzx_stored(struct lzx *z, uint8_t *out, size_t len, struct vtr_error 
 	const uint8_t *p;
 	size_t left;
 
-	ntfs_bits_need(&z->b, 1);
+	lz_bits_need(&z->b, 1);
 	/* A whole word that was fetched ahead is given back. */
 	if (z->b.have > 16)
 		z->b.at -= 2;
@@ -203,20 +204,18 @@ static void lzx_translate_back(uint8_t *out, size_t len)
 	}
 }
 
-int vtr_ntfs_lzx(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len, struct vtr_error *err)
+static int lzx_fill(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len, struct vtr_error *err)
 {
 	struct lzx z;
 	size_t n = 0;
 
-	if (out_len > NTFS_LZX_WINDOW)
-		return vtr_fail(err, VTR_EUSAGE, "LZX: %zu bytes, the window has %u", out_len, NTFS_LZX_WINDOW);
-	z.b = (struct ntfs_bits){ .in = in, .len = in_len };
+	z.b = (struct lz_bits){ .in = in, .len = in_len };
 	z.recent[0] = z.recent[1] = z.recent[2] = 1;
 	memset(z.main_lens, 0, sizeof(z.main_lens));
 	memset(z.length_lens, 0, sizeof(z.length_lens));
 	while (n < out_len) {
-		unsigned kind = ntfs_bits_get(&z.b, 3);
-		size_t len = ntfs_bits_get(&z.b, 1) ? LZX_DEFAULT_BLOCK : ntfs_bits_get(&z.b, 16);
+		unsigned kind = lz_bits_get(&z.b, 3);
+		size_t len = lz_bits_get(&z.b, 1) ? LZX_DEFAULT_BLOCK : lz_bits_get(&z.b, 16);
 
 		if (len == 0 || len > out_len - n)
 			return vtr_fail(err, VTR_ECORRUPT, "LZX: a block of %zu bytes, %zu are missing", len,
@@ -236,3 +235,17 @@ int vtr_ntfs_lzx(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len,
 	lzx_translate_back(out, out_len);
 	return 0;
 }
+
+static int lzx_decode(struct vtr_codec *c, uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len,
+		      struct vtr_error *err)
+{
+	(void)c;
+	if (out_len > VTR_LZX_WINDOW)
+		return vtr_fail(err, VTR_EUSAGE, "LZX: %zu bytes, the window has %u", out_len, VTR_LZX_WINDOW);
+	return lzx_fill(out, out_len, in, in_len, err) == 0;
+}
+
+const struct vtr_method vtr_method_lzx = {
+	.name = "lzx",
+	.decode = lzx_decode,
+};

@@ -5,13 +5,14 @@
  * the words of bits), bits 4 to 7 how many bits of distance follow the highest.
  */
 #include "base/bytes.h"
-#include "fs/ntfs/unpack.h"
+#include "base/codec/lz.h"
+#include "base/codec/methods.h"
 
 #define XPRESS_SYMBOLS 512u
 #define XPRESS_TABLE (XPRESS_SYMBOLS / 2)
 
 /* n bytes between the words; NULL: they are not there. */
-static const uint8_t *xpress_bytes(struct ntfs_bits *b, size_t n)
+static const uint8_t *xpress_bytes(struct lz_bits *b, size_t n)
 {
 	const uint8_t *p = b->in + b->at;
 
@@ -22,7 +23,7 @@ static const uint8_t *xpress_bytes(struct ntfs_bits *b, size_t n)
 }
 
 /* The length beyond 15. False: it is not there. */
-static bool xpress_length(size_t *len, struct ntfs_bits *b)
+static bool xpress_length(size_t *len, struct lz_bits *b)
 {
 	const uint8_t *p = xpress_bytes(b, 1);
 
@@ -44,11 +45,11 @@ static bool xpress_length(size_t *len, struct ntfs_bits *b)
 	return true;
 }
 
-int vtr_ntfs_xpress(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len, struct vtr_error *err)
+static int xpress_fill(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len, struct vtr_error *err)
 {
-	struct ntfs_bits b = { .in = in, .at = XPRESS_TABLE, .len = in_len };
+	struct lz_bits b = { .in = in, .at = XPRESS_TABLE, .len = in_len };
 	uint8_t lens[XPRESS_SYMBOLS];
-	struct ntfs_huff h;
+	struct lz_huff h;
 	size_t n = 0;
 
 	if (in_len < XPRESS_TABLE)
@@ -58,10 +59,10 @@ int vtr_ntfs_xpress(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_l
 		lens[2 * i] = in[i] & 15;
 		lens[2 * i + 1] = in[i] >> 4;
 	}
-	if (!vtr_ntfs_huff_build(&h, lens, XPRESS_SYMBOLS))
+	if (!vtr_lz_huff_build(&h, lens, XPRESS_SYMBOLS))
 		return vtr_fail(err, VTR_ECORRUPT, "XPRESS: more codes than their lengths allow");
 	while (n < out_len) {
-		int symbol = ntfs_huff_next(&h, &b);
+		int symbol = lz_huff_next(&h, &b);
 		unsigned bits;
 		size_t dist, len;
 
@@ -73,17 +74,29 @@ int vtr_ntfs_xpress(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_l
 		}
 		len = (size_t)symbol & 15;
 		bits = (unsigned)symbol >> 4 & 15;
-		ntfs_bits_need(&b, 16);
+		lz_bits_need(&b, 16);
 		if (len == 15 && !xpress_length(&len, &b))
 			return vtr_fail(err, VTR_ECORRUPT, "XPRESS: it ends within the length of a match");
-		dist = ((size_t)1 << bits) | ntfs_bits_take(&b, bits);
+		dist = ((size_t)1 << bits) | lz_bits_take(&b, bits);
 		if (dist > n)
 			return vtr_fail(err, VTR_ECORRUPT, "XPRESS: a match %zu bytes back, %zu are there", dist, n);
 		if (len > out_len - n || len + 3 > out_len - n)
 			return vtr_fail(err, VTR_ECORRUPT, "XPRESS: a match of %zu bytes, %zu are missing", len + 3,
 					out_len - n);
-		ntfs_copy_match(out + n, dist, len + 3);
+		lz_copy_match(out + n, dist, len + 3);
 		n += len + 3;
 	}
 	return 0;
 }
+
+static int xpress_decode(struct vtr_codec *c, uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len,
+			 struct vtr_error *err)
+{
+	(void)c;
+	return xpress_fill(out, out_len, in, in_len, err) == 0;
+}
+
+const struct vtr_method vtr_method_xpress = {
+	.name = "xpress",
+	.decode = xpress_decode,
+};
