@@ -1377,11 +1377,12 @@ VTR_API int vtr_hive_check(struct vtr_hive *h, struct vtr_error *err);
 enum vtr_hive_format {
 	VTR_HIVE_REG = 1, /* text of regedit, version 5, in UTF-8: as hivexregedit prints it */
 	VTR_HIVE_JSON,	  /* one object a line for each key */
+	VTR_HIVE_REGEDIT, /* text of regedit as Windows writes it: UTF-16LE with its mark, lines that end with CR and LF */
 };
 
 struct vtr_hive_export {
 	int format;	    /* enum vtr_hive_format */
-	const char *prefix; /* before each path: "HKEY_LOCAL_MACHINE\\SOFTWARE"; NULL: nothing */
+	const char *prefix; /* before each path, and the root's own: "HKEY_LOCAL_MACHINE\\SOFTWARE"; NULL: nothing */
 	bool shallow;	    /* the key and its subkeys, not what is below them */
 	bool deleted;	    /* what was deleted, too, after the rest: JSON only, of the whole hive */
 };
@@ -1439,6 +1440,26 @@ VTR_API int vtr_registry_find(struct vtr_hive **out, uint32_t *key, struct vtr_r
  */
 VTR_API int vtr_registry_hive(struct vtr_hive **out, const char **file, struct vtr_registry *r, const char *root,
 			      struct vtr_error *err);
+
+/*
+ * The name of a hive that was found in r, as vtr_registry_hive() takes it; whole: with the long name of its first part, as
+ * .reg files have it. Borrowed until the registry closes. NULL: it is none of r's.
+ */
+VTR_API const char *vtr_registry_root(const struct vtr_registry *r, const struct vtr_hive *h, bool whole);
+
+/*
+ * Of a path that ends above the roots of hives ("", HKLM, HKU, or their long names) what the names of the roots below it begin
+ * with: "", "HKLM\\", "HKU\\". NULL: any other path. Static.
+ */
+VTR_API const char *vtr_registry_above(const char *path);
+
+/*
+ * As vtr_hive_search(), in each hive whose root begins with above: one after the other, each file once. The keys' paths begin
+ * with the root: "HKLM\\SOFTWARE\\Microsoft". A hive that cannot be read, or not to its end, is warned of, and the others are
+ * searched. VTR_ENOMEM, VTR_ECANCELLED, VTR_EIO.
+ */
+VTR_API int vtr_registry_search(struct vtr_registry *r, const char *above, const char *text, unsigned flags,
+				vtr_search_fn *fn, void *arg, struct vtr_error *err);
 
 /*
  * The hives that have a file, those below HKLM first, users last: root as vtr_registry_hive() takes it, file its path in

@@ -2,9 +2,9 @@
 /* vitrine reg: keys and values of the Windows registry. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cli/cli.h"
+#include "cli/output.h"
 
 extern const struct cli_verb cli_verb_reg;
 
@@ -19,6 +19,7 @@ enum {
 	REG_VALUES,
 	REG_DATA,
 	REG_SECURITY,
+	REG_UTF16,
 };
 
 enum reg_what { REG_GET, REG_LS, REG_EXPORT, REG_FIND };
@@ -33,13 +34,13 @@ struct reg {
 	const char *hive_path; /* in the guest */
 	const char *logs[3];
 	size_t n_logs;
-	const char *prefix;
-	bool raw, deleted, recursive, security;
+	const char *prefix; /* before the path of each key: NULL: what its hive is called */
+	bool raw, deleted, recursive, security, utf16;
 	unsigned search;
 	unsigned used; /* options that only some have: a bit each */
 	struct vtr_hive *h;
 	struct vtr_registry *registry;
-	const char *above; /* ls: the roots that begin with this, and no key; else NULL */
+	const char *above; /* ls, find: the roots that begin with this, and no key; else NULL */
 	uint32_t key;
 	size_t found;
 };
@@ -53,7 +54,8 @@ static const struct {
 	{ REG_RAW, REG_FOR(GET), "--raw" },
 	{ 'R', REG_FOR(LS), "-R" },
 	{ REG_SECURITY, REG_FOR(GET), "--security" },
-	{ REG_PREFIX, REG_FOR(EXPORT), "--prefix" },
+	{ REG_PREFIX, REG_FOR(EXPORT) | REG_FOR(LS) | REG_FOR(FIND), "--prefix" },
+	{ REG_UTF16, REG_FOR(EXPORT), "--utf16" },
 	{ REG_DELETED, REG_FOR(EXPORT), "--deleted" },
 	{ REG_WHOLE, REG_FOR(FIND), "--whole" },
 	{ REG_KEYS, REG_FOR(FIND), "--keys" },
@@ -97,6 +99,9 @@ static bool reg_option(void *arg, int opt, const char *value)
 		return true;
 	case REG_DATA:
 		r->search |= VTR_SEARCH_DATA;
+		return true;
+	case REG_UTF16:
+		r->utf16 = true;
 		return true;
 	case REG_SECURITY:
 		r->security = true;
@@ -149,19 +154,17 @@ static bool reg_open_hive(struct reg *r)
 /* Whether the path ends above the roots of hives, where there is nothing but those to list. */
 static bool reg_is_above(struct reg *r, const char *key)
 {
-	static const char *const names[][2] = {
-		{ "", "" },	    { "HKLM", "HKLM\\" },      { "HKEY_LOCAL_MACHINE", "HKLM\\" },
-		{ "HKU", "HKU\\" }, { "HKEY_USERS", "HKU\\" },
-	};
-	size_t len = strlen(key);
-
-	while (len > 0 && key[len - 1] == '\\')
-		len--;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && r->what == REG_LS && !r->recursive; i++) {
-		if (strlen(names[i][0]) == len && strncasecmp(names[i][0], key, len) == 0)
-			r->above = names[i][1];
-	}
+	if (r->what == REG_FIND || (r->what == REG_LS && !r->recursive))
+		r->above = vtr_registry_above(key);
 	return r->above != NULL;
+}
+
+/* Keys of a guest are named with their hive, but where it was named by its file. */
+static const char *reg_prefix(const struct reg *r, bool whole)
+{
+	const char *root = r->registry && !r->prefix ? vtr_registry_root(r->registry, r->h, whole) : r->prefix;
+
+	return root ? root : "";
 }
 
 /* The hive, and the key in it that the path names; or, for ls, which part of the registry is listed. */
@@ -220,6 +223,17 @@ static void reg_put(const char *text, size_t len)
 		text += n;
 		len -= n;
 	}
+}
+
+/* A path of a hive with what comes before it; the root is a backslash alone where nothing does. */
+static void reg_put_path(const struct reg *r, const char *path, size_t len)
+{
+	const char *prefix = reg_prefix(r, false);
+	size_t n = strlen(prefix);
+
+	reg_put(prefix, n > 0 && prefix[n - 1] == '\\' ? n - 1 : n);
+	if (n == 0 || len > 1)
+		reg_put(path, len);
 }
 
 static const char *reg_type(char buf[16], uint32_t type)
@@ -347,9 +361,10 @@ static int reg_write(void *arg, const char *text, size_t len)
 /* As export prints it; a failure to write is told by cli_flush(). */
 static void reg_print(struct reg *r, int format, bool shallow)
 {
-	struct vtr_hive_export how = {
-		.format = format, .prefix = r->prefix, .shallow = shallow, .deleted = r->deleted
-	};
+	struct vtr_hive_export how = { .format = format,
+				       .prefix = reg_prefix(r, format != VTR_HIVE_JSON),
+				       .shallow = shallow,
+				       .deleted = r->deleted };
 	struct vtr_error err = { 0 };
 
 	cli_bulk_output();
@@ -455,7 +470,7 @@ static int reg_ls_below(void *arg, const struct vtr_key *k)
 
 	if (k->depth > 0)
 		putchar('\n');
-	reg_put(k->path, k->path_len);
+	reg_put_path(r, k->path, k->path_len);
 	putchar('\n');
 	if (vtr_hive_values(r->h, k->id, reg_put_value, &indent, &err) < 0) {
 		cli_error(&r->c, &err);
@@ -511,6 +526,28 @@ static void reg_ls(struct reg *r)
 		cli_error(&r->c, &err);
 }
 
+/* A path as JSON has it, with what comes before it. */
+static json_t *reg_json_path(const struct reg *r, const char *path, size_t len)
+{
+	const char *prefix = r->above ? "" : reg_prefix(r, false);
+	size_t n = strlen(prefix);
+	char *whole = malloc(n + len + 1);
+	json_t *text = NULL;
+
+	if (whole) {
+		memcpy(whole, prefix, n);
+		if (n > 0 && prefix[n - 1] == '\\')
+			n--;
+		if (n == 0 || len > 1) {
+			memcpy(whole + n, path, len);
+			n += len;
+		}
+		text = cli_json_text(whole, n);
+	}
+	free(whole);
+	return text;
+}
+
 static int reg_found(void *arg, const struct vtr_key *k, const struct vtr_value *v)
 {
 	struct reg *r = arg;
@@ -519,33 +556,61 @@ static int reg_found(void *arg, const struct vtr_key *k, const struct vtr_value 
 	if (r->c.json) {
 		json_t *o = json_object();
 
-		json_object_set_new(o, "key", cli_json_text(k->path, k->path_len));
+		json_object_set_new(o, "key", reg_json_path(r, k->path, k->path_len));
 		if (v)
 			json_object_update_new(o, reg_json_value(v));
 		cli_json_line(o);
 		return 0;
 	}
-	reg_put(k->path, k->path_len);
+	if (r->above)
+		reg_put(k->path, k->path_len);
+	else
+		reg_put_path(r, k->path, k->path_len);
 	fputs(v ? "  " : "\n", stdout);
 	if (v)
 		reg_put_value(NULL, v);
 	return 0;
 }
 
+static void reg_find(struct reg *r, const char *text)
+{
+	struct vtr_error err = { 0 };
+	int result = r->above ? vtr_registry_search(r->registry, r->above, text, r->search, reg_found, r, &err)
+			      : vtr_hive_search(r->h, r->key, text, r->search, reg_found, r, &err);
+
+	if (result < 0)
+		cli_error(&r->c, &err);
+	else if (r->found == 0 && r->c.status == CLI_OK && vtr_ctx_damage(r->c.ctx) == 0)
+		r->c.status = CLI_FAILED;
+}
+
+static void reg_export(struct reg *r)
+{
+	struct vtr_error err = { 0 };
+
+	if (r->key == vtr_hive_root(r->h) && vtr_hive_check(r->h, &err) < 0)
+		cli_error(&r->c, &err);
+	reg_print(r, r->c.json ? VTR_HIVE_JSON : r->utf16 ? VTR_HIVE_REGEDIT : VTR_HIVE_REG, false);
+}
+
 static int reg_run(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "hive", required_argument, NULL, REG_HIVE }, { "log", required_argument, NULL, REG_LOG },
-		{ "raw", no_argument, NULL, REG_RAW },	       { "security", no_argument, NULL, REG_SECURITY },
-		{ "recursive", no_argument, NULL, 'R' },       { "prefix", required_argument, NULL, REG_PREFIX },
-		{ "deleted", no_argument, NULL, REG_DELETED }, { "keys", no_argument, NULL, REG_KEYS },
-		{ "values", no_argument, NULL, REG_VALUES },   { "data", no_argument, NULL, REG_DATA },
-		{ "whole", no_argument, NULL, REG_WHOLE },     { 0 }
-	};
+	static const struct option longs[] = { { "hive", required_argument, NULL, REG_HIVE },
+					       { "log", required_argument, NULL, REG_LOG },
+					       { "raw", no_argument, NULL, REG_RAW },
+					       { "security", no_argument, NULL, REG_SECURITY },
+					       { "recursive", no_argument, NULL, 'R' },
+					       { "prefix", required_argument, NULL, REG_PREFIX },
+					       { "deleted", no_argument, NULL, REG_DELETED },
+					       { "keys", no_argument, NULL, REG_KEYS },
+					       { "values", no_argument, NULL, REG_VALUES },
+					       { "data", no_argument, NULL, REG_DATA },
+					       { "whole", no_argument, NULL, REG_WHOLE },
+					       { "utf16", no_argument, NULL, REG_UTF16 },
+					       { 0 } };
 	static const int most[] = { 2, 1, 1, 2 };
 	struct reg r = { 0 };
-	struct vtr_error err = { 0 };
-	const char *word;
+	const char *word, *text;
 	size_t what = 0;
 
 	if (!cli_begin(&r.c, &cli_verb_reg, &argc, &argv, "R", longs, reg_option, &r))
@@ -569,30 +634,34 @@ static int reg_run(int argc, char **argv)
 			return cli_end(&r.c);
 		}
 	}
-	if (argc > most[what] || argc < (r.what == REG_FIND ? 2 : r.what == REG_GET ? 1 : 0)) {
+	if (argc > most[what] || argc < (r.what == REG_FIND || r.what == REG_GET)) {
 		cli_usage(&r.c, argc > most[what]    ? "too many arguments"
-				: r.what == REG_FIND ? "which key, and what text?"
+				: r.what == REG_FIND ? "what text?"
 						     : "which key?");
 		return cli_end(&r.c);
 	}
+	text = r.what == REG_FIND ? argv[--argc] : NULL;
 	if (r.deleted && !r.c.json) {
 		cli_usage(&r.c, "--deleted needs --json: a .reg file has no place for it");
 		return cli_end(&r.c);
 	}
+	if (r.utf16 && r.c.json) {
+		cli_usage(&r.c, "--utf16 and --json: one of them");
+		return cli_end(&r.c);
+	}
+	if (r.utf16 && !cli_output_not_terminal(&r.c, "text in UTF-16"))
+		return cli_end(&r.c);
 	if (reg_open(&r, argc > 0 ? argv[0] : "")) {
-		if (r.what == REG_GET) {
+		if (r.above && r.prefix)
+			cli_usage(&r.c, "--prefix: one name for several hives");
+		else if (r.what == REG_GET)
 			reg_get(&r, argc > 1 ? argv[1] : NULL);
-		} else if (r.what == REG_LS) {
+		else if (r.what == REG_LS)
 			reg_ls(&r);
-		} else if (r.what == REG_EXPORT) {
-			if (r.key == vtr_hive_root(r.h) && vtr_hive_check(r.h, &err) < 0)
-				cli_error(&r.c, &err);
-			reg_print(&r, r.c.json ? VTR_HIVE_JSON : VTR_HIVE_REG, false);
-		} else if (vtr_hive_search(r.h, r.key, argv[1], r.search, reg_found, &r, &err) < 0) {
-			cli_error(&r.c, &err);
-		} else if (r.found == 0 && r.c.status == CLI_OK) {
-			r.c.status = CLI_FAILED;
-		}
+		else if (r.what == REG_EXPORT)
+			reg_export(&r);
+		else
+			reg_find(&r, text);
 	}
 	cli_flush(&r.c);
 	if (r.registry)
@@ -611,7 +680,8 @@ const struct cli_verb cli_verb_reg = {
 		   "      --raw            get: the bytes as they lie\n"
 		   "      --security       get: the security descriptor of the key\n"
 		   "  -R, --recursive      ls: all below KEY, too\n"
-		   "      --prefix TEXT    export: put this before each key\n"
+		   "      --prefix TEXT    export, ls, find: put this before each key, in place of its hive's name\n"
+		   "      --utf16          export: as regedit of Windows writes it\n"
 		   "      --deleted        export: keys and values that were deleted, too\n"
 		   "      --keys           find: in the names of keys\n"
 		   "      --values         find: in the names of values\n"

@@ -116,6 +116,22 @@ static int fuzz_write(void *arg, const char *text, size_t len)
 	return s->printed > FUZZ_OUTPUT ? 1 : 0;
 }
 
+/* UTF-16: each LF after a CR, and no CR elsewhere. */
+static int fuzz_write_wide(void *arg, const char *text, size_t len)
+{
+	struct fuzz_seen *s = arg;
+
+	FUZZ_CHECK(len % 2 == 0);
+	s->printed += len;
+	for (size_t i = 0; i < len; i += 2) {
+		bool lf = text[i] == '\n' && text[i + 1] == 0;
+
+		FUZZ_CHECK(lf == (s->last == '\r'));
+		s->last = text[i + 1] == 0 ? text[i] : 'x';
+	}
+	return s->printed > FUZZ_OUTPUT ? 1 : 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	VTR_UNREF struct vtr_blk *b = fuzz_blk(data, len);
@@ -142,6 +158,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	how.prefix = "HKEY_LOCAL_MACHINE\\X\\";
 	how.shallow = true;
 	(void)vtr_hive_export(s.h, vtr_hive_root(s.h), &how, fuzz_write, &s, NULL);
+	how.format = VTR_HIVE_REGEDIT;
+	s.printed = 0;
+	s.last = 'x';
+	(void)vtr_hive_export(s.h, vtr_hive_root(s.h), &how, fuzz_write_wide, &s, NULL);
 	how = (struct vtr_hive_export){ .format = VTR_HIVE_JSON };
 	how.deleted = true;
 	if (vtr_hive_export(s.h, vtr_hive_root(s.h), &how, fuzz_write, &s, &err) == 0)

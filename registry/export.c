@@ -25,6 +25,7 @@ struct export
 	int result; /* of write */
 	char *buf;
 	size_t n;
+	char *wide; /* for UTF-16; NULL: the text is UTF-8 */
 	struct vtr_str text;
 	struct hive_value *values;
 	size_t n_values, cap_values;
@@ -32,8 +33,47 @@ struct export
 
 enum export_mode { EXPORT_KEY, EXPORT_NAME, EXPORT_JSON };
 
+/* A character of UTF-16LE; the bytes that it has. */
+static size_t export_wide(char *to, uint32_t c)
+{
+	uint32_t low = c < 0x10000 ? c : 0xdc00 + ((c - 0x10000) & 0x3ff), high = 0xd800 + ((c - 0x10000) >> 10);
+	size_t n = 0;
+
+	if (c >= 0x10000) {
+		to[n++] = (char)(high & 0xff);
+		to[n++] = (char)(high >> 8);
+	}
+	to[n++] = (char)(low & 0xff);
+	to[n++] = (char)(low >> 8);
+	return n;
+}
+
+/* What is in the buffer as UTF-16, with a CR before each LF. A character that is not all there stays, but at the end. */
+static void export_flush_wide(struct export *e, bool end)
+{
+	size_t at = 0, n = 0;
+
+	while (at < e->n && (end || e->n - at >= 4 || (unsigned char)e->buf[at] < 0x80)) {
+		uint32_t c = 0xfffd;
+		size_t len = vtr_utf8_next(&c, (const uint8_t *)e->buf + at, e->n - at);
+
+		if (c == '\n')
+			n += export_wide(e->wide + n, '\r');
+		n += export_wide(e->wide + n, len ? c : 0xfffd);
+		at += len ? len : 1;
+	}
+	if (n > 0 && e->result == 0)
+		e->result = e->write(e->arg, e->wide, n);
+	memmove(e->buf, e->buf + at, e->n - at);
+	e->n -= at;
+}
+
 static void export_flush(struct export *e)
 {
+	if (e->wide) {
+		export_flush_wide(e, false);
+		return;
+	}
 	if (e->n > 0 && e->result == 0)
 		e->result = e->write(e->arg, e->buf, e->n);
 	e->n = 0;
@@ -99,6 +139,24 @@ static bool export_plain(unsigned char c, enum export_mode mode)
 	return c >= 0x20 && c < 0x7f && (c != '\\' || mode == EXPORT_KEY) && (c != '"' || mode == EXPORT_KEY);
 }
 
+/*
+ * A character that a .reg file has no place for is escaped, which makes another name of it. Text in UTF-16 is for no terminal,
+ * and its lines end at these alone.
+ */
+static void export_no_room(struct export *e, const char *p, size_t len, const char *esc, size_t n)
+{
+	const struct vtr_error odd = {
+		.text = "a name has characters that a .reg file does not hold: they are escaped"
+	};
+
+	if (e->wide && *p != '\n' && *p != '\r' && *p != 0) {
+		export_put(e, p, len);
+		return;
+	}
+	vtr_hive_warn(e->h, &odd);
+	export_put(e, esc, n);
+}
+
 /* One character that is not plain; p is well-formed UTF-8. The bytes that it has. */
 static size_t export_special(struct export *e, const char *p, size_t len, enum export_mode mode)
 {
@@ -113,7 +171,9 @@ static size_t export_special(struct export *e, const char *p, size_t len, enum e
 		return k;
 	}
 	n = vtr_escape(esc, sizeof(esc), p, k);
-	if (esc[0] != '\\' || mode != EXPORT_JSON)
+	if (esc[0] == '\\' && mode != EXPORT_JSON)
+		export_no_room(e, p, k, esc, n);
+	else if (esc[0] != '\\')
 		export_put(e, esc, n);
 	else if (cp == '\n' || cp == '\t' || cp == '\r')
 		export_puts(e, cp == '\n' ? "\\n" : cp == '\t' ? "\\t" : "\\r");
@@ -152,9 +212,14 @@ static void export_path(struct export *e, const char *path, size_t len, enum exp
 	const char *prefix = e->how->prefix ? e->how->prefix : "";
 	size_t n = strlen(prefix);
 
-	/* A prefix may end with the backslash that the path begins with. */
-	export_text(e, prefix, n > 0 && prefix[n - 1] == '\\' ? n - 1 : n, mode);
-	export_text(e, path, len, mode);
+	/* What begins with no backslash is below a key that is lost. */
+	if (len == 0 || path[0] != '\\')
+		n = 0;
+	/* A prefix may end with the backslash that the path begins with; the root has nothing but that. */
+	if (n > 0)
+		export_text(e, prefix, prefix[n - 1] == '\\' ? n - 1 : n, mode);
+	if (n == 0 || len > 1)
+		export_text(e, path, len, mode);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- values */
@@ -424,17 +489,23 @@ int vtr_hive_export(struct vtr_hive *h, uint32_t key, const struct vtr_hive_expo
 		    struct vtr_error *err)
 {
 	struct export e = { .h = h, .how = how, .write = write, .arg = arg };
-	bool json = how->format == VTR_HIVE_JSON, named = false;
+	bool json = how->format == VTR_HIVE_JSON, wide = how->format == VTR_HIVE_REGEDIT, named = false;
 	struct vtr_error why = { 0 };
 	int r;
 
-	if (how->format != VTR_HIVE_JSON && how->format != VTR_HIVE_REG)
+	if (!json && !wide && how->format != VTR_HIVE_REG)
 		return vtr_fail(err, VTR_EUSAGE, "export: no format %d", how->format);
 	if (how->deleted && (!json || key != h->base.root))
 		return vtr_fail(err, VTR_EUSAGE, "export: what was deleted is in JSON, of the whole hive, alone");
 	e.buf = vtr_calloc(1, EXPORT_BUFFER, err);
-	if (!e.buf)
+	/* A newline becomes two characters of two bytes. */
+	e.wide = e.buf && wide ? vtr_calloc(4, EXPORT_BUFFER, err) : NULL;
+	if (!e.buf || (wide && !e.wide)) {
+		free(e.buf);
 		return -1;
+	}
+	if (wide)
+		export_puts(&e, "\xef\xbb\xbf");
 	if (!json)
 		export_puts(&e, "Windows Registry Editor Version 5.00\n\n");
 	r = vtr_hive_visit(h, key, HIVE_WALK_SORT, how->shallow ? 1 : UINT32_MAX,
@@ -444,7 +515,10 @@ int vtr_hive_export(struct vtr_hive *h, uint32_t key, const struct vtr_hive_expo
 		named = true;
 	}
 	export_flush(&e);
+	if (wide)
+		export_flush_wide(&e, true);
 	free(e.buf);
+	free(e.wide);
 	free(e.values);
 	vtr_str_done(&e.text);
 	if (e.result != 0)

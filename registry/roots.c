@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "base/checked.h"
-#include "fs/tree.h"
+#include "fs/list.h"
 #include "registry/registry.h"
 
 /* Where setup puts the system, from NT 3.1 on. */
@@ -45,7 +45,7 @@ static const struct {
 };
 
 struct roots_hive {
-	char *root, *file;
+	char *root, *whole, *file; /* "HKLM\\SAM", "HKEY_LOCAL_MACHINE\\SAM" */
 	struct vtr_hive *h;
 };
 
@@ -99,6 +99,7 @@ void vtr_registry_close(struct vtr_registry *r)
 	for (size_t i = 0; i < r->n_hives; i++) {
 		vtr_hive_close(r->hives[i].h);
 		free(r->hives[i].root);
+		free(r->hives[i].whole);
 		free(r->hives[i].file);
 	}
 	for (size_t i = 0; i < r->n_users; i++) {
@@ -148,6 +149,19 @@ const char *vtr_registry_windows(const struct vtr_registry *r)
 
 /* --------------------------------------------------------------------------------------------------------------- hives */
 
+/* A root with the long name of its first part. */
+static char *roots_whole(const char *root, struct vtr_error *err)
+{
+	size_t len = strcspn(root, "\\");
+	struct vtr_str s = { 0 };
+
+	for (size_t i = 0; i < VTR_COUNT(roots_names) && s.len == 0; i++)
+		if (strlen(roots_names[i].shown) == len && strncmp(roots_names[i].shown, root, len) == 0)
+			vtr_str_puts(&s, roots_names[i].name);
+	vtr_str_puts(&s, root + len);
+	return vtr_str_take(&s, err);
+}
+
 /* Open a hive once; its name is its root's. */
 static int roots_open(struct roots_hive **out, struct vtr_registry *r, const char *root, const char *file,
 		      struct vtr_error *err)
@@ -164,9 +178,11 @@ static int roots_open(struct roots_hive **out, struct vtr_registry *r, const cha
 	if (!VTR_GROW(r->hives, r->n_hives, r->cap_hives, err))
 		return -1;
 	n.root = vtr_strndup(root, strlen(root), err);
-	n.file = n.root ? vtr_strndup(file, strlen(file), err) : NULL;
+	n.whole = n.root ? roots_whole(root, err) : NULL;
+	n.file = n.whole ? vtr_strndup(file, strlen(file), err) : NULL;
 	if (!n.file || vtr_hive_open_path(&n.h, r->t, file, err) < 0) {
 		free(n.root);
+		free(n.whole);
 		free(n.file);
 		return -1;
 	}
@@ -425,6 +441,99 @@ int vtr_registry_roots(struct vtr_registry *r, vtr_root_fn *fn, void *arg, struc
 	return stop;
 }
 
+const char *vtr_registry_root(const struct vtr_registry *r, const struct vtr_hive *h, bool whole)
+{
+	for (size_t i = 0; i < r->n_hives; i++)
+		if (r->hives[i].h == h)
+			return whole ? r->hives[i].whole : r->hives[i].root;
+	return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- search */
+
+struct roots_search {
+	struct vtr_registry *r;
+	const char *above, *text;
+	unsigned flags;
+	vtr_search_fn *fn;
+	void *arg;
+	struct vtr_list_seen seen; /* files: a user may be listed twice */
+	const char *root;	   /* of the hive that is searched */
+	struct vtr_str path;
+	struct vtr_error *err;
+	int result;
+};
+
+static int roots_hit(void *arg, const struct vtr_key *key, const struct vtr_value *value)
+{
+	struct roots_search *s = arg;
+	struct vtr_key named = *key;
+
+	s->path.len = 0;
+	vtr_str_puts(&s->path, s->root);
+	if (key->path_len > 1)
+		vtr_str_put(&s->path, key->path, key->path_len);
+	if (s->path.oom) {
+		vtr_error_set(s->err, VTR_ENOMEM, "out of memory for text");
+		return s->result = -1;
+	}
+	named.path = s->path.p;
+	named.path_len = s->path.len;
+	return s->result = s->fn(s->arg, &named, value);
+}
+
+/* One hive, which closes again: memory is that of the largest. */
+static int roots_search_file(struct roots_search *s, const char *file, struct vtr_error *why)
+{
+	struct vtr_place at;
+	struct vtr_hive *h;
+	int r;
+
+	if (vtr_tree_walk(&at, s->r->t, file, VTR_WALK_ICASE, why) < 0)
+		return -1;
+	if (vtr_list_enter(&s->seen, s->r->t->ctx, at, why) < 0)
+		return why->code == VTR_ECORRUPT ? 0 : -1;
+	if (vtr_hive_open_path(&h, s->r->t, file, why) < 0)
+		return -1;
+	r = vtr_hive_search(h, vtr_hive_root(h), s->text, s->flags, roots_hit, s, why);
+	vtr_hive_close(h);
+	return r;
+}
+
+static int roots_search_root(void *arg, const char *root, const char *file)
+{
+	struct roots_search *s = arg;
+	struct vtr_error why = { 0 };
+
+	if (strncmp(root, s->above, strlen(s->above)) != 0)
+		return 0;
+	s->root = root;
+	if (roots_search_file(s, file, &why) >= 0 || s->result != 0)
+		return s->result;
+	/* A limit is of one hive. */
+	if (vtr_error_ends(&why) && why.code != VTR_ELIMIT) {
+		if (s->err)
+			*s->err = why;
+		return s->result = -1;
+	}
+	vtr_error_at(&why, "%s", root);
+	vtr_warn_err(s->r->t->ctx, &why);
+	return 0;
+}
+
+int vtr_registry_search(struct vtr_registry *r, const char *above, const char *text, unsigned flags, vtr_search_fn *fn,
+			void *arg, struct vtr_error *err)
+{
+	struct roots_search s = {
+		.r = r, .above = above, .text = text, .flags = flags, .fn = fn, .arg = arg, .err = err
+	};
+	int stop = vtr_registry_roots(r, roots_search_root, &s, err);
+
+	vtr_list_seen_done(&s.seen);
+	vtr_str_done(&s.path);
+	return stop;
+}
+
 /* Who HKCU is: the one user that is no service. */
 static int roots_current_user(const char **out, struct vtr_registry *r, struct vtr_error *err)
 {
@@ -469,6 +578,24 @@ static const char *roots_next(const char **path, size_t *len)
 static bool roots_is(const char *p, size_t len, const char *name)
 {
 	return strlen(name) == len && strncasecmp(p, name, len) == 0;
+}
+
+const char *vtr_registry_above(const char *path)
+{
+	size_t len, more;
+	const char *name = roots_next(&path, &len);
+
+	roots_next(&path, &more);
+	if (more > 0)
+		return NULL;
+	for (size_t i = 0; i < VTR_COUNT(roots_names) && len > 0; i++) {
+		if (!roots_is(name, len, roots_names[i].name))
+			continue;
+		return strcmp(roots_names[i].shown, "HKLM") == 0  ? "HKLM\\"
+		       : strcmp(roots_names[i].shown, "HKU") == 0 ? "HKU\\"
+								  : NULL;
+	}
+	return len == 0 ? "" : NULL;
 }
 
 /* The hive of a path, and what of the path is below its root. */

@@ -20,8 +20,8 @@ find . -type f -print0 | xargs -0 sha256sum >"$dir.sums"
 mv "$dir.sums" sums
 
 # --- the command line
-for args in "" "get" "none first" "first" "get first" "find first x" "ls first a b" "export first a b" \
-	"get --deleted first types" "ls --raw first" "export -R first" "find --prefix x first a b" \
+for args in "" "get" "none first" "first" "get first" "find first" "ls first a b" "export first a b" \
+	"get --deleted first types" "ls --raw first" "export -R first" "find --raw first a b" \
 	"export --deleted first" "export --log a --log a --log a --log a first"; do
 	# shellcheck disable=SC2086
 	expect 2 "$V" reg $args
