@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/fold.h"
 #include "formats/image.h"
 #include "formats/xml.h"
 
@@ -241,7 +241,7 @@ static bool ova_ends(const char *name, const char *with)
 {
 	size_t n = strlen(name), w = strlen(with);
 
-	return n >= w && strcasecmp(name + n - w, with) == 0;
+	return n >= w && vtr_ascii_casecmp(name + n - w, with) == 0;
 }
 
 static int ova_hold(struct ova *v, size_t bytes, struct vtr_error *err)
@@ -316,18 +316,13 @@ static const struct ova_file *ova_file(const struct ova *v, size_t disk)
 	return NULL;
 }
 
-static int ova_hex(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
 /* Undo %20 and the like, where they stand (RFC 3986, 2.1). A NUL cannot be meant, nor what is no two digits. */
 static void ova_decode(char *s)
 {
 	char *out = s;
 
 	for (; *s; s++) {
-		int high = s[0] == '%' ? ova_hex(s[1]) : -1, low = high >= 0 ? ova_hex(s[2]) : -1;
+		int high = s[0] == '%' ? vtr_hex_digit(s[1]) : -1, low = high >= 0 ? vtr_hex_digit(s[2]) : -1;
 
 		if (low >= 0 && (high != 0 || low != 0)) {
 			*out++ = (char)(high << 4 | low);

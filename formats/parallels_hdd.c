@@ -6,10 +6,10 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/fold.h"
 #include "base/search.h"
 #include "formats/image.h"
 #include "formats/xml.h"
@@ -64,24 +64,12 @@ struct hdd {
 
 /* ----------------------------------------------------------------------------------------------------------- values */
 
-static bool hdd_digit(uint8_t *out, char c)
-{
-	if (c >= '0' && c <= '9')
-		*out = (uint8_t)(c - '0');
-	else if (c >= 'a' && c <= 'f')
-		*out = (uint8_t)(c - 'a' + 10);
-	else if (c >= 'A' && c <= 'F')
-		*out = (uint8_t)(c - 'A' + 10);
-	else
-		return false;
-	return true;
-}
-
 /* "{12345678-9abc-def1-2345-6789abcdef12}"; the braces may be missing. */
 static bool hdd_guid(uint8_t out[16], const char *text)
 {
 	size_t len = strlen(text), at = 0;
-	uint8_t guid[16], hi, lo;
+	uint8_t guid[16];
+	int hi, lo;
 
 	if (len == 38 && text[0] == '{' && text[37] == '}')
 		text++;
@@ -90,7 +78,9 @@ static bool hdd_guid(uint8_t out[16], const char *text)
 	for (unsigned i = 0; i < 16; i++) {
 		if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-')
 			return false;
-		if (!hdd_digit(&hi, text[at]) || !hdd_digit(&lo, text[at + 1]))
+		hi = vtr_hex_digit(text[at]);
+		lo = hi < 0 ? -1 : vtr_hex_digit(text[at + 1]);
+		if (lo < 0)
 			return false;
 		guid[i] = (uint8_t)(hi << 4 | lo);
 		at += 2;

@@ -6,11 +6,11 @@
  * One table has a 32-bit entry for each block of the disk: the number of the block in the file, or a mark for a block
  * that was never written (the parent's, in a differencing image) or that is zero.
  */
-#include <ctype.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/fold.h"
 #include "formats/table.h"
 
 #define VDI_MAGIC_AT 0x40u
@@ -205,8 +205,7 @@ static bool vdi_uuid_is(const uint8_t uuid[16])
 static void vdi_uuid_text(char out[37], const uint8_t uuid[16])
 {
 	vtr_guid_text(out, uuid);
-	for (unsigned i = 0; out[i]; i++)
-		out[i] = (char)tolower((unsigned char)out[i]);
+	vtr_ascii_lower_text(out);
 }
 
 /* *out stays NULL for none. */
@@ -268,7 +267,7 @@ static bool vdi_name_is(const char *name)
 {
 	size_t n = strlen(name);
 
-	return n > 4 && strcasecmp(name + n - 4, ".vdi") == 0;
+	return n > 4 && vtr_ascii_casecmp(name + n - 4, ".vdi") == 0;
 }
 
 /* The files of one directory: those whose names end as VirtualBox ends them first. *found stays NULL when none is it. */

@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/fold.h"
 #include "formats/table.h"
 
 #define VHD_FOOTER 512u
@@ -246,14 +247,6 @@ static char *vhd_utf16be(const uint8_t *p, size_t len, struct vtr_error *err)
 	return vtr_strndup(text, strlen(text), err);
 }
 
-static int vhd_hex(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The path of a file URL (RFC 8089), in place: what an empty host or localhost has is absolute, XenServer's "." is not. */
 static void vhd_url_path(char *s)
 {
@@ -267,7 +260,7 @@ static void vhd_url_path(char *s)
 	else if (strncmp(p, "//", 2) == 0)
 		p += 2;
 	while (*p) {
-		int a = p[0] == '%' ? vhd_hex((uint8_t)p[1]) : -1, b = a >= 0 ? vhd_hex((uint8_t)p[2]) : -1;
+		int a = p[0] == '%' ? vtr_hex_digit((uint8_t)p[1]) : -1, b = a >= 0 ? vtr_hex_digit((uint8_t)p[2]) : -1;
 
 		if (b >= 0 && (a | b) != 0) {
 			s[n++] = (char)(a << 4 | b);

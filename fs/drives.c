@@ -6,9 +6,9 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "base/text.h"
 #include "fs/tree.h"
 
@@ -22,22 +22,11 @@ void vtr_tree_drives_done(struct vtr_tree *t)
 	free(t->system_root);
 }
 
-static char drives_capital(char c)
-{
-	return c >= 'a' && c <= 'z' ? (char)(c - 0x20) : c;
-}
-
-static bool drives_letter_is(char c)
-{
-	c = drives_capital(c);
-	return c >= 'A' && c <= 'Z';
-}
-
 int vtr_tree_add_drive(struct vtr_tree *t, char letter, const char *volume, struct vtr_fs *fs, struct vtr_error *err)
 {
-	struct vtr_tree_drive d = { .letter = drives_capital(letter) };
+	struct vtr_tree_drive d = { .letter = vtr_ascii_upper(letter) };
 
-	if (letter != 0 && !drives_letter_is(letter))
+	if (letter != 0 && !vtr_ascii_is_letter(letter))
 		return vtr_fail(err, VTR_EUSAGE, "drives have letters from A to Z");
 	if (letter != 0 && vtr_tree_drive(t, letter))
 		return vtr_fail(err, VTR_EUSAGE, "drive %c: is there already", d.letter);
@@ -47,7 +36,7 @@ int vtr_tree_add_drive(struct vtr_tree *t, char letter, const char *volume, stru
 	    !VTR_GROW(t->drives, t->n_drives, t->cap_drives, err))
 		return -1;
 	for (unsigned i = 0; volume && i < DRIVES_GUID; i++)
-		d.volume[i] = (char)(volume[i] >= 'A' && volume[i] <= 'Z' ? volume[i] + 0x20 : volume[i]);
+		d.volume[i] = vtr_ascii_lower(volume[i]);
 	d.fs = vtr_fs_ref(fs);
 	if (letter != 0)
 		fs->letter = fs->letter == 0 || fs->letter == d.letter ? d.letter : '?';
@@ -58,7 +47,7 @@ int vtr_tree_add_drive(struct vtr_tree *t, char letter, const char *volume, stru
 struct vtr_fs *vtr_tree_drive(const struct vtr_tree *t, char letter)
 {
 	for (size_t i = 0; i < t->n_drives; i++)
-		if (t->drives[i].letter != 0 && t->drives[i].letter == drives_capital(letter))
+		if (t->drives[i].letter != 0 && t->drives[i].letter == vtr_ascii_upper(letter))
 			return t->drives[i].fs;
 	return NULL;
 }
@@ -93,7 +82,7 @@ static int drives_none(const struct vtr_tree *t, char letter, struct vtr_error *
 			there[n++] = ':';
 		}
 	there[n] = 0;
-	return vtr_fail(err, VTR_ENOTFOUND, "no drive %c: among the guest's disks: there is%s", drives_capital(letter),
+	return vtr_fail(err, VTR_ENOTFOUND, "no drive %c: among the guest's disks: there is%s", vtr_ascii_upper(letter),
 			n ? there : " none");
 }
 
@@ -104,16 +93,16 @@ static int drives_none(const struct vtr_tree *t, char letter, struct vtr_error *
 static int drives_volume(struct vtr_fs **out, const char **rest, const struct vtr_tree *t, const char *p,
 			 struct vtr_error *err)
 {
-	if (drives_letter_is(p[0]) && p[1] == ':' && drives_ends(p[2])) {
+	if (vtr_ascii_is_letter(p[0]) && p[1] == ':' && drives_ends(p[2])) {
 		*out = vtr_tree_drive(t, p[0]);
 		*rest = p + 2;
 		return *out ? 1 : drives_none(t, p[0], err);
 	}
-	if (strncasecmp(p, "Volume{", 7) != 0 || strnlen(p + 7, DRIVES_GUID + 1) <= DRIVES_GUID ||
+	if (vtr_ascii_ncasecmp(p, "Volume{", 7) != 0 || strnlen(p + 7, DRIVES_GUID + 1) <= DRIVES_GUID ||
 	    p[7 + DRIVES_GUID] != '}' || !drives_ends(p[8 + DRIVES_GUID]))
 		return 0;
 	for (size_t i = 0; i < t->n_drives; i++) {
-		if (strncasecmp(t->drives[i].volume, p + 7, DRIVES_GUID) == 0) {
+		if (vtr_ascii_ncasecmp(t->drives[i].volume, p + 7, DRIVES_GUID) == 0) {
 			*out = t->drives[i].fs;
 			*rest = p + 8 + DRIVES_GUID;
 			return 1;
@@ -127,7 +116,7 @@ static const char *drives_after(const char *p, const char *prefix)
 {
 	size_t len = strlen(prefix);
 
-	return strncasecmp(p, prefix, len) == 0 ? p + len : NULL;
+	return vtr_ascii_ncasecmp(p, prefix, len) == 0 ? p + len : NULL;
 }
 
 /* The text is that of path, with slashes alone. */
@@ -150,7 +139,7 @@ static int drives_enter(const char **rest, struct vtr_fs **from, bool *system, c
 		p = drives_after(text, spaces[i]);
 	if (p) {
 		rc = drives_volume(from, rest, t, p, err);
-		if (rc == 0 && strncasecmp(p, "UNC/", 4) == 0)
+		if (rc == 0 && vtr_ascii_ncasecmp(p, "UNC/", 4) == 0)
 			return vtr_fail(err, VTR_ENOTFOUND, "a share of the network");
 		if (rc == 0)
 			return vtr_fail(err, VTR_ENOTFOUND, "no drive, and no volume");

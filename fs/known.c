@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/fold.h"
 #include "base/text.h"
 #include "fs/fs.h"
 
@@ -521,8 +522,7 @@ static void udf_uuid(struct vtr_identity *out, const char *name)
 	if (hex >= 8)
 		memcpy(out->uuid, name, hex < 16 ? 8 : 16);
 	out->uuid[16] = 0;
-	for (char *c = out->uuid; *c; c++)
-		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+	vtr_ascii_lower_text(out->uuid);
 }
 
 /*

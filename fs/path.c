@@ -5,9 +5,9 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "base/held.h"
 #include "base/text.h"
 #include "fs/tree.h"
@@ -47,27 +47,7 @@ struct vtr_place vtr_tree_cross(const struct vtr_tree *t, struct vtr_place at)
 
 /* --------------------------------------------------------------------------------------------- comparing names */
 
-/*
- * The small letter of a code point, for Latin (with its extensions A and B's pairs), Greek and Cyrillic. Filesystems
- * with tables of their own compare with those.
- */
-uint32_t vtr_path_lower(uint32_t c)
-{
-	if ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) ||
-	    (c >= 0x410 && c <= 0x42f))
-		return c + 0x20;
-	if (c >= 0x400 && c <= 0x40f)
-		return c + 0x50;
-	if (c == 0x178)
-		return 0xff;
-	if ((c >= 0x100 && c <= 0x137) || (c >= 0x14a && c <= 0x177) || (c >= 0x460 && c <= 0x481) ||
-	    (c >= 0x48a && c <= 0x4bf))
-		return c | 1;
-	if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e))
-		return c + (c & 1);
-	return c;
-}
-
+/* Filesystems with tables of their own compare with those. */
 static bool path_same_folded(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	const uint8_t *p = (const uint8_t *)a, *q = (const uint8_t *)b;
@@ -80,7 +60,7 @@ static bool path_same_folded(const char *a, size_t a_len, const char *b, size_t 
 			c = 0x110000u + *p, n = 1;
 		if (m == 0)
 			d = 0x110000u + *q, m = 1;
-		if (vtr_path_lower(c) != vtr_path_lower(d))
+		if (vtr_fold(c) != vtr_fold(d))
 			return false;
 		p += n, a_len -= n;
 		q += m, b_len -= m;
@@ -167,7 +147,7 @@ static int path_find_stream(uint64_t *node, struct vtr_place dir, const char *na
 		return 0;
 	stream = colon + 1;
 	n = len - (size_t)(stream - name);
-	if (n >= sizeof(kind) - 1 && strncasecmp(stream + n - (sizeof(kind) - 1), kind, sizeof(kind) - 1) == 0)
+	if (n >= sizeof(kind) - 1 && vtr_ascii_ncasecmp(stream + n - (sizeof(kind) - 1), kind, sizeof(kind) - 1) == 0)
 		n -= sizeof(kind) - 1;
 	if (colon > name && vtr_fs_lookup(&file, NULL, dir.fs, dir.node, name, (size_t)(colon - name), err) < 0)
 		return err->code == VTR_ENOTFOUND ? 0 : -1;

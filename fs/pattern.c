@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "base/text.h"
 
 struct vtr_pattern vtr_pattern_of(const struct vtr_tree *t)
@@ -13,7 +14,7 @@ struct vtr_pattern vtr_pattern_of(const struct vtr_tree *t)
 	return (struct vtr_pattern){ .fold = t->n_drives > 0, .escapes = t->n_drives == 0 };
 }
 
-/* A character, or a byte that is none, beyond all code points; in small letters where case does not count. */
+/* A character, or a byte that is none, beyond all code points; folded where case does not count. */
 static uint32_t pattern_next(const struct vtr_pattern *how, const char **p, const char *end)
 {
 	uint32_t c;
@@ -24,7 +25,7 @@ static uint32_t pattern_next(const struct vtr_pattern *how, const char **p, cons
 		n = 1;
 	}
 	*p += n;
-	return how->fold ? vtr_path_lower(c) : c;
+	return how->fold ? vtr_fold(c) : c;
 }
 
 /* A character of the pattern, of which a backslash is taken away. */

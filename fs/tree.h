@@ -27,9 +27,6 @@ struct vtr_tree {
 	char *system_root; /* "/Windows"; NULL: not known */
 };
 
-/* The small letter of a code point, for lookups without regard to case (VTR_WALK_ICASE). */
-uint32_t vtr_path_lower(uint32_t c);
-
 /* What is mounted on a place: the root of the topmost filesystem there, else the place itself. */
 struct vtr_place vtr_tree_cross(const struct vtr_tree *t, struct vtr_place at);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "inspect/includes.h"
 #include "inspect/yaml.h"
 
@@ -94,14 +95,11 @@ static int32_t userdb_hex(const char *p, size_t len)
 	int32_t n = 0;
 
 	for (size_t i = 0; i < 4; i++) {
-		char c = i < len ? p[i] : 0;
+		int digit = vtr_hex_digit(i < len ? p[i] : 0);
 
-		if (c >= '0' && c <= '9')
-			n = n << 4 | (c - '0');
-		else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
-			n = n << 4 | ((c & ~0x20) - 'A' + 10);
-		else
+		if (digit < 0)
 			return -1;
+		n = n << 4 | digit;
 	}
 	return n;
 }

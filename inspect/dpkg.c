@@ -9,9 +9,9 @@
 #include "inspect/inspect.h"
 
 #include <stdlib.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "base/held.h"
 #include "fs/tree.h"
 #include "inspect/packages.h"
@@ -174,11 +174,8 @@ static int dpkg_record_add(struct dpkg *d, const char *at, struct dpkg_value *f,
 		dpkg_damage(d, at, "a record without a Package field");
 		return 0;
 	}
-	for (size_t i = 0; i < f[DPKG_PACKAGE].len; i++) { /* as dpkg has it */
-		char *c = &f[DPKG_PACKAGE].p[i];
-
-		*c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
-	}
+	for (size_t i = 0; i < f[DPKG_PACKAGE].len; i++) /* as dpkg has it */
+		f[DPKG_PACKAGE].p[i] = vtr_ascii_lower(f[DPKG_PACKAGE].p[i]);
 	if (status.p) { /* "install ok installed" */
 		dpkg_word(&status);
 		dpkg_word(&status);
@@ -219,8 +216,7 @@ static enum dpkg_field dpkg_field_of(char *p, size_t len, char **value)
 	for (unsigned i = 0; i < DPKG_FIELDS; i++) {
 		size_t n = dpkg_fields[i].len;
 
-		if (len <= n || (p[0] | 0x20) != (dpkg_fields[i].name[0] | 0x20) ||
-		    strncasecmp(p, dpkg_fields[i].name, n) != 0)
+		if (len <= n || vtr_ascii_ncasecmp(p, dpkg_fields[i].name, n) != 0)
 			continue;
 		while (n < len && (p[n] == ' ' || p[n] == '\t'))
 			n++;

@@ -6,9 +6,9 @@
 #include "inspect/inspect.h"
 
 #include <stdlib.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 
 #define FSTAB_FIELDS 4u
 
@@ -102,7 +102,7 @@ int vtr_fstab_parse(const char *text, size_t len, vtr_fstab_fn *fn, void *arg, s
 
 static int fstab_uuid_fits(const struct vtr_device *d, const char *value)
 {
-	return d->uuid && *d->uuid && strcasecmp(d->uuid, value) == 0;
+	return d->uuid && *d->uuid && vtr_ascii_casecmp(d->uuid, value) == 0;
 }
 
 static int fstab_label_fits(const struct vtr_device *d, const char *value)
@@ -114,7 +114,7 @@ static int fstab_partuuid_fits(const struct vtr_device *d, const char *value)
 {
 	char buf[64];
 
-	return d->of && *value && strcasecmp(vtr_parts_part_uuid(d->of, d->part, buf), value) == 0;
+	return d->of && *value && vtr_ascii_casecmp(vtr_parts_part_uuid(d->of, d->part, buf), value) == 0;
 }
 
 static int fstab_partlabel_fits(const struct vtr_device *d, const char *value)
@@ -313,25 +313,14 @@ static ssize_t fstab_mapper(const struct vtr_inspect *in, size_t root, const cha
 	return split ? fstab_find(in, root, fstab_name_fits, path) : -1;
 }
 
-static int fstab_hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* udev writes what it does not like in a name as \x20. */
 static void fstab_udev_unescape(char *s)
 {
 	char *out = s;
 
 	while (*s) {
-		int hi = s[0] == '\\' && s[1] == 'x' ? fstab_hex(s[2]) : -1;
-		int lo = hi >= 0 ? fstab_hex(s[3]) : -1;
+		int hi = s[0] == '\\' && s[1] == 'x' ? vtr_hex_digit(s[2]) : -1;
+		int lo = hi >= 0 ? vtr_hex_digit(s[3]) : -1;
 
 		if (lo >= 0 && (hi | lo) != 0) {
 			*out++ = (char)(hi << 4 | lo);

@@ -6,9 +6,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "fs/tree.h"
 #include "inspect/records.h"
 
@@ -794,7 +794,7 @@ static int inspect_ubuntu_core(struct inspect_systems *out, const struct vtr_ins
 	}
 	for (size_t i = 0; i < in->n_devices && m; i++)
 		if (in->devices[i].parent == d->parent && in->devices[i].label &&
-		    strcasecmp(in->devices[i].label, "ubuntu-seed") == 0 && in->devices[i].has_fs) {
+		    vtr_ascii_casecmp(in->devices[i].label, "ubuntu-seed") == 0 && in->devices[i].has_fs) {
 			m = inspect_mount_new(os, "/var/lib/snapd/seed", in->devices[i].name,
 					      in->devices[i].content ? in->devices[i].content : "auto", err);
 			if (m && inspect_mount(os, in, m, err) < 0)

@@ -8,9 +8,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 
 #define LINUX_INIT_HOPS 8u /* symlinks from /sbin/init to what it is */
 
@@ -247,8 +247,7 @@ static int linux_lsb_read(struct linux_release *r, struct vtr_error *err)
 	}
 	distro = linux_id_find(linux_lsb_ids, VTR_COUNT(linux_lsb_ids), lsb.id.text);
 	if (!distro) {
-		for (char *p = lsb.id.text; *p; p++)
-			*p = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
+		vtr_ascii_lower_text(lsb.id.text);
 		distro = lsb.id.text;
 	}
 	if (r->distro.text && strcmp(r->distro.text, distro) != 0)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "inspect/records.h"
 
 #define PACMAN_DEPTH 10u /* files within files: pacman's own limit */
@@ -85,11 +86,6 @@ static void repository_uris(struct repository *r, struct vtr_span words)
 
 /* ------------------------------------------------------------------------------------------------------------- apt */
 
-static int apt_hex(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 /*
  * A word of a one-line entry: up to a blank that is neither in "…" nor in […]. Quotes go, and %20 is a blank: apt 2.6 does
  * so. 1, 0: there is none, -1: it does not end.
@@ -117,8 +113,8 @@ static int apt_word(struct vtr_str *out, struct vtr_span *rest)
 
 		if (c == '"')
 			continue;
-		if (c == '%' && i + 2 < n && apt_hex(w.p[i + 1]) >= 0 && apt_hex(w.p[i + 2]) >= 0) {
-			c = (char)(apt_hex(w.p[i + 1]) << 4 | apt_hex(w.p[i + 2]));
+		if (c == '%' && i + 2 < n && vtr_hex_digit(w.p[i + 1]) >= 0 && vtr_hex_digit(w.p[i + 2]) >= 0) {
+			c = (char)(vtr_hex_digit(w.p[i + 1]) << 4 | vtr_hex_digit(w.p[i + 2]));
 			i += 2;
 		}
 		vtr_str_put(out, &c, 1);

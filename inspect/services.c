@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "inspect/units.h"
 
 /* A name of a unit, and what it leads to. */
@@ -52,17 +53,12 @@ static void services_unit_done(struct services_unit *u)
 	free(u->unit);
 }
 
-static int services_hex(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* As systemd-escape(1) -u: a dash is a slash, and \x2d a dash. */
 static void services_unescape(struct vtr_str *out, struct vtr_span s)
 {
 	for (size_t i = 0; i < s.len; i++) {
-		int hi = i + 3 < s.len && s.p[i] == '\\' && s.p[i + 1] == 'x' ? services_hex(s.p[i + 2]) : -1;
-		int lo = hi >= 0 ? services_hex(s.p[i + 3]) : -1;
+		int hi = i + 3 < s.len && s.p[i] == '\\' && s.p[i + 1] == 'x' ? vtr_hex_digit(s.p[i + 2]) : -1;
+		int lo = hi >= 0 ? vtr_hex_digit(s.p[i + 3]) : -1;
 		char c = lo >= 0 ? (char)(hi << 4 | lo) : s.p[i] == '-' ? '/' : s.p[i];
 
 		vtr_str_put(out, &c, 1);

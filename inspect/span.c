@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pieces of a text: lines, words, fields; and files of sections. */
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "inspect/records.h"
 
 static bool span_blank_is(char c)
@@ -34,7 +34,7 @@ bool vtr_span_ends(struct vtr_span s, const char *text)
 
 bool vtr_span_is_icase(struct vtr_span s, const char *text)
 {
-	return s.len == strlen(text) && strncasecmp(s.p, text, s.len) == 0;
+	return s.len == strlen(text) && vtr_ascii_ncasecmp(s.p, text, s.len) == 0;
 }
 
 struct vtr_span vtr_span_skip(struct vtr_span s, size_t n)

@@ -2,12 +2,12 @@
 /* The table of partition schemes, what is common to all of them, and who decides when several fit. */
 #include "partitions/partition.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "partitions/gpt.h"
 
 #define PARTITIONS(X) X(gpt) X(mbr) X(bsd) X(sun) X(sgi) X(apm) X(amiga) X(dasd) X(atari)
@@ -347,7 +347,7 @@ const char *vtr_parts_part_uuid(const struct vtr_parts *t, size_t i, char *buf)
 		return buf;
 	}
 	for (size_t k = 0; k < sizeof(part->guid); k++)
-		buf[k] = (char)tolower((unsigned char)part->guid[k]);
+		buf[k] = vtr_ascii_lower(part->guid[k]);
 	return buf;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "registry/registry.h"
 
 #define NAME_BAD 0xfffdu /* what stands for a lone surrogate */

@@ -82,9 +82,6 @@ struct vtr_hive {
 	struct vtr_str text, value_text, class_text; /* of the last key and value that were given out */
 };
 
-/* upcase.c */
-uint16_t vtr_upcase(uint16_t u);
-
 /* name.c */
 void vtr_hive_name_put(struct vtr_str *out, const struct hive_name *n); /* UTF-8; lone surrogates become U+FFFD */
 void vtr_utf16_put(struct vtr_str *out, const uint8_t *p, size_t len);

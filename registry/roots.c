@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "fs/list.h"
 #include "registry/registry.h"
 
@@ -170,7 +170,7 @@ static int roots_open(struct roots_hive **out, struct vtr_registry *r, const cha
 
 	for (size_t i = 0; i < r->n_hives; i++) {
 		/* S-1-5-18 and .DEFAULT are one hive. */
-		if (strcasecmp(r->hives[i].file, file) == 0) {
+		if (vtr_ascii_casecmp(r->hives[i].file, file) == 0) {
 			*out = &r->hives[i];
 			return 0;
 		}
@@ -228,10 +228,10 @@ static char *roots_guest_path(const struct vtr_registry *r, const char *path, st
 {
 	struct vtr_str s = { 0 };
 
-	if (strncasecmp(path, "%SystemRoot%", 12) == 0) {
+	if (vtr_ascii_ncasecmp(path, "%SystemRoot%", 12) == 0) {
 		vtr_str_puts(&s, r->windows);
 		path += 12;
-	} else if (strncasecmp(path, "%SystemDrive%", 13) == 0) {
+	} else if (vtr_ascii_ncasecmp(path, "%SystemDrive%", 13) == 0) {
 		path += 13;
 	} else if (path[0] && path[1] == ':') {
 		path += 2;
@@ -344,7 +344,7 @@ static int roots_user_path(char **out, const struct vtr_registry *r, const struc
 static int roots_open_user(struct roots_hive **out, struct vtr_registry *r, const char *sid, size_t len,
 			   struct vtr_error *err)
 {
-	bool classes = len > 8 && strncasecmp(sid + len - 8, "_Classes", 8) == 0;
+	bool classes = len > 8 && vtr_ascii_ncasecmp(sid + len - 8, "_Classes", 8) == 0;
 	size_t sid_len = len - (classes ? 8 : 0);
 	VTR_FREE char *root = NULL, *path = NULL;
 	struct vtr_str s = { 0 };
@@ -357,7 +357,7 @@ static int roots_open_user(struct roots_hive **out, struct vtr_registry *r, cons
 	for (size_t i = 0; i < r->n_users; i++) {
 		const struct roots_user *u = &r->users[i];
 
-		if (strlen(u->sid) != sid_len || strncasecmp(u->sid, sid, sid_len) != 0)
+		if (strlen(u->sid) != sid_len || vtr_ascii_ncasecmp(u->sid, sid, sid_len) != 0)
 			continue;
 		if (roots_user_path(&path, r, u, classes, err) < 0)
 			return -1;
@@ -373,7 +373,8 @@ static int roots_open_user(struct roots_hive **out, struct vtr_registry *r, cons
 static bool roots_in_table(const char *sid)
 {
 	for (size_t i = 0; i < VTR_COUNT(roots_files); i++)
-		if (strncmp(roots_files[i].root, "HKU\\", 4) == 0 && strcasecmp(roots_files[i].root + 4, sid) == 0)
+		if (strncmp(roots_files[i].root, "HKU\\", 4) == 0 &&
+		    vtr_ascii_casecmp(roots_files[i].root + 4, sid) == 0)
 			return true;
 	return false;
 }
@@ -543,8 +544,8 @@ static int roots_current_user(const char **out, struct vtr_registry *r, struct v
 	if (roots_read_users(r, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_users; i++) {
-		if (strncasecmp(r->users[i].sid, "S-1-5-21-", 9) != 0 &&
-		    strncasecmp(r->users[i].sid, "S-1-12-1-", 9) != 0)
+		if (vtr_ascii_ncasecmp(r->users[i].sid, "S-1-5-21-", 9) != 0 &&
+		    vtr_ascii_ncasecmp(r->users[i].sid, "S-1-12-1-", 9) != 0)
 			continue;
 		*out = r->users[i].sid;
 		vtr_str_puts(&s, " HKU\\");
@@ -577,7 +578,7 @@ static const char *roots_next(const char **path, size_t *len)
 
 static bool roots_is(const char *p, size_t len, const char *name)
 {
-	return strlen(name) == len && strncasecmp(p, name, len) == 0;
+	return strlen(name) == len && vtr_ascii_ncasecmp(p, name, len) == 0;
 }
 
 const char *vtr_registry_above(const char *path)
@@ -632,7 +633,7 @@ static int roots_resolve(struct roots_hive **out, const char **rest, struct vtr_
 		if (!roots_is(root, root_len, shown))
 			continue;
 		root = roots_next(&at, &root_len);
-		if (root_len == n && strncasecmp(root, sub, n) == 0)
+		if (root_len == n && vtr_ascii_ncasecmp(root, sub, n) == 0)
 			return roots_open_file(out, r, &roots_files[i], err);
 	}
 	if (strcmp(shown, "HKU") == 0)
@@ -747,7 +748,7 @@ static int roots_walk(uint32_t *out, char **on, struct roots_hive *hive, const c
 			return -1;
 		if (vtr_hive_find(&at, h, at, one, &why) < 0) {
 			if (why.code != VTR_ENOTFOUND || !first || !system ||
-			    strcasecmp(one, "CurrentControlSet") != 0) {
+			    vtr_ascii_casecmp(one, "CurrentControlSet") != 0) {
 				if (err)
 					*err = why;
 				return -1;

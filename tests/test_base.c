@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The ground floor: cursors, checked arithmetic, text, errors, limits, the cache, the pool, plain block sources. */
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #include "base/cache.h"
 #include "base/checked.h"
+#include "base/fold.h"
 #include "base/pool.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -1105,9 +1107,76 @@ static void units_that_are_decoded_again_are_counted(void **state)
 	free(whole);
 }
 
+/* ----------------------------------------------------------------------------------------------------------- case */
+
+static int fold_sign(int n)
+{
+	return (n > 0) - (n < 0);
+}
+
+/* As the C library does in the locale "C", which is the tests'. */
+static void ascii_is_compared_as_in_the_c_locale(void **state)
+{
+	static const char letters[] = "aAzZ@[`{\xe4\xc4iI_-0";
+	uint32_t seed = 1;
+
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		char digit[2] = { (char)c, 0 };
+
+		assert_int_equal((char)tolower(c), vtr_ascii_lower((char)c));
+		assert_int_equal((char)toupper(c), vtr_ascii_upper((char)c));
+		assert_int_equal(!!isalpha(c), vtr_ascii_is_letter((char)c));
+		assert_int_equal(isxdigit(c) ? (int)strtol(digit, NULL, 16) : -1, vtr_hex_digit((char)c));
+	}
+	for (unsigned round = 0; round < 20000; round++) {
+		char s[2][5] = { "", "" };
+		const char *at;
+		size_t n;
+
+		for (unsigned k = 0; k < 2; k++)
+			for (unsigned i = 0; i < 4; i++) {
+				seed = seed * 1103515245 + 12345;
+				s[k][i] = letters[(seed >> 16) % (sizeof(letters) - 1 + (k + i > 1))];
+			}
+		n = seed >> 8 & 7;
+		assert_int_equal(fold_sign(strcasecmp(s[0], s[1])), fold_sign(vtr_ascii_casecmp(s[0], s[1])));
+		assert_int_equal(fold_sign(strncasecmp(s[0], s[1], n)), fold_sign(vtr_ascii_ncasecmp(s[0], s[1], n)));
+		s[1][1 + round % 2] = 0;
+		at = vtr_ascii_casestr(s[0], s[1]);
+		assert_true(at == strcasestr(s[0], s[1]));
+	}
+}
+
+/* Pairs of the Unicode Character Database 5.1, and what Windows keeps apart. */
+static void the_two_cases_of_a_letter_are_one(void **state)
+{
+	static const uint32_t pairs[][2] = {
+		{ 'A', 'a' },	  { 0xc9, 0xe9 },     { 0x178, 0xff },	  { 0x100, 0x101 },   { 0x147, 0x148 },
+		{ 0x17d, 0x17e }, { 0x391, 0x3b1 },   { 0x3a9, 0x3c9 },	  { 0x401, 0x451 },   { 0x42f, 0x44f },
+		{ 0x531, 0x561 }, { 0x1e00, 0x1e01 }, { 0x2160, 0x2170 }, { 0xff21, 0xff41 }, { 0x48a, 0x48b },
+	};
+	static const uint32_t apart[][2] = {
+		{ 'i', 0x130 },	 { 'I', 0x131 }, { 0x130, 0x131 }, { 0xd7, 0xf7 },	 { 's', 0x17f },
+		{ 'k', 0x212a }, { '@', '`' },	 { '[', '{' },	   { 0x10400, 0x10428 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(pairs); i++)
+		assert_int_equal(vtr_fold(pairs[i][0]), vtr_fold(pairs[i][1]));
+	for (size_t i = 0; i < VTR_COUNT(apart); i++)
+		assert_int_not_equal(vtr_fold(apart[i][0]), vtr_fold(apart[i][1]));
+	for (uint32_t c = 0; c < 0x110100; c++) { /* beyond Unicode, too: bytes that are no characters */
+		assert_int_equal(vtr_fold(c), vtr_fold(vtr_fold(c)));
+		assert_true(c < 0x10000 || vtr_fold(c) == c);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ascii_is_compared_as_in_the_c_locale),
+		cmocka_unit_test(the_two_cases_of_a_letter_are_one),
 		cmocka_unit_test(a_cursor_stays_within_its_bytes),
 		cmocka_unit_test(sums_and_products_that_do_not_fit_are_told),
 		cmocka_unit_test(each_single_byte_is_escaped),

@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "registry/registry.h"
 #include "tests/ext_images.h"
 #include "tests/hivex_reader.h"

@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/crc.h"
+#include "base/fold.h"
 #include "formats/image.h"
 
 #define VHDX_HEADER 4096u /* what its checksum covers */
@@ -578,7 +579,7 @@ static const char *vhdx_linkage(struct vhdx *v, const char *text, struct vtr_err
 		return NULL;
 	}
 	for (size_t i = 0; i < 36; i++)
-		guid[i] = (char)(text[i] >= 'a' && text[i] <= 'z' ? text[i] - 'a' + 'A' : text[i]);
+		guid[i] = vtr_ascii_upper(text[i]);
 	return vtr_image_text(&v->im, guid, 36, err);
 }
 

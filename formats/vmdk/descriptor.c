@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fold.h"
 #include "formats/vmdk/vmdk.h"
 
 const char *const vtr_vmdk_types[VMDK_TYPES] = {
@@ -18,22 +19,12 @@ const char *const vtr_vmdk_types[VMDK_TYPES] = {
 
 /* ------------------------------------------------------------------------------------------------------------ text */
 
-static char desc_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
 /* Whether p starts with the word, whatever the case of its letters. */
 static bool desc_starts(const char *p, size_t len, const char *word)
 {
 	size_t n = strlen(word);
 
-	if (n > len)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (desc_lower(p[i]) != desc_lower(word[i]))
-			return false;
-	return true;
+	return n <= len && vtr_ascii_ncasecmp(p, word, n) == 0;
 }
 
 static bool desc_is(const char *p, size_t len, const char *word)
@@ -340,7 +331,7 @@ bool vtr_vmdk_hex(uint32_t *out, const char *text)
 	if (desc_starts(text, strlen(text), "0x"))
 		text += 2;
 	for (; text[n] && !desc_blank(text[n]); n++) {
-		char c = desc_lower(text[n]);
+		char c = vtr_ascii_lower(text[n]);
 
 		if (n == 8 || !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
 			return false;
@@ -417,7 +408,7 @@ static const char *desc_charset(const char *name)
 	size_t n = 0;
 
 	for (const char *p = name; *p && n < sizeof(plain) - 1; p++) {
-		char c = desc_lower(*p);
+		char c = vtr_ascii_lower(*p);
 
 		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
 			plain[n++] = c;

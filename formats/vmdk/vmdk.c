@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fold.h"
 #include "formats/vmdk/vmdk.h"
 
 #define VMDK_NO_PARENT 0xffffffffu
@@ -41,7 +42,7 @@ static int vmdk_names(const char **names, struct vmdk *v, const char *raw, struc
 {
 	VTR_FREE char *utf8 = vtr_vmdk_utf8(&v->d, raw);
 	const char *as[2] = { NULL, raw };
-	bool windows = strchr(raw, '\\') || (((raw[0] | 32) >= 'a' && (raw[0] | 32) <= 'z') && raw[1] == ':');
+	bool windows = strchr(raw, '\\') || (vtr_ascii_is_letter(raw[0]) && raw[1] == ':');
 	int n = 0;
 
 	if (utf8 && !(as[0] = vtr_image_bytes(&v->im, utf8, strlen(utf8), err)))
@@ -259,7 +260,7 @@ static int vmdk_prop_geometry(struct vmdk *v, const char *key, const char *title
 /* "1", "true", "yes"; in what case ever. */
 static bool vmdk_true(const char *value)
 {
-	return value[0] == '1' || (value[0] | 32) == 't' || (value[0] | 32) == 'y';
+	return value[0] == '1' || vtr_ascii_lower(value[0]) == 't' || vtr_ascii_lower(value[0]) == 'y';
 }
 
 /* What the extents are: each type once, and the first names. */

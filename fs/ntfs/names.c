@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fold.h"
 #include "fs/ntfs/ntfs.h"
 
 #define NAMES_UPCASE_BYTES (65536u * 2)
@@ -58,7 +59,7 @@ int vtr_ntfs_name_units(uint16_t *out, const char *name, size_t len)
 	return n;
 }
 
-/* The table of $UpCase; where it cannot be read, ASCII and Latin-1 have to do, and a warning. */
+/* The table of $UpCase; where it cannot be read, the one of Windows 7 has to do, and a warning. */
 int vtr_ntfs_upcase(struct ntfs *x, struct vtr_error *err)
 {
 	NTFS_PUT struct ntfs_node *n = NULL;
@@ -83,16 +84,14 @@ int vtr_ntfs_upcase(struct ntfs *x, struct vtr_error *err)
 	}
 	x->capitals = true;
 	if (!x->upcase)
-		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "ntfs: $UpCase: %s: names are compared by Latin letters alone",
+		vtr_warn(x->fs.ctx, VTR_ECORRUPT, "ntfs: $UpCase: %s: names are compared with the table of Windows 7",
 			 local.text);
 	return 0;
 }
 
 static unsigned names_capital(const uint8_t *up, unsigned c)
 {
-	if (up)
-		return vtr_get_le16(up + 2 * (size_t)c);
-	return (c >= 'a' && c <= 'z') || (c >= 0xe0 && c <= 0xfe && c != 0xf7) ? c - 0x20 : c;
+	return up ? vtr_get_le16(up + 2 * (size_t)c) : vtr_upcase((uint16_t)c);
 }
 
 int vtr_ntfs_name_cmp(const struct ntfs *x, const uint16_t *a, size_t a_len, const uint8_t *b, size_t b_len)

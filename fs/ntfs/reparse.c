@@ -2,8 +2,8 @@
 /* Reparse points, MS-FSCC 2.1.2: links of all kinds, and files whose contents somebody else provides. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/fold.h"
 #include "fs/ntfs/ntfs.h"
 
 /* MS-FSCC 2.1.2.1. elsewhere: what is stored is not what is read. */
@@ -174,12 +174,12 @@ static void reparse_absolute(struct vtr_str *out, struct ntfs *x, const char *pa
 
 	if (strncmp(path, "/?\?/", 4) == 0 || strncmp(path, "//?/", 4) == 0 || strncmp(path, "//./", 4) == 0)
 		path += 4;
-	if (strncasecmp(path, "UNC/", 4) == 0) {
+	if (vtr_ascii_ncasecmp(path, "UNC/", 4) == 0) {
 		vtr_str_puts(out, "//");
 		vtr_str_puts(out, path + 4);
 		return;
 	}
-	if (!(((path[0] | 0x20) >= 'a' && (path[0] | 0x20) <= 'z') && path[1] == ':')) {
+	if (!(vtr_ascii_is_letter(path[0]) && path[1] == ':')) {
 		if (path[0] != '/')
 			vtr_str_puts(out, "/");
 		vtr_str_puts(out, path);
@@ -187,9 +187,9 @@ static void reparse_absolute(struct vtr_str *out, struct ntfs *x, const char *pa
 	}
 	rest = path + 2 + strspn(path + 2, "/");
 	if (x->fs.letter)
-		here = (path[0] | 0x20) == (x->fs.letter | 0x20);
+		here = vtr_ascii_lower(path[0]) == vtr_ascii_lower(x->fs.letter);
 	else if (rest[0] == 0)
-		here = (path[0] | 0x20) == 'c';
+		here = vtr_ascii_lower(path[0]) == 'c';
 	else
 		here = vtr_ntfs_lookup(&node, &type, &x->fs, NTFS_ROOT, rest, strcspn(rest, "/"), NULL) == 1;
 	if (here) {

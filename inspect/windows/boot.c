@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "fs/fs.h"
 #include "inspect/windows/windows.h"
 
@@ -63,7 +63,7 @@ static int boot_element_text(char *buf, size_t size, struct vtr_os *os, const st
 
 static bool boot_same_folder(const struct vtr_windows *w, const char *folder)
 {
-	return (folder[0] == '\\' || folder[0] == '/') && strcasecmp(folder + 1, w->root + 1) == 0;
+	return (folder[0] == '\\' || folder[0] == '/') && vtr_ascii_casecmp(folder + 1, w->root + 1) == 0;
 }
 
 /* Whether the partition that an element names is the system's: 1; 0: it is not known; -1: it is another. */
@@ -76,7 +76,7 @@ static int boot_is_root(const struct boot_store *s, const struct win_mount *on)
 	if (!p || (on->kind != WIN_MOUNT_MBR && on->kind != WIN_MOUNT_GPT))
 		return 0;
 	if (on->kind == WIN_MOUNT_GPT)
-		return strcasecmp(p->guid, on->guid) == 0 ? 1 : -1;
+		return vtr_ascii_casecmp(p->guid, on->guid) == 0 ? 1 : -1;
 	snprintf(disk, sizeof(disk), "%08" PRIx32, on->disk);
 	return p->off == on->off && strcmp(vtr_parts_disk_id(d->of), disk) == 0 ? 1 : -1;
 }
@@ -107,7 +107,7 @@ static int boot_object(void *arg, struct vtr_os *os, const struct win_hive *hive
 	vtr_win_values_done(&device, 1);
 	if (rc < 0)
 		return -1;
-	if (strcasecmp(l.id, s->def) == 0) {
+	if (vtr_ascii_casecmp(l.id, s->def) == 0) {
 		score++;
 		memcpy(s->default_title, l.title, sizeof(s->default_title));
 	}
@@ -142,7 +142,10 @@ static int boot_store_read(struct vtr_os *os, const struct vtr_inspect *in, size
 	if (vtr_win_fact(os, "boot_loader", "bootmgr", hive, BOOT_OBJECTS "\\" BOOT_MANAGER, NULL, err) < 0)
 		return -1;
 	dot = strrchr(s.best.path, '.');
-	firmware = !dot ? NULL : strcasecmp(dot, ".efi") == 0 ? "uefi" : strcasecmp(dot, ".exe") == 0 ? "bios" : NULL;
+	firmware = !dot					 ? NULL
+		   : vtr_ascii_casecmp(dot, ".efi") == 0 ? "uefi"
+		   : vtr_ascii_casecmp(dot, ".exe") == 0 ? "bios"
+							 : NULL;
 	snprintf(path, sizeof(path), BOOT_OBJECTS "\\%.40s\\Elements\\12000002", s.best.id);
 	if (firmware && vtr_win_fact(os, "firmware", firmware, hive, path, "Element", err) < 0)
 		return -1;

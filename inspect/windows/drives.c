@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "fs/fs.h"
 #include "inspect/windows/windows.h"
 
@@ -35,7 +35,7 @@ static bool drives_fits(const struct vtr_device *d, const struct win_mount *m)
 	if (!p)
 		return false;
 	if (m->kind == WIN_MOUNT_GPT)
-		return strcasecmp(p->guid, m->guid) == 0;
+		return vtr_ascii_casecmp(p->guid, m->guid) == 0;
 	snprintf(disk, sizeof(disk), "%08" PRIx32, m->disk);
 	return m->kind == WIN_MOUNT_MBR && p->off == m->off && strcmp(vtr_parts_scheme(d->of), "mbr") == 0 &&
 	       strcmp(vtr_parts_disk_id(d->of), disk) == 0;
@@ -103,13 +103,12 @@ static const char *drives_spec(char *buf, size_t size, const char **type, const 
 	case WIN_MOUNT_GPT:
 		guid = buf + snprintf(buf, size, "PARTUUID=");
 		snprintf(guid, size - (size_t)(guid - buf), "%s", m->guid);
-		for (; *guid; guid++)
-			*guid = (char)(*guid >= 'A' && *guid <= 'F' ? *guid | 0x20 : *guid);
+		vtr_ascii_lower_text(guid);
 		break;
 	default:
 		snprintf(buf, size, "%s", m->name);
 		for (size_t i = 0; i < VTR_COUNT(words); i++)
-			if (strcasestr(m->name, words[i].word)) {
+			if (vtr_ascii_casestr(m->name, words[i].word)) {
 				*type = words[i].type;
 				break;
 			}
@@ -152,8 +151,7 @@ static char drives_system_letter(const struct vtr_os *os)
 	const struct vtr_fact *f = vtr_os_fact(os, "system_root");
 	char c = f && f->value[0] && f->value[1] == ':' ? f->value[0] : 'C';
 
-	c = (char)(c >= 'a' && c <= 'z' ? c - 0x20 : c);
-	return c >= 'A' && c <= 'Z' ? c : 'C';
+	return vtr_ascii_is_letter(c) ? vtr_ascii_upper(c) : 'C';
 }
 
 static int drives_all(struct drives *d, struct vtr_error *err)

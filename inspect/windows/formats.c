@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/fold.h"
 #include "inspect/windows/windows.h"
 
 /* ------------------------------------------------------------------------------------------------------ identifiers */
@@ -63,8 +64,7 @@ static bool formats_guid_is(const char *p)
 	for (unsigned i = 0; i < 36; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (dash ? p[i] != '-'
-			 : !((p[i] >= '0' && p[i] <= '9') || ((p[i] | 0x20) >= 'a' && (p[i] | 0x20) <= 'f')))
+		if (dash ? p[i] != '-' : vtr_hex_digit(p[i]) < 0)
 			return false;
 	}
 	return true;
@@ -77,8 +77,8 @@ bool vtr_win_mount_name(char *letter, char guid[37], const char *name, size_t le
 	*letter = 0;
 	guid[0] = 0;
 	if (s.len == 14 && vtr_span_is_icase((struct vtr_span){ s.p, 12 }, "\\DosDevices\\") && s.p[13] == ':' &&
-	    (s.p[12] | 0x20) >= 'a' && (s.p[12] | 0x20) <= 'z') {
-		*letter = (char)(s.p[12] & ~0x20);
+	    vtr_ascii_is_letter(s.p[12])) {
+		*letter = vtr_ascii_upper(s.p[12]);
 		return true;
 	}
 	if (s.len != 48 ||
@@ -87,7 +87,7 @@ bool vtr_win_mount_name(char *letter, char guid[37], const char *name, size_t le
 	    s.p[47] != '}' || !formats_guid_is(s.p + 11))
 		return false;
 	for (unsigned i = 0; i < 36; i++)
-		guid[i] = (char)(s.p[11 + i] >= 'A' && s.p[11 + i] <= 'F' ? s.p[11 + i] | 0x20 : s.p[11 + i]);
+		guid[i] = vtr_ascii_lower(s.p[11 + i]);
 	guid[36] = 0;
 	return true;
 }
@@ -230,14 +230,9 @@ static bool boot_same(struct vtr_span a, struct vtr_span b)
 {
 	if (a.len != b.len)
 		return false;
-	for (size_t i = 0; i < a.len; i++) {
-		char x = a.p[i], y = b.p[i];
-
-		x = (char)(x >= 'A' && x <= 'Z' ? x | 0x20 : x);
-		y = (char)(y >= 'A' && y <= 'Z' ? y | 0x20 : y);
-		if (x != y)
+	for (size_t i = 0; i < a.len; i++) /* may have zeros */
+		if (vtr_ascii_lower(a.p[i]) != vtr_ascii_lower(b.p[i]))
 			return false;
-	}
 	return true;
 }
 

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 
 #define WIN_EPOCH INT64_C(11644473600) /* seconds from 1601 to 1970 */
 
@@ -103,7 +103,7 @@ static int win_value_take(void *arg, const struct vtr_value *value)
 	for (size_t i = 0; i < all->n; i++) {
 		struct win_value *v = &all->v[i];
 
-		if (v->found || strcasecmp(v->name, value->name) != 0)
+		if (v->found || vtr_ascii_casecmp(v->name, value->name) != 0)
 			continue;
 		v->found = true;
 		v->type = value->type;
@@ -302,7 +302,7 @@ static const char *win_after(const char *p, const char *prefix)
 {
 	size_t len = strlen(prefix);
 
-	return strncasecmp(p, prefix, len) == 0 ? p + len : NULL;
+	return vtr_ascii_ncasecmp(p, prefix, len) == 0 ? p + len : NULL;
 }
 
 char *vtr_win_path(const struct vtr_windows *w, const char *path, struct vtr_error *err)

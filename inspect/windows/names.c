@@ -3,9 +3,9 @@
  * Names of Windows by those of other systems: time zones by the Unicode CLDR's windowsZones, territory 001, with today's
  * names of IANA's, and those of Windows NT 4 to XP that are other; languages by [MS-LCID].
  */
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "inspect/windows/windows.h"
 
 static const struct {
@@ -163,7 +163,7 @@ static const struct {
 const char *vtr_win_zone(const char *name)
 {
 	for (size_t i = 0; i < VTR_COUNT(win_zones); i++)
-		if (strcasecmp(win_zones[i].windows, name) == 0)
+		if (vtr_ascii_casecmp(win_zones[i].windows, name) == 0)
 			return win_zones[i].iana;
 	return NULL;
 }

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "inspect/network.h"
 #include "inspect/windows/windows.h"
 
@@ -134,7 +134,7 @@ static int net_add(struct net *net, struct vtr_os *os, const struct win_hive *hi
 		return any ? -1 : rc;
 	}
 	for (size_t k = 0; k < net->n && !adapter; k++)
-		if (strcasecmp(net->v[k].id, id) == 0)
+		if (vtr_ascii_casecmp(net->v[k].id, id) == 0)
 			adapter = &net->v[k];
 	dhcp = v[N_DHCP].has_number && v[N_DHCP].number != 0;
 	net_addresses(&i, &v[dhcp ? N_DHCP_ADDRESS : N_ADDRESS], &v[dhcp ? N_DHCP_MASK : N_MASK]);

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "inspect/windows/windows.h"
 
 enum {
@@ -126,7 +126,7 @@ static int services_driver_add(struct services *s, struct vtr_os *os, const stru
 	int there = 0;
 
 	for (size_t i = 0; i < VTR_COUNT(services_virtual); i++) {
-		if (strcasecmp(services_virtual[i].name, name) == 0) {
+		if (vtr_ascii_casecmp(services_virtual[i].name, name) == 0) {
 			platform = services_virtual[i].platform;
 			storage = services_virtual[i].storage;
 		}
@@ -162,7 +162,7 @@ static int services_add(struct vtr_os *os, const struct win_hive *hive, uint32_t
 	uint32_t parameters;
 	int rc = 0;
 
-	if (v[S_PATH].text && strcasestr(v[S_PATH].text, "svchost")) { /* what it is is in a library */
+	if (v[S_PATH].text && vtr_ascii_casestr(v[S_PATH].text, "svchost")) { /* what it is is in a library */
 		rc = vtr_win_key(&parameters, os, hive, key, "Parameters", err);
 		if (rc > 0)
 			rc = vtr_win_values(&dll, 1, os, hive, parameters, err);

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/fold.h"
 #include "inspect/packages.h"
 #include "inspect/windows/windows.h"
 
@@ -164,9 +164,9 @@ static int apps_store_key(void *arg, struct vtr_os *os, const struct win_hive *h
 	struct apps a = { .below = name };
 
 	(void)arg;
-	if (strcasecmp(name, "Applications") == 0)
+	if (vtr_ascii_casecmp(name, "Applications") == 0)
 		a.scope = "provisioned";
-	else if (strcasecmp(name, "InboxApplications") == 0)
+	else if (vtr_ascii_casecmp(name, "InboxApplications") == 0)
 		a.scope = "inbox";
 	else if (strncmp(name, "S-1-", 4) == 0)
 		a.scope = "user", a.sid = name;
@@ -211,7 +211,7 @@ static const char *updates_state(uint64_t state)
 /* "KB5005565" somewhere in a text; false: there is none. */
 static bool updates_number(char out[24], const char *text)
 {
-	for (const char *p = text; p && (p = strcasestr(p, "KB")); p += 2) {
+	for (const char *p = text; p && (p = vtr_ascii_casestr(p, "KB")); p += 2) {
 		size_t n = strspn(p + 2, "0123456789");
 
 		if (n < 5 || n > 9)
@@ -239,7 +239,7 @@ static int updates_cbs_key(void *arg, struct vtr_os *os, const struct win_hive *
 	int rc;
 
 	(void)arg;
-	if (strncasecmp(name, prefix, sizeof(prefix) - 1) != 0 || !tilde)
+	if (vtr_ascii_ncasecmp(name, prefix, sizeof(prefix) - 1) != 0 || !tilde)
 		return 0;
 	if (vtr_win_values(v, VTR_COUNT(v), os, hive, key, err) < 0)
 		return -1;
@@ -316,7 +316,8 @@ static int updates_product_key(void *arg, struct vtr_os *os, const struct win_hi
 
 	(void)arg;
 	snprintf(path, sizeof(path), UPDATES_PRODUCTS "\\%.700s", name);
-	return strncasecmp(name, "Windows", 7) == 0 ? vtr_win_each(os, hive, key, updates_pack_key, path, err) : 0;
+	return vtr_ascii_ncasecmp(name, "Windows", 7) == 0 ? vtr_win_each(os, hive, key, updates_pack_key, path, err)
+							   : 0;
 }
 
 int vtr_windows_updates_read(struct vtr_os *os, struct vtr_error *err)
@@ -373,7 +374,7 @@ static int autoruns_value(void *arg, const struct vtr_value *value)
 	vtr_win_draft(&d, a->os, "autoruns", a->hive, a->path, a->err);
 	vtr_draft_span(&d, "name", (struct vtr_span){ value->name, value->name_len });
 	vtr_draft_text(&d, "command", text);
-	vtr_draft_bool(&d, "once", strcasestr(a->path, "RunOnce") != NULL);
+	vtr_draft_bool(&d, "once", vtr_ascii_casestr(a->path, "RunOnce") != NULL);
 	vtr_draft_text(&d, "user", a->user);
 	return vtr_draft_end(&d) < 0 ? -1 : 0;
 }

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/fold.h"
 #include "fs/fs.h"
 #include "inspect/windows/windows.h"
 
@@ -70,7 +70,7 @@ static int state_hibernation(struct vtr_os *os, struct vtr_error *err)
 	if (vtr_fs_read(place.fs, place.node, 0, magic, sizeof(magic), &e) != sizeof(magic))
 		return e.code ? vtr_win_excuse(os, NULL, &e, err) : 0;
 	for (size_t i = 0; i < VTR_COUNT(states); i++)
-		if (strncasecmp(magic, states[i].magic, sizeof(magic)) == 0)
+		if (vtr_ascii_ncasecmp(magic, states[i].magic, sizeof(magic)) == 0)
 			state = states[i].state;
 	return vtr_os_add_fact_on(os, "hibernation", state, strlen(state), "/hiberfil.sys", place.fs, err);
 }

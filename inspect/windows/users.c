@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/fold.h"
 #include "inspect/windows/windows.h"
 
 #define USERS_SAM "SAM\\Domains\\"
@@ -37,7 +37,7 @@ struct users {
 static struct users_user *users_find(struct users *all, const char *sid)
 {
 	for (size_t i = 0; i < all->n; i++)
-		if (strcasecmp(all->v[i].sid, sid) == 0)
+		if (vtr_ascii_casecmp(all->v[i].sid, sid) == 0)
 			return &all->v[i];
 	return NULL;
 }

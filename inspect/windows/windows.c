@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/checked.h"
+#include "base/fold.h"
 #include "fs/fs.h"
 #include "inspect/pe.h"
 
@@ -42,7 +42,7 @@ static int win_find_emit(void *arg, const struct vtr_dirent *d)
 	if (d->type != VTR_TYPE_DIR && d->type != VTR_TYPE_UNKNOWN)
 		return 0;
 	for (size_t i = 0; i < VTR_COUNT(win_folders) && !known; i++)
-		known = strcasecmp(d->name, win_folders[i]) == 0;
+		known = vtr_ascii_casecmp(d->name, win_folders[i]) == 0;
 	if (!known && (f->n_others >= 64 || d->name[0] == '$' || d->name[0] == '.'))
 		return 0;
 	if (known ? !VTR_GROW(f->known, f->n_known, f->cap_known, f->err)
@@ -360,7 +360,7 @@ static int win_read_type(struct win_version *v, struct vtr_os *os, const struct 
 	if (rc < 0)
 		return -1;
 	v->server = variant->text ? strstr(variant->text, "Server") != NULL
-				  : type.text && strcasecmp(type.text, "WinNT") != 0;
+				  : type.text && vtr_ascii_casecmp(type.text, "WinNT") != 0;
 	if (variant->text && *variant->text)
 		rc = win_nt_copy(os, "variant", variant, err);
 	else if (type.text)
@@ -545,7 +545,7 @@ static int win_read_arch(struct vtr_os *os, struct vtr_error *err)
 	if (rc < 0)
 		return -1;
 	for (size_t i = 0; v.text && i < VTR_COUNT(names); i++)
-		if (strcasecmp(v.text, names[i].windows) == 0)
+		if (vtr_ascii_casecmp(v.text, names[i].windows) == 0)
 			arch = names[i].arch;
 	vtr_win_values_done(&v, 1);
 	told = vtr_os_fact(os, "arch");
@@ -661,7 +661,7 @@ static int win_read_medium(struct vtr_os *os, struct vtr_error *err)
 	uint32_t key;
 	int pe = vtr_win_key(&key, os, &w->software, 0, path, err), there;
 
-	if (pe == 0 && variant && strcasecmp(variant->value, "WindowsPE") == 0) {
+	if (pe == 0 && variant && vtr_ascii_casecmp(variant->value, "WindowsPE") == 0) {
 		snprintf(path, sizeof(path), WIN_NT);
 		value = "InstallationType";
 		pe = 1;

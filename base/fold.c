@@ -1,11 +1,50 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/fold.h"
+
+#include "base/checked.h"
+
+void vtr_ascii_lower_text(char *s)
+{
+	for (; *s; s++)
+		*s = vtr_ascii_lower(*s);
+}
+
+int vtr_ascii_ncasecmp(const char *a, const char *b, size_t n)
+{
+	for (; n > 0; a++, b++, n--) {
+		uint8_t c = (uint8_t)vtr_ascii_lower(*a), d = (uint8_t)vtr_ascii_lower(*b);
+
+		if (c != d || c == 0)
+			return c - d;
+	}
+	return 0;
+}
+
+int vtr_ascii_casecmp(const char *a, const char *b)
+{
+	return vtr_ascii_ncasecmp(a, b, SIZE_MAX);
+}
+
+char *vtr_ascii_casestr(const char *s, const char *word)
+{
+	size_t n = 0;
+
+	while (word[n])
+		n++;
+	for (;; s++) {
+		if (vtr_ascii_ncasecmp(s, word, n) == 0)
+			return (char *)(uintptr_t)s;
+		if (*s == 0)
+			return NULL;
+	}
+}
+
+/* -------------------------------------------------------------------------------------------------------- Unicode */
+
 /*
  * Capitals as Windows compares names with, one unit of UTF-16 at a time: the table that Windows 7 puts into the $UpCase of
  * a volume that it formats, as runs of units whose capitals are equally far from them.
  */
-#include "base/checked.h"
-#include "registry/registry.h"
-
 static const struct {
 	uint16_t first, last;
 	uint8_t step;
@@ -74,4 +113,11 @@ uint16_t vtr_upcase(uint16_t u)
 	    (u - upcase_runs[from].first) % upcase_runs[from].step != 0)
 		return u;
 	return (uint16_t)(u + upcase_runs[from].delta);
+}
+
+uint32_t vtr_fold(uint32_t c)
+{
+	if (c < 0x80)
+		return (uint32_t)vtr_ascii_lower((char)c);
+	return c <= UINT16_MAX ? vtr_upcase((uint16_t)c) : c;
 }
