@@ -156,7 +156,7 @@ int vtr_guest_choose_fs(struct vtr_guest *g, const char *device, const char *typ
 
 	if (!d)
 		return vtr_fail(err, VTR_EUSAGE, "no filesystem is named \"%s\"", type);
-	return guest_choose(g, &g->types, device, d->name, err);
+	return guest_choose(g, &g->types, device, vtr_fs_driver_name(d), err);
 }
 
 /* What was chosen for a device: the last choice that names it; else, *named false, the last for all. NULL: nothing. */
@@ -330,7 +330,7 @@ static const struct vtr_fs_driver *guest_chosen_fs(struct vtr_guest *g, const st
 
 	type = guest_chosen(&named, &g->types, device);
 	d = type ? vtr_fs_driver_find(type) : NULL;
-	return d && (named || vtr_fs_probe_one(d, p) > 0) ? d : NULL;
+	return d && (named || vtr_signature_bits(d->sig, p) > 0) ? d : NULL;
 }
 
 /* device: its name; "": it has none yet, and nothing is said of it. */
@@ -339,40 +339,41 @@ static int guest_identify(struct guest_content *out, struct vtr_guest *g, struct
 {
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
 	struct guest_content c = { 0 };
-	const struct vtr_fs_driver *fs, *second = NULL;
-	const struct vtr_layer *v = NULL;
+	const struct vtr_fs_driver *fs;
+	const struct vtr_signature *sig;
+	int found, second = -1;
 
 	if (vtr_probe_read(&p, b, err) < 0)
 		return -1;
 	fs = guest_chosen_fs(g, &p, device);
 	if (fs) {
-		c.fs = fs->name;
+		c.fs = vtr_fs_driver_name(fs);
+		found = fs->sig;
 	} else {
-		v = vtr_volume_probe(&p);
-		fs = vtr_fs_probe(&p, NULL, &second);
+		found = vtr_signature_find(&p, NULL, &second);
+		fs = found >= 0 ? vtr_fs_driver_of(found) : NULL;
 	}
-	if (v) {
-		c.layer = v;
-		c.name = v->title;
-		c.type = v->type;
-		c.usage = VTR_USAGE_MEMBER;
-		if (*device && v->identify)
-			v->identify(&c.id, &p);
-	} else if (fs) {
-		if (*device && fs->identify && vtr_fs_probe_one(fs, &p) > 0)
-			fs->identify(&c.id, &p, b);
-		c.name = c.id.type ? c.id.type : fs->name;
-		c.type = c.name;
-		c.usage = strcmp(fs->name, "swap") == 0 ? VTR_USAGE_SWAP
-			  : strcmp(c.name, "jbd") == 0	? VTR_USAGE_JOURNAL
-							: VTR_USAGE_FILESYSTEM;
-		c.has_fs = c.usage == VTR_USAGE_FILESYSTEM;
-		if (second && *device)
-			vtr_warn(b->ctx, VTR_EAMBIGUOUS,
-				 "%s: it has the signs of %s and of %s: choose with --fs %s=%s or --fs %s=%s", device,
-				 fs->title, second->title, guest_bare_name(device), fs->name, guest_bare_name(device),
-				 second->name);
+	if (found < 0) {
+		*out = c;
+		return 0;
 	}
+	sig = &vtr_signatures[found];
+	c.type = sig->type;
+	c.usage = sig->usage;
+	c.has_fs = c.usage == VTR_USAGE_FILESYSTEM;
+	c.layer = c.usage == VTR_USAGE_MEMBER ? vtr_volume_layer(found) : NULL;
+	if (*device && c.layer && c.layer->identify)
+		c.layer->identify(&c.id, &p);
+	if (*device && fs && fs->identify && vtr_signature_bits(found, &p) > 0)
+		fs->identify(&c.id, &p, b);
+	if (c.has_fs && c.id.type)
+		c.type = c.id.type;
+	c.name = c.usage == VTR_USAGE_MEMBER ? sig->title : c.type;
+	if (second >= 0 && *device)
+		vtr_warn(b->ctx, VTR_EAMBIGUOUS,
+			 "%s: it has the signs of %s and of %s: choose with --fs %s=%s or --fs %s=%s", device,
+			 sig->title, vtr_signatures[second].title, guest_bare_name(device), sig->name,
+			 guest_bare_name(device), vtr_signatures[second].name);
 	*out = c;
 	return 0;
 }

@@ -1,33 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Opening images. */
 #include "api/layers.h"
+#include "base/signature.h"
 #include "formats/format.h"
-#include "fs/fs.h"
 #include "partitions/partition.h"
-#include "volumes/volume.h"
 
 /* Signs of a filesystem on a whole disk must be this strong to speak against a container. */
 #define IMAGE_FS_BITS 32
 
 const char *vtr_raw_content(const struct vtr_probe *p, int *bits)
 {
-	const struct vtr_layer *v;
-	const struct vtr_fs_driver *fs;
 	const char *name = NULL;
-	int b = vtr_partitions_probe(p, &name);
+	int b = vtr_partitions_probe(p, &name), sig;
 
 	*bits = b;
 	if (b > 0)
 		return name;
-	v = vtr_volume_probe(p);
-	if (v) {
-		*bits = 64;
-		return v->title;
-	}
-	fs = vtr_fs_probe(p, &b, NULL);
-	if (fs && b >= IMAGE_FS_BITS) {
+	sig = vtr_signature_find(p, &b, NULL);
+	if (sig >= 0 && (vtr_signatures[sig].usage == VTR_USAGE_MEMBER || b >= IMAGE_FS_BITS)) {
 		*bits = b;
-		return fs->title;
+		return vtr_signatures[sig].title;
 	}
 	*bits = 0;
 	return NULL;

@@ -290,6 +290,44 @@ static int probe_part(struct vtr_blk *b, uint64_t off, uint8_t *buf, size_t len,
 	return 0;
 }
 
+/* Pieces of the source that were asked for. */
+struct vtr_probe_more {
+	struct vtr_blk *blk; /* a reference */
+	struct {
+		uint64_t off;
+		size_t len;
+		uint8_t *bytes;
+	} piece[VTR_PROBE_MORE];
+	size_t n;
+};
+
+const uint8_t *vtr_probe_at(const struct vtr_probe *p, uint64_t off, size_t len)
+{
+	struct vtr_probe_more *m = p->more;
+	uint8_t *bytes;
+
+	if (vtr_range_in(off, len, p->head_len))
+		return p->head + off;
+	if (!vtr_range_in(off, len, p->size))
+		return NULL;
+	if (off >= p->size - p->tail_len)
+		return p->tail + (off - (p->size - p->tail_len));
+	for (size_t i = 0; m && i < m->n; i++)
+		if (off >= m->piece[i].off && vtr_range_in(off - m->piece[i].off, len, m->piece[i].len))
+			return m->piece[i].bytes + (off - m->piece[i].off);
+	if (!m || m->n == VTR_PROBE_MORE || len > VTR_PROBE_PAGE)
+		return NULL;
+	bytes = malloc(len);
+	if (!bytes || vtr_blk_pread(m->blk, off, bytes, len, NULL) < 0) {
+		free(bytes);
+		return NULL;
+	}
+	m->piece[m->n].off = off;
+	m->piece[m->n].len = len;
+	m->piece[m->n++].bytes = bytes;
+	return bytes;
+}
+
 static int probe_read(struct vtr_probe *out, struct vtr_blk *b, uint64_t tail, struct vtr_error *err)
 {
 	struct vtr_probe p = { .size = b->size };
@@ -299,11 +337,19 @@ static int probe_read(struct vtr_probe *out, struct vtr_blk *b, uint64_t tail, s
 	p.memory = vtr_calloc(1, p.head_len + p.tail_len, err);
 	if (!p.memory)
 		return -1;
-	if (probe_part(b, 0, p.memory, p.head_len, err) < 0 ||
-	    probe_part(b, b->size - p.tail_len, p.memory + p.head_len, p.tail_len, err) < 0) {
+	p.more = tail > 0 ? vtr_calloc(1, sizeof(*p.more), err) : NULL;
+	if (tail > 0 && !p.more) {
 		free(p.memory);
 		return -1;
 	}
+	if (probe_part(b, 0, p.memory, p.head_len, err) < 0 ||
+	    probe_part(b, b->size - p.tail_len, p.memory + p.head_len, p.tail_len, err) < 0) {
+		free(p.memory);
+		free(p.more);
+		return -1;
+	}
+	if (p.more)
+		p.more->blk = vtr_blk_ref(b);
 	p.head = p.memory;
 	p.tail = p.memory + p.head_len;
 	*out = p;
@@ -322,6 +368,12 @@ int vtr_probe_read_head(struct vtr_probe *out, struct vtr_blk *b, struct vtr_err
 
 void vtr_probe_done(struct vtr_probe *p)
 {
+	for (size_t i = 0; p->more && i < p->more->n; i++)
+		free(p->more->piece[i].bytes);
+	if (p->more)
+		vtr_blk_unref(p->more->blk);
+	free(p->more);
+	p->more = NULL;
 	free(p->memory);
 	p->memory = NULL;
 }

@@ -44,7 +44,12 @@ void vtr_blk_unref_cleanup(struct vtr_blk **b);
 int vtr_blk_read_new(uint8_t **out, struct vtr_blk *b, uint64_t off, uint64_t len, const char *what,
 		     struct vtr_error *err);
 
-/* The bytes that probing looks at: read once, handed to every driver. */
+/*
+ * The bytes that probing looks at: the head and the tail, read once. vtr_probe_at() gives those at any offset: what lies
+ * elsewhere is read when it is first asked for: at most VTR_PROBE_MORE pieces of a page.
+ */
+#define VTR_PROBE_PAGE 4096u
+#define VTR_PROBE_MORE 64u
 #define VTR_PROBE_HEAD (68u * 1024)  /* ext: 0x400; Btrfs: 64 KiB + 4 KiB */
 #define VTR_PROBE_TAIL (128u * 1024) /* GPT backup header, VHD footer, RAID superblocks 1.0 and 0.90 */
 struct vtr_probe {
@@ -54,7 +59,10 @@ struct vtr_probe {
 	size_t tail_len;
 	uint64_t size;
 	uint8_t *memory;
+	struct vtr_probe_more *more; /* NULL: there is no source to read from */
 };
+/* len bytes from off, which stay until the probe is done. NULL: they are not there, cannot be read, or are too much. */
+const uint8_t *vtr_probe_at(const struct vtr_probe *p, uint64_t off, size_t len);
 /* What a filesystem or a volume says of itself at its very start. Zeroed before it is filled. */
 struct vtr_identity {
 	const char *type; /* "ext4"; NULL: as the driver */
@@ -63,7 +71,8 @@ struct vtr_identity {
 	uint64_t size;	  /* bytes that a filesystem claims; 0: not known */
 };
 int vtr_probe_read(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *err);
-int vtr_probe_read_head(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *err); /* the tail is empty */
+/* The head alone: the tail is empty, and vtr_probe_at() reads nothing more. */
+int vtr_probe_read_head(struct vtr_probe *out, struct vtr_blk *b, struct vtr_error *err);
 void vtr_probe_done(struct vtr_probe *p);
 #define VTR_PROBE_DONE VTR_CLEANUP(vtr_probe_done)
 

@@ -6,7 +6,7 @@
 #ifndef VTR_BASE_LAYER_H
 #define VTR_BASE_LAYER_H
 
-#include "base/blk.h"
+#include "base/signature.h"
 
 /* What a source says of the set that it belongs to. */
 struct vtr_set_member {
@@ -35,11 +35,7 @@ struct vtr_volumes {
 };
 
 struct vtr_layer {
-	const char *name;  /* "lvm2" */
-	const char *type;  /* blkid's name of a member: "LVM2_member" */
-	const char *title; /* of a member: "LVM2 physical volume" */
-	/* How many bits of the signature the bytes have; 0: none. */
-	int (*probe)(const struct vtr_probe *p);
+	int sig; /* VTR_SIG_LVM2: see base/signature.h, which has its name and its title */
 	/* What the probed bytes tell of the member; *out is zeroed before. NULL: nothing. */
 	void (*identify)(struct vtr_identity *out, const struct vtr_probe *p);
 	/*

@@ -11,7 +11,7 @@
 /* clang-format off */
 #define DRIVERS(X) \
 	X(ext) X(ntfs) X(exfat) X(fat) X(xfs) X(btrfs) X(iso9660) X(squashfs) X(f2fs) X(hfsplus) X(apfs) X(reiserfs) \
-	X(jfs) X(erofs) X(udf) X(cramfs) X(hfs) X(ufs) X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix) LIBRARIES(X)
+	X(jfs) X(erofs) X(udf) X(cramfs) X(hfs) X(ufs) X(swap) X(refs) X(bcachefs) X(nilfs2) X(minix) X(vmfs) LIBRARIES(X)
 /* clang-format on */
 #ifdef VTR_NTFS3G
 #define LIBRARIES(X) X(ntfs3g) /* chosen by its name alone */
@@ -24,12 +24,6 @@ DRIVERS(X)
 #define X(name) &vtr_fs_driver_##name,
 const struct vtr_fs_driver *const vtr_fs_drivers[] = { DRIVERS(X) NULL };
 #undef X
-
-/* Fewer verified bits are an accident; answers closer to each other than this are of similar strength. */
-#define FS_MIN_BITS 16
-#define FS_SIMILAR_BITS 8
-/* Nothing shorter is a volume: drivers may rely on as much in what they are shown. */
-#define FS_MIN_LEN 512
 
 const char *vtr_type_name(int type)
 {
@@ -58,48 +52,40 @@ const char *vtr_type_noun(int type)
 	return type < 0 || (size_t)type >= VTR_COUNT(nouns) ? nouns[0] : nouns[type];
 }
 
-int vtr_fs_probe_one(const struct vtr_fs_driver *d, const struct vtr_probe *p)
+const struct vtr_fs_driver *vtr_fs_driver_of(int sig)
 {
-	return p->head_len >= FS_MIN_LEN ? d->probe(p) : 0;
+	if (sig == VTR_SIG_JBD) /* a journal's superblock is one of ext */
+		sig = VTR_SIG_EXT;
+	for (size_t i = 0; vtr_fs_drivers[i]; i++)
+		if (vtr_fs_drivers[i]->sig == sig)
+			return vtr_fs_drivers[i];
+	return NULL;
 }
 
-const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, const struct vtr_fs_driver **second)
+const char *vtr_fs_driver_name(const struct vtr_fs_driver *d)
 {
-	const struct vtr_fs_driver *best = NULL, *next = NULL;
-	int best_bits = 0, next_bits = 0;
+	return d->name ? d->name : vtr_signatures[d->sig].name;
+}
 
-	for (size_t i = 0; vtr_fs_drivers[i] && p->head_len >= FS_MIN_LEN; i++) {
-		int b = vtr_fs_drivers[i]->probe(p);
-
-		if (b < FS_MIN_BITS)
-			continue;
-		if (b > best_bits) {
-			next = best, next_bits = best_bits;
-			best = vtr_fs_drivers[i], best_bits = b;
-		} else if (b > next_bits) {
-			next = vtr_fs_drivers[i], next_bits = b;
-		}
-	}
-	if (bits)
-		*bits = best_bits;
-	if (second)
-		*second = next && best_bits - next_bits < FS_SIMILAR_BITS ? next : NULL;
-	return best;
+const char *vtr_fs_driver_title(const struct vtr_fs_driver *d)
+{
+	return d->title ? d->title : vtr_signatures[d->sig].title;
 }
 
 const struct vtr_fs_driver *vtr_fs_driver_find(const char *name)
 {
 	static const struct {
 		const char *alias, *name;
-	} aliases[] = { { "ext2", "ext" },     { "ext3", "ext" },    { "ext4", "ext" },	 { "vfat", "fat" },
-			{ "msdos", "fat" },    { "fat32", "fat" },   { "fat16", "fat" }, { "fat12", "fat" },
-			{ "hfs+", "hfsplus" }, { "nilfs", "nilfs2" } };
+	} aliases[] = { { "ext2", "ext" },  { "ext3", "ext" },	   { "ext4", "ext" },
+			{ "msdos", "fat" }, { "fat32", "fat" },	   { "fat16", "fat" },
+			{ "fat12", "fat" }, { "hfs+", "hfsplus" }, { "nilfs", "nilfs2" } };
 
 	for (size_t i = 0; i < VTR_COUNT(aliases); i++)
 		if (strcmp(aliases[i].alias, name) == 0)
 			name = aliases[i].name;
 	for (size_t i = 0; vtr_fs_drivers[i]; i++)
-		if (strcmp(vtr_fs_drivers[i]->name, name) == 0)
+		if (strcmp(vtr_fs_driver_name(vtr_fs_drivers[i]), name) == 0 ||
+		    (!vtr_fs_drivers[i]->name && strcmp(vtr_signatures[vtr_fs_drivers[i]->sig].type, name) == 0))
 			return vtr_fs_drivers[i];
 	return NULL;
 }
@@ -110,10 +96,10 @@ const char *vtr_fs_type_name(size_t i, const char **title, bool *read)
 		if (k != i)
 			continue;
 		if (title)
-			*title = vtr_fs_drivers[k]->title;
+			*title = vtr_fs_driver_title(vtr_fs_drivers[k]);
 		if (read)
 			*read = vtr_fs_drivers[k]->open != NULL;
-		return vtr_fs_drivers[k]->name;
+		return vtr_fs_driver_name(vtr_fs_drivers[k]);
 	}
 	return NULL;
 }
@@ -152,7 +138,9 @@ static int fs_check_root(struct vtr_fs *fs, struct vtr_error *err)
 int vtr_fs_open_among(struct vtr_fs **out, struct vtr_blk *b, const char *type, const struct vtr_fs_others *others,
 		      struct vtr_error *err)
 {
-	const struct vtr_fs_driver *d = NULL, *second = NULL;
+	const struct vtr_fs_driver *d = NULL;
+	const char *title = NULL;
+	int sig, second;
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
 	VTR_FS_UNREF struct vtr_fs *fs = NULL;
 
@@ -163,18 +151,22 @@ int vtr_fs_open_among(struct vtr_fs **out, struct vtr_blk *b, const char *type, 
 	} else {
 		if (vtr_probe_read(&p, b, err) < 0)
 			return -1;
-		d = vtr_fs_probe(&p, NULL, &second);
-		if (!d)
+		sig = vtr_signature_find(&p, NULL, &second);
+		if (sig < 0)
 			return vtr_fail(err, VTR_ENOTFOUND, "no filesystem is recognised");
-		if (second)
+		if (second >= 0)
 			return vtr_fail(err, VTR_EAMBIGUOUS,
-					"it has the signs of %s and of %s: choose with --fs %s or --fs %s", d->title,
-					second->title, d->name, second->name);
+					"it has the signs of %s and of %s: choose with --fs %s or --fs %s",
+					vtr_signatures[sig].title, vtr_signatures[second].title,
+					vtr_signatures[sig].name, vtr_signatures[second].name);
+		d = vtr_fs_driver_of(sig);
+		title = vtr_signatures[sig].title;
 	}
-	if (!d->open)
-		return vtr_fail(err, VTR_EUNSUPPORTED, "%s is recognised, and not read", d->title);
+	if (!d || !d->open)
+		return vtr_fail(err, VTR_EUNSUPPORTED, "%s is recognised, and not read",
+				title ? title : vtr_fs_driver_title(d));
 	if (d->open(&fs, b, others, err) < 0 || fs_check_root(fs, err) < 0)
-		return vtr_at(err, "%s", d->name);
+		return vtr_at(err, "%s", vtr_fs_driver_name(d));
 	*out = vtr_steal(fs);
 	return 0;
 }

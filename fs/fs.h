@@ -6,7 +6,7 @@
 #ifndef VTR_FS_FS_H
 #define VTR_FS_FS_H
 
-#include "base/blk.h"
+#include "base/signature.h"
 
 struct vtr_emitter;
 
@@ -74,8 +74,9 @@ struct vtr_fs_others {
 };
 
 struct vtr_fs_driver {
-	const char *name, *title;		 /* "ext", "ext2/ext3/ext4" */
-	int (*probe)(const struct vtr_probe *p); /* how many bits were verified; 0: not ours */
+	int sig;	   /* VTR_SIG_EXT: see base/signature.h */
+	const char *name;  /* of one that is chosen by its name alone; NULL: the signature's */
+	const char *title; /* of such a one, for people */
 	/* NULL: recognised, and refused by name. */
 	int (*open)(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs_others *others, struct vtr_error *err);
 	/*
@@ -97,13 +98,10 @@ int vtr_fs_open_among(struct vtr_fs **out, struct vtr_blk *b, const char *type, 
 /* A zeroed object of bytes over b. */
 struct vtr_fs *vtr_fs_new(const struct vtr_fs_ops *ops, size_t bytes, struct vtr_blk *b, struct vtr_error *err);
 
-/*
- * The driver whose signs the bytes have, the strongest; *second is another of similar strength (else NULL). NULL: none.
- */
-const struct vtr_fs_driver *vtr_fs_probe(const struct vtr_probe *p, int *bits, const struct vtr_fs_driver **second);
-
-/* How many bits of one driver's signs the bytes have. */
-int vtr_fs_probe_one(const struct vtr_fs_driver *d, const struct vtr_probe *p);
+/* The driver of a signature. NULL: it is no filesystem, or one that is recognised alone. */
+const struct vtr_fs_driver *vtr_fs_driver_of(int sig);
+const char *vtr_fs_driver_name(const struct vtr_fs_driver *d);
+const char *vtr_fs_driver_title(const struct vtr_fs_driver *d);
 
 /*
  * The root of a system that has none on its disks, with empty directories and links into /usr. name: "usr", "nix",

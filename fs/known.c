@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Filesystems that are recognised by their signs and not read: a listing names them, opening one is refused by name.
- * Each moves to a file of its own when it is read.
+ * Filesystems that are not read: a listing tells their labels and UUIDs, opening one is refused by name. Each moves to a file
+ * of its own when it is read.
  */
 #include <stdio.h>
 #include <string.h>
@@ -64,21 +64,9 @@ static void known_utf16be(char *out, size_t size, const uint8_t *p, size_t units
 	(void)vtr_utf16le_to_utf8(out, size, le, 2 * units);
 }
 
-/* Boot sector with its signature, and a jump. */
-static bool known_boot(const struct vtr_probe *p)
-{
-	return p->head_len >= 512 && p->head[510] == 0x55 && p->head[511] == 0xaa;
-}
-
-#define KNOWN(id, text, title_text, bits, identify_fn)                                                                 \
-	static int id##_probe(const struct vtr_probe *p)                                                               \
-	{                                                                                                              \
-		return (bits);                                                                                         \
-	}                                                                                                              \
+#define KNOWN(id, signature, identify_fn)                                                                              \
 	extern const struct vtr_fs_driver vtr_fs_driver_##id;                                                          \
-	const struct vtr_fs_driver vtr_fs_driver_##id = {                                                              \
-		.name = (text), .title = (title_text), .probe = id##_probe, .identify = (identify_fn)                  \
-	}
+	const struct vtr_fs_driver vtr_fs_driver_##id = { .sig = (signature), .identify = (identify_fn) }
 
 /* --------------------------------------------------------------------------------------------------- FAT and exFAT */
 
@@ -221,29 +209,6 @@ static void fat_identify(struct vtr_identity *out, const struct vtr_probe *p, st
 		.mask = 0x0fffffff,
 	};
 	known_search_chain(out, b, &c, fat_dirent);
-}
-
-/* There is no magic: the parameter block must make sense, field by field. */
-static int fat_bits(const struct vtr_probe *p)
-{
-	const uint8_t *b = p->head;
-	uint32_t sector, media, fats, cluster;
-	int bits = 16;
-
-	if (!known_boot(p) || !(b[0] == 0xe9 || (b[0] == 0xeb && b[2] == 0x90)))
-		return 0;
-	sector = vtr_get_le16(b + 0x0b);
-	cluster = b[0x0d];
-	fats = b[0x10];
-	media = b[0x15];
-	if (sector < 512 || sector > 4096 || (sector & (sector - 1)) || cluster == 0 || (cluster & (cluster - 1)) ||
-	    fats == 0 || fats > 4 || (media != 0xf0 && media < 0xf8) || vtr_get_le16(b + 0x0e) == 0)
-		return 0;
-	if (vtr_get_le16(b + 0x13) == 0 && vtr_get_le32(b + 0x20) == 0)
-		return 0;
-	if (memcmp(b + 0x36, "FAT", 3) == 0 || memcmp(b + 0x52, "FAT32", 5) == 0)
-		bits += 24;
-	return bits + 16;
 }
 
 /* ------------------------------------------------------------------------------------------------------- the others */
@@ -443,52 +408,18 @@ static void hfsplus_identify(struct vtr_identity *out, const struct vtr_probe *p
 	}
 }
 
-/* Master directory block: 0x12 2 allocation blocks, 0x14 4 their size, a multiple of 512; 0x24 a length and 27 label. */
-static bool hfs_fits(const struct vtr_probe *p)
-{
-	uint32_t size;
-
-	if (p->head_len < 2048)
-		return false;
-	size = vtr_get_be32(p->head + 1024 + 0x14);
-	return size != 0 && size % 512 == 0 && vtr_get_be16(p->head + 1024 + 0x12) != 0 && p->head[1024 + 0x24] <= 27;
-}
-
+/* Master directory block: 0x24 a length and 27 label. */
 static void hfs_identify(struct vtr_identity *out, const struct vtr_probe *p, struct vtr_blk *b)
 {
 	(void)b;
 	known_label_bytes(out, p->head + 1024 + 0x25, p->head[1024 + 0x24]);
 }
 
-/* Either byte order; 0x10 16 "Compressed ROMFS", 0x30 16 label. */
-static int cramfs_bits(const struct vtr_probe *p)
-{
-	if (!AT(0, "\x45\x3d\xcd\x28") && !AT(0, "\x28\xcd\x3d\x45"))
-		return 0;
-	return AT(0x10, "Compressed ROMFS") ? 128 : 0;
-}
-
+/* 0x30 16 label. */
 static void cramfs_identify(struct vtr_identity *out, const struct vtr_probe *p, struct vtr_blk *b)
 {
 	(void)b;
 	known_label(out, p, 0x30, 16);
-}
-
-/*
- * ECMA-167, part 2, 8: a sequence of descriptors from 0x8000 in which NSR follows BEA01. Of a disk that is ISO 9660, too,
- * UDF is what systems read, so that is the stronger sign.
- */
-static int udf_bits(const struct vtr_probe *p)
-{
-	bool begun = false;
-
-	for (size_t at = 0x8001; at + 5 <= p->head_len; at += 2048) {
-		if (AT(at, "BEA01"))
-			begun = true;
-		else if (begun && (AT(at, "NSR02") || AT(at, "NSR03")))
-			return 80;
-	}
-	return begun ? 40 : 0;
 }
 
 /* A string of OSTA: 8 or 16 bits a character, by its first byte; the field's last byte is its length. */
@@ -558,57 +489,38 @@ static void udf_identify(struct vtr_identity *out, const struct vtr_probe *p, st
 	}
 }
 
-static int swap_bits(const struct vtr_probe *p)
+/* 0x09 16 UUID, of which the first three groups are little endian; 0x1d 128 label. */
+static void vmfs_identify(struct vtr_identity *out, const struct vtr_probe *p, struct vtr_blk *b)
 {
-	static const size_t pages[] = { 4096, 8192, 16384, 65536 };
+	const uint8_t *h = vtr_probe_at(p, 2097152, 0x9d), *u = h + 9;
 
-	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
-		if (AT(pages[i] - 10, "SWAPSPACE2") || AT(pages[i] - 10, "SWAP-SPACE"))
-			return 80;
-	return 0;
+	(void)b;
+	if (!h)
+		return;
+	known_label_bytes(out, h + 0x1d, 128);
+	snprintf(out->uuid, sizeof(out->uuid), "%08x-%08x-%02x%02x-%02x%02x%02x%02x%02x%02x", vtr_get_le32(u),
+		 vtr_get_le32(u + 4), u[9], u[8], u[10], u[11], u[12], u[13], u[14], u[15]);
 }
 
-static int ufs_bits(const struct vtr_probe *p)
-{
-	return AT(8192 + 1372, "\x54\x19\x01\x00") | AT(8192 + 1372, "\x00\x01\x19\x54") |
-	       AT(65536 + 1372, "\x19\x01\x54\x19") | AT(65536 + 1372, "\x19\x54\x01\x19");
-}
-
-static int minix_bits(const struct vtr_probe *p)
-{
-	/* Magic of 16 bits alone, so the block size and the counts must agree. */
-	if (!(AT(1040, "\x7f\x13") || AT(1040, "\x8f\x13") || AT(1040, "\x68\x24") || AT(1040, "\x78\x24")))
-		return 0;
-	return vtr_get_le16(p->head + 1024) > 0 && vtr_get_le16(p->head + 1028) > 0 &&
-			       vtr_get_le16(p->head + 1030) > 0 && vtr_get_le16(p->head + 1034) == 0 &&
-			       vtr_get_le16(p->head + 1024 + 8) < 4096
-		       ? 18
-		       : 0;
-}
-
-KNOWN(exfat, "exfat", "exFAT", known_boot(p) ? AT(3, "EXFAT   ") : 0, exfat_identify);
-KNOWN(fat, "fat", "FAT", fat_bits(p), fat_identify);
-KNOWN(xfs, "xfs", "XFS", p->head_len >= 512 ? AT(0, "XFSB") : 0, xfs_identify);
-KNOWN(btrfs, "btrfs", "Btrfs", AT(0x10040, "_BHRfS_M"), btrfs_identify);
-KNOWN(iso9660, "iso9660", "ISO 9660", AT(0x8001, "CD001"), iso9660_identify);
-KNOWN(squashfs, "squashfs", "SquashFS", AT(0, "hsqs"), NULL);
-KNOWN(f2fs, "f2fs", "F2FS", AT(1024, "\x10\x20\xf5\xf2"), f2fs_identify);
-KNOWN(hfsplus, "hfsplus", "HFS+",
-      AT(1024, "H+\0\x04") | AT(1024, "HX\0\x05") | (AT(1024, "BD") && AT(1024 + 124, "H+") ? 32 : 0),
-      hfsplus_identify);
-KNOWN(apfs, "apfs", "APFS container", AT(32, "NXSB"), apfs_identify);
-KNOWN(reiserfs, "reiserfs", "ReiserFS", AT(0x10034, "ReIsEr2Fs") | AT(0x10034, "ReIsErFs") | AT(0x10034, "ReIsEr3Fs"),
-      reiserfs_identify);
-KNOWN(jfs, "jfs", "JFS", AT(0x8000, "JFS1"), jfs_identify);
-KNOWN(erofs, "erofs", "EROFS", AT(1024, "\xe2\xe1\xf5\xe0"), erofs_identify);
-KNOWN(udf, "udf", "UDF", udf_bits(p), udf_identify);
-KNOWN(cramfs, "cramfs", "cramfs", cramfs_bits(p), cramfs_identify);
-KNOWN(hfs, "hfs", "HFS", AT(1024, "BD") && !AT(1024 + 124, "H+") && hfs_fits(p) ? 32 : 0, hfs_identify);
-KNOWN(ufs, "ufs", "UFS", ufs_bits(p), ufs_identify);
-KNOWN(swap, "swap", "swap space", swap_bits(p), swap_identify);
-KNOWN(refs, "refs", "ReFS", AT(3, "ReFS\0\0\0\0"), NULL);
-KNOWN(bcachefs, "bcachefs", "bcachefs",
-      AT(4096 + 24, "\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef"), bcachefs_identify);
-KNOWN(nilfs2, "nilfs2", "NILFS2", AT(1024 + 6, "\x34\x34") && vtr_get_le32(p->head + 1024) == 2 ? 40 : 0,
-      nilfs2_identify);
-KNOWN(minix, "minix", "Minix", minix_bits(p), NULL);
+KNOWN(exfat, VTR_SIG_EXFAT, exfat_identify);
+KNOWN(fat, VTR_SIG_FAT, fat_identify);
+KNOWN(xfs, VTR_SIG_XFS, xfs_identify);
+KNOWN(btrfs, VTR_SIG_BTRFS, btrfs_identify);
+KNOWN(iso9660, VTR_SIG_ISO9660, iso9660_identify);
+KNOWN(squashfs, VTR_SIG_SQUASHFS, NULL);
+KNOWN(f2fs, VTR_SIG_F2FS, f2fs_identify);
+KNOWN(hfsplus, VTR_SIG_HFSPLUS, hfsplus_identify);
+KNOWN(apfs, VTR_SIG_APFS, apfs_identify);
+KNOWN(reiserfs, VTR_SIG_REISERFS, reiserfs_identify);
+KNOWN(jfs, VTR_SIG_JFS, jfs_identify);
+KNOWN(erofs, VTR_SIG_EROFS, erofs_identify);
+KNOWN(udf, VTR_SIG_UDF, udf_identify);
+KNOWN(cramfs, VTR_SIG_CRAMFS, cramfs_identify);
+KNOWN(hfs, VTR_SIG_HFS, hfs_identify);
+KNOWN(ufs, VTR_SIG_UFS, ufs_identify);
+KNOWN(swap, VTR_SIG_SWAP, swap_identify);
+KNOWN(refs, VTR_SIG_REFS, NULL);
+KNOWN(bcachefs, VTR_SIG_BCACHEFS, bcachefs_identify);
+KNOWN(nilfs2, VTR_SIG_NILFS2, nilfs2_identify);
+KNOWN(minix, VTR_SIG_MINIX, NULL);
+KNOWN(vmfs, VTR_SIG_VMFS, vmfs_identify);

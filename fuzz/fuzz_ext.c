@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	b = fuzz_blk(volume, n);
 	free(volume);
 	vtr_ctx_on_warning(b->ctx, fuzz_warned, NULL);
-	if (vtr_probe_read(&p, b, &err) == 0 && vtr_fs_driver_ext.probe(&p) > 0)
+	if (vtr_probe_read(&p, b, &err) == 0 && vtr_signature_bits(VTR_SIG_EXT, &p) > 0)
 		vtr_fs_driver_ext.identify(&id, &p, b);
 	if (vtr_fs_open(&fs, b, "ext", &err) < 0) {
 		fuzz_check_error(&err);

@@ -24,18 +24,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		const struct vtr_fs_driver *d = vtr_fs_drivers[i];
 		struct vtr_identity with = { 0 }, without = { 0 };
 
-		if (vtr_fs_probe_one(d, &p) <= 0 || !d->identify)
+		if (vtr_signature_bits(d->sig, &p) <= 0 || !d->identify)
 			continue;
 		d->identify(&with, &p, b);
 		d->identify(&without, &p, NULL);
 		identify_check(&with);
 		identify_check(&without);
-		FUZZ_CHECK(strcmp(with.uuid, without.uuid) == 0 || strcmp(d->name, "udf") == 0);
+		FUZZ_CHECK(strcmp(with.uuid, without.uuid) == 0 || d->sig == VTR_SIG_UDF);
 	}
 	for (size_t i = 0; vtr_volume_layers[i]; i++) {
 		struct vtr_identity id = { 0 };
 
-		if (vtr_volume_layers[i]->probe(&p) <= 0 || !vtr_volume_layers[i]->identify)
+		if (vtr_signature_bits(vtr_volume_layers[i]->sig, &p) <= 0 || !vtr_volume_layers[i]->identify)
 			continue;
 		vtr_volume_layers[i]->identify(&id, &p);
 		identify_check(&id);

@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct vtr_fs *fs = NULL;
 
 	vtr_ctx_on_warning(b->ctx, fuzz_warned, NULL);
-	if (vtr_probe_read_head(&p, b, &err) == 0 && vtr_fs_driver_ntfs.probe(&p) > 0)
+	if (vtr_probe_read_head(&p, b, &err) == 0 && vtr_signature_bits(VTR_SIG_NTFS, &p) > 0)
 		vtr_fs_driver_ntfs.identify(&id, &p, b);
 	if (vtr_fs_open(&fs, b, "ntfs", &err) < 0)
 		fuzz_check_error(&err);

@@ -486,7 +486,7 @@ static void made_probe(const struct made *m)
 	struct vtr_probe p = { .head = m->bytes, .head_len = 4096, .size = MADE_SIZE };
 	struct vtr_identity id = { 0 };
 
-	if (vtr_fs_driver_ntfs.probe(&p) > 0)
+	if (vtr_signature_bits(VTR_SIG_NTFS, &p) > 0)
 		vtr_fs_driver_ntfs.identify(&id, &p, NULL);
 }
 

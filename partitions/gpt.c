@@ -239,7 +239,7 @@ static int gpt_probe(const struct vtr_probe *p, unsigned sector)
 		return 0;
 	if (sound)
 		return bits;
-	if ((has_mbr && m.others > 0) || vtr_holds_filesystem(p->head, p->head_len))
+	if ((has_mbr && m.others > 0) || vtr_signature_at_start(p->head, p->head_len, false) >= 0)
 		return 0;
 	return primary > 0 || bits > GPT_BITS_SIGNATURE ? bits : 0;
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * What is recognised on a disk and not read: the partition tables of other machines, which are refused by name, and
- * the filesystems and volumes that may start with the disk itself, which must not be taken for a partition table.
- */
+/* The partition tables of other machines, which are recognised, and refused by name. */
 #include "partitions/partition.h"
 
 #include <string.h>
@@ -10,79 +7,10 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 
-/* ------------------------------------------------------------------------------------------ filesystems and volumes */
-
-static const struct known_sign {
-	const char *kind;
-	uint32_t at;
-	uint8_t len;
-	bool boot; /* in a boot sector, beside code and 0xaa55 */
-	const char *bytes;
-} known_signs[] = {
-	{ "NTFS", 3, 8, true, "NTFS    " },
-	{ "exFAT", 3, 8, true, "EXFAT   " },
-	{ "ReFS", 3, 8, true, "ReFS\0\0\0\0" },
-	{ "BitLocker", 3, 8, true, "-FVE-FS-" },
-	{ "LUKS", 0, 6, false, "LUKS\xba\xbe" },
-	{ "XFS", 0, 4, false, "XFSB" },
-	{ "squashfs", 0, 4, false, "hsqs" },
-	{ "md RAID", 0, 4, false, "\xfc\x4e\x2b\xa9" },
-	{ "md RAID", 4096, 4, false, "\xfc\x4e\x2b\xa9" },
-	{ "LVM2", 512, 8, false, "LABELONE" },
-	{ "LVM2", 0, 8, false, "LABELONE" },
-	{ "ext", 0x438, 2, false, "\x53\xef" },
-	{ "HFS", 1024, 4, false, "H+\0\4" },
-	{ "HFS", 1024, 4, false, "HX\0\5" },
-	{ "HFS", 1024, 2, false, "BD" },
-	{ "F2FS", 1024, 4, false, "\x10\x20\xf5\xf2" },
-	{ "swap", 4086, 10, false, "SWAPSPACE2" },
-	{ "ISO 9660", 0x8001, 5, false, "CD001" },
-	{ "Btrfs", 0x10040, 8, false, "_BHRfS_M" },
-};
-
-/* The parameter block of FAT, as in every writer's first sector: sizes that are powers of two, and a known medium. */
-static bool known_fat_is(const uint8_t *p, size_t len)
-{
-	unsigned sector, media;
-
-	if (len < 512 || vtr_get_le16(p + 510) != 0xaa55)
-		return false;
-	sector = vtr_get_le16(p + 11);
-	media = p[21];
-	return sector >= 512 && sector <= 4096 && vtr_pow2_is(sector) && vtr_pow2_is(p[13]) &&
-	       vtr_get_le16(p + 14) != 0 && p[16] != 0 && (media == 0xf0 || media >= 0xf8);
-}
-
-static const char *known_sign_find(const uint8_t *head, size_t len, bool boot_only)
-{
-	if (known_fat_is(head, len))
-		return "FAT";
-	for (size_t i = 0; i < VTR_COUNT(known_signs); i++) {
-		const struct known_sign *s = &known_signs[i];
-
-		if ((s->boot || !boot_only) && vtr_range_in(s->at, s->len, len) &&
-		    memcmp(head + s->at, s->bytes, s->len) == 0)
-			return s->kind;
-	}
-	return NULL;
-}
-
-const char *vtr_holds_filesystem(const uint8_t *head, size_t len)
-{
-	return known_sign_find(head, len, false);
-}
-
-const char *vtr_holds_boot_sector(const uint8_t *head, size_t len)
-{
-	return known_sign_find(head, len, true);
-}
-
-/* ------------------------------------------------------------------------------------------------ partition tables */
-
 /* These labels count in sectors of 512 bytes or say otherwise themselves: asked once. A filesystem comes first. */
 static bool known_may_be(const struct vtr_probe *p, unsigned sector)
 {
-	return sector == 512 && p->head_len >= 512 && !vtr_holds_filesystem(p->head, p->head_len);
+	return sector == 512 && p->head_len >= 512 && vtr_signature_at_start(p->head, p->head_len, false) < 0;
 }
 
 #define KNOWN_BSD_MAGIC 0x82564557u

@@ -101,7 +101,7 @@ static bool mbr_entries_fit(const struct vtr_mbr *m, uint64_t disk_sectors)
 bool vtr_mbr_fits(const struct vtr_mbr *m, const struct vtr_probe *p, unsigned sector)
 {
 	/* A hybrid ISO starts its first partition with sector 0, and lays the others into it. */
-	return mbr_entries_fit(m, p->size / sector) || !vtr_holds_boot_sector(p->head, p->head_len);
+	return mbr_entries_fit(m, p->size / sector) || vtr_signature_at_start(p->head, p->head_len, true) < 0;
 }
 
 static int mbr_present(const struct vtr_probe *p, unsigned sector)
@@ -126,7 +126,7 @@ static int mbr_probe(const struct vtr_probe *p, unsigned sector)
 	 * in zeros: where a filesystem starts with the disk, only entries that make sense are a partition table.
 	 */
 	if (m.others + m.protective == 0) {
-		if (!m.bare || vtr_gpt_signed(p) || vtr_holds_filesystem(p->head, p->head_len))
+		if (!m.bare || vtr_gpt_signed(p) || vtr_signature_at_start(p->head, p->head_len, false) >= 0)
 			return 0;
 		return MBR_BITS_SIGNATURE;
 	}
@@ -150,7 +150,7 @@ static bool mbr_content_at(struct vtr_blk *disk, uint64_t off, uint8_t type)
 		return false;
 	if (mbr_type_is_extended(type))
 		return vtr_mbr_parse(&m, head, len);
-	return vtr_holds_filesystem(head, len) != NULL;
+	return vtr_signature_at_start(head, len, false) >= 0;
 }
 
 static bool mbr_ends_within(const struct vtr_mbr *m, uint64_t disk_sectors)

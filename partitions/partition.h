@@ -60,13 +60,6 @@ int vtr_parts_check_overlaps(const struct vtr_parts *t, struct vtr_error *err);
  */
 int vtr_partitions_probe(const struct vtr_probe *p, const char **name);
 
-/*
- * Whether a filesystem, or a volume of one, starts with the disk itself: NULL, or what kind. vtr_holds_boot_sector
- * knows those alone that put a boot sector of their own where an MBR would be.
- */
-const char *vtr_holds_filesystem(const uint8_t *head, size_t len);
-const char *vtr_holds_boot_sector(const uint8_t *head, size_t len);
-
 void vtr_parts_close_cleanup(struct vtr_parts **t);
 #define VTR_PARTS_CLOSE VTR_CLEANUP(vtr_parts_close_cleanup)
 

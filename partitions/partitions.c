@@ -127,7 +127,7 @@ int vtr_partitions_open_as(struct vtr_parts **out, struct vtr_blk *disk, const c
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
 	VTR_PARTS_CLOSE struct vtr_parts *t = NULL;
 	struct parts_reading r;
-	const char *boot;
+	int boot;
 
 	if (sector != 0 && sector != 512 && sector != 4096)
 		return vtr_fail(err, VTR_EUSAGE, "sectors of %u bytes: 512 and 4096 are known", sector);
@@ -152,9 +152,10 @@ int vtr_partitions_open_as(struct vtr_parts **out, struct vtr_blk *disk, const c
 		return vtr_at(err, "%s", r.scheme->name);
 
 	if (r.scheme == &vtr_partition_mbr && !scheme) {
-		boot = vtr_holds_boot_sector(p.head, p.head_len);
-		if (boot)
-			vtr_warn(disk->ctx, VTR_OK, "mbr: sector 0 has the fields of a %s boot sector too", boot);
+		boot = vtr_signature_at_start(p.head, p.head_len, true);
+		if (boot >= 0)
+			vtr_warn(disk->ctx, VTR_OK, "mbr: sector 0 has the fields of a %s boot sector too",
+				 vtr_signatures[boot].title);
 		if (vtr_gpt_signed(&p))
 			vtr_warn(
 				disk->ctx, VTR_OK,

@@ -47,7 +47,7 @@ static int count_assemble(struct vtr_volumes *out, struct vtr_set_member *const 
 	return 1;
 }
 
-static const struct vtr_layer count_layer = { .name = "count", .member = count_member, .assemble = count_assemble };
+static const struct vtr_layer count_layer = { .sig = VTR_SIG_LVM2, .member = count_member, .assemble = count_assemble };
 
 static size_t warnings;
 
@@ -191,7 +191,7 @@ static void a_set_that_fails_is_left(void **state)
 	assert_int_equal(1, sets_put(&t, "a1", "1"));
 	assert_int_equal(-1, sets_put(&t, "!", "1"));
 	assert_int_equal(-1, vtr_sets_assemble(t.v, t.s, false, &err));
-	assert_string_equal("count: a set of nothing", err.text);
+	assert_string_equal("lvm2: a set of nothing", err.text);
 	sets_run(&t, false);
 	sets_run(&t, true);
 	assert_string_equal("a", assembled);

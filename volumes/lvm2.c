@@ -18,8 +18,6 @@
 
 #define LVM2_SECTOR 512u
 #define LVM2_LABEL_SECTORS 4u
-#define LVM2_LABEL "LABELONE"
-#define LVM2_LABEL_TYPE "LVM2 001"
 #define LVM2_CRC_START 0xf597a6cfu
 #define LVM2_ID_LEN 32u
 #define LVM2_MDA_MAGIC " LVM2 x[5A%r0N*>"
@@ -37,21 +35,11 @@ struct lvm2_pv {
 
 /* ------------------------------------------------------------------------------------------------------------- label */
 
-static const uint8_t *lvm2_label_find(const uint8_t *head, size_t len)
+static const uint8_t *lvm2_label(const uint8_t *head, size_t len)
 {
-	for (size_t i = 0; i < LVM2_LABEL_SECTORS; i++) {
-		const uint8_t *p = head + i * LVM2_SECTOR;
+	size_t at = vtr_lvm2_label_find(head, len);
 
-		if (vtr_range_in(i * LVM2_SECTOR, LVM2_SECTOR, len) && memcmp(p, LVM2_LABEL, 8) == 0 &&
-		    memcmp(p + 24, LVM2_LABEL_TYPE, 8) == 0)
-			return p;
-	}
-	return NULL;
-}
-
-static int lvm2_probe(const struct vtr_probe *p)
-{
-	return lvm2_label_find(p->head, p->head_len) ? 128 : 0;
+	return at != SIZE_MAX ? head + at : NULL;
 }
 
 /* An identifier is 32 letters and digits, which are written in groups. false: these are none. */
@@ -76,7 +64,7 @@ static bool lvm2_id_text(char out[40], const uint8_t *id)
 /* 0x14 4 of the label: where the header of the volume is, which starts with its identifier. */
 static void lvm2_identify(struct vtr_identity *out, const struct vtr_probe *p)
 {
-	const uint8_t *label = lvm2_label_find(p->head, p->head_len);
+	const uint8_t *label = lvm2_label(p->head, p->head_len);
 	size_t at = label ? (size_t)(label - p->head) + vtr_get_le32(label + 0x14) : 0;
 
 	if (label && vtr_range_in(at, LVM2_ID_LEN, p->head_len))
@@ -242,7 +230,7 @@ static int lvm2_member(struct vtr_set_member *m, struct vtr_error *err)
 
 	if (vtr_blk_pread(m->blk, 0, head, head_len, err) < 0)
 		return -1;
-	label = lvm2_label_find(head, head_len);
+	label = lvm2_label(head, head_len);
 	if (!label)
 		return vtr_fail(err, VTR_ECORRUPT, "no label in the first %u sectors", LVM2_LABEL_SECTORS);
 	if (!vtr_sum_ok(vtr_get_le32(label + 0x10), lvm2_crc(LVM2_CRC_START, label + 0x14, LVM2_SECTOR - 0x14)))
@@ -886,10 +874,7 @@ static int lvm2_assemble(struct vtr_volumes *out, struct vtr_set_member *const *
 }
 
 const struct vtr_layer vtr_layer_lvm2 = {
-	.name = "lvm2",
-	.type = "LVM2_member",
-	.title = "LVM2 physical volume",
-	.probe = lvm2_probe,
+	.sig = VTR_SIG_LVM2,
 	.identify = lvm2_identify,
 	.member = lvm2_member,
 	.forget = lvm2_forget,

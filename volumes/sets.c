@@ -77,7 +77,7 @@ static void sets_join(struct vtr_sets *s, const struct vtr_set_member *m)
 		s->sets[s->n_sets++] = (struct sets_set){ .first = m };
 	if (s->sets[k].done)
 		vtr_warn(s->ctx, VTR_OK, "%s: %s: %s is left out: its set was assembled before it was found", m->name,
-			 m->layer->name, m->own);
+			 vtr_signatures[m->layer->sig].name, m->own);
 	s->sets[k].fresh = true;
 	s->of[s->n] = k;
 }
@@ -99,7 +99,7 @@ int vtr_sets_add(struct vtr_sets *s, const struct vtr_layer *layer, struct vtr_b
 	m->name = vtr_strndup(name, strlen(name), err);
 	if (!m->name || layer->member(m, err) < 0) {
 		sets_member_free(m);
-		return vtr_at(err, "%s", layer->name);
+		return vtr_at(err, "%s", vtr_signatures[layer->sig].name);
 	}
 	sets_join(s, m);
 	s->m[s->n++] = m;
@@ -138,7 +138,7 @@ int vtr_sets_assemble(struct vtr_volumes *out, struct vtr_sets *s, bool degraded
 		if (r == 0)
 			continue;
 		set->done = true;
-		return r < 0 ? vtr_at(err, "%s", set->first->layer->name) : 1;
+		return r < 0 ? vtr_at(err, "%s", vtr_signatures[set->first->layer->sig].name) : 1;
 	}
 	return 0;
 }
@@ -155,32 +155,33 @@ void vtr_sets_warn_rest(const struct vtr_sets *s)
 
 		if (!s->m[i]->used && !done)
 			vtr_warn(s->ctx, VTR_OK, "%s: %s: %s is in no set that is there", s->m[i]->name,
-				 s->m[i]->layer->name, s->m[i]->own);
+				 vtr_signatures[s->m[i]->layer->sig].name, s->m[i]->own);
 	}
 }
 
 /* ---------------------------------------------------------------------------------------------- without a guest */
 
-/* Whether a source is a member of something; 1: it was added, or it is only recognised (*unread). */
-static int sets_add_source(struct vtr_sets *s, struct vtr_blk *b, size_t i, const struct vtr_layer **unread,
+/* Whether a source is a member of something: 1: it was added; 0: not, or it is only recognised (*unread). */
+static int sets_add_source(struct vtr_sets *s, struct vtr_blk *b, size_t i, const struct vtr_signature **unread,
 			   struct vtr_error *err)
 {
 	VTR_PROBE_DONE struct vtr_probe p = { 0 };
 	const struct vtr_layer *layer;
 	char name[32];
-	int r;
+	int r, sig;
 
 	snprintf(name, sizeof(name), "source %zu", i);
 	if (vtr_probe_read(&p, b, err) < 0)
 		return vtr_at(err, "%s", name);
-	layer = vtr_volume_probe(&p);
-	if (!layer)
+	sig = vtr_signature_find(&p, NULL, NULL);
+	if (sig < 0 || vtr_signatures[sig].usage != VTR_USAGE_MEMBER)
 		return 0;
-	r = vtr_sets_add(s, layer, b, name, i, err);
+	layer = vtr_volume_layer(sig);
+	r = layer ? vtr_sets_add(s, layer, b, name, i, err) : 0;
 	if (r < 0)
 		return vtr_at(err, "%s", name);
 	if (r == 0)
-		*unread = layer;
+		*unread = &vtr_signatures[sig];
 	return r;
 }
 
@@ -201,7 +202,7 @@ int vtr_volumes_open(struct vtr_volumes **out, struct vtr_blk *const *in, size_t
 {
 	VTR_VOLUMES_CLOSE struct vtr_volumes *v = NULL;
 	VTR_CLEANUP(sets_free_cleanup) struct vtr_sets *s = NULL;
-	const struct vtr_layer *unread = NULL;
+	const struct vtr_signature *unread = NULL;
 	struct vtr_error why = { 0 };
 	size_t members = 0;
 	int r;

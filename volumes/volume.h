@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Volume managers and encryption: LVM2 is read, the others are recognised, and named where a device is listed. */
+/* Volume managers and encryption: LVM2 is read; the others are identified where a device is listed. */
 #ifndef VTR_VOLUMES_VOLUME_H
 #define VTR_VOLUMES_VOLUME_H
 
@@ -7,8 +7,8 @@
 
 extern const struct vtr_layer *const vtr_volume_layers[]; /* ends with NULL */
 
-/* The volume manager whose signature the bytes have; NULL: none. What wraps is asked before what is wrapped. */
-const struct vtr_layer *vtr_volume_probe(const struct vtr_probe *p);
+/* The volume manager of a signature (base/signature.h). NULL: it is recognised alone. */
+const struct vtr_layer *vtr_volume_layer(int sig);
 
 /* Members that wait for the others of their sets. */
 struct vtr_sets;

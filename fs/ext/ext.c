@@ -417,9 +417,7 @@ static int ext_open(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs_
 
 extern const struct vtr_fs_driver vtr_fs_driver_ext;
 const struct vtr_fs_driver vtr_fs_driver_ext = {
-	.name = "ext",
-	.title = "ext2/ext3/ext4",
-	.probe = vtr_ext_probe,
+	.sig = VTR_SIG_EXT,
 	.open = ext_open,
 	.identify = vtr_ext_identify,
 };

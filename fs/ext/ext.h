@@ -87,7 +87,6 @@ static inline struct ext *to_ext(struct vtr_fs *fs)
 int vtr_ext_precheck(const struct ext_super *s, const struct vtr_blk *blk, struct vtr_error *err);
 void vtr_ext_make_info(struct ext *x);
 void vtr_ext_identify(struct vtr_identity *out, const struct vtr_probe *p, struct vtr_blk *b);
-int vtr_ext_probe(const struct vtr_probe *p);
 bool vtr_ext_parse_super(struct ext_super *out, struct vtr_cur c);
 void vtr_ext_prop(struct ext *x, const char *key, const char *title, int kind, uint64_t number, const char *text);
 int vtr_ext_check_features(const struct ext_super *s, struct vtr_error *err);

@@ -211,19 +211,6 @@ int vtr_ext_precheck(const struct ext_super *s, const struct vtr_blk *blk, struc
 	return 0;
 }
 
-int vtr_ext_probe(const struct vtr_probe *p)
-{
-	struct ext_super s;
-
-	if (p->head_len < EXT_SB_OFF + EXT_SB_LEN ||
-	    !vtr_ext_parse_super(&s, vtr_cur_of(p->head + EXT_SB_OFF, EXT_SB_LEN, EXT_SB_OFF)))
-		return 0;
-	/* A magic of 16 bits, and fields that are small in every sane volume. */
-	if (s.block_log2 > EXT_MAX_LOG_BLOCK || s.rev > 1 || s.blocks == 0 || s.inodes == 0)
-		return s.rev > 255 ? 0 : 16;
-	return 64;
-}
-
 void vtr_ext_identify(struct vtr_identity *out, const struct vtr_probe *p, struct vtr_blk *b)
 {
 	struct ext_super s;

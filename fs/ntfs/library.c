@@ -495,17 +495,11 @@ static int library_open(struct vtr_fs **out, struct vtr_blk *b, const struct vtr
 	return 0;
 }
 
-static int library_probe(const struct vtr_probe *p)
-{
-	(void)p;
-	return 0;
-}
-
 extern const struct vtr_fs_driver vtr_fs_driver_ntfs3g;
 const struct vtr_fs_driver vtr_fs_driver_ntfs3g = {
+	.sig = VTR_SIG_NTFS,
 	.name = "ntfs-3g",
 	.title = "NTFS, through libntfs-3g",
-	.probe = library_probe,
 	.open = library_open,
 };
 

@@ -93,17 +93,6 @@ static int ntfs_open(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs
 	return 0;
 }
 
-static int ntfs_probe(const struct vtr_probe *p)
-{
-	const uint8_t *b = p->head;
-
-	if (p->head_len < NTFS_SECTOR)
-		return 0;
-	if (memcmp(b + 3, "NTFS    ", 8) == 0)
-		return b[510] == 0x55 && b[511] == 0xaa ? 64 : 0;
-	return 0;
-}
-
 static void ntfs_identify(struct vtr_identity *out, const struct vtr_probe *p, struct vtr_blk *b)
 {
 	struct ntfs_boot boot;
@@ -118,9 +107,7 @@ static void ntfs_identify(struct vtr_identity *out, const struct vtr_probe *p, s
 
 extern const struct vtr_fs_driver vtr_fs_driver_ntfs;
 const struct vtr_fs_driver vtr_fs_driver_ntfs = {
-	.name = "ntfs",
-	.title = "NTFS",
-	.probe = ntfs_probe,
+	.sig = VTR_SIG_NTFS,
 	.open = ntfs_open,
 	.identify = ntfs_identify,
 };
