@@ -77,38 +77,6 @@ size_t vtr_utf8_put(char *out, uint32_t cp)
 	return 4;
 }
 
-bool vtr_utf16le_to_utf8(char *out, size_t size, const uint8_t *p, size_t len)
-{
-	bool good = true;
-	size_t at = 0;
-
-	for (size_t i = 0; i + 2 <= len; i += 2) {
-		uint32_t cp = vtr_get_le16(p + i);
-		char c[4];
-		size_t n;
-
-		if (cp == 0)
-			break;
-		if (cp >= 0xd800 && cp < 0xdc00 && i + 4 <= len && (vtr_get_le16(p + i + 2) & 0xfc00) == 0xdc00) {
-			cp = 0x10000 + ((cp & 0x3ff) << 10) + (vtr_get_le16(p + i + 2) & 0x3ff);
-			i += 2;
-		} else if (cp >= 0xd800 && cp < 0xe000) {
-			cp = 0xfffd;
-			good = false;
-		}
-		n = vtr_utf8_put(c, cp);
-		if (at + n + 1 > size) {
-			good = false;
-			break;
-		}
-		memcpy(out + at, c, n);
-		at += n;
-	}
-	if (size > 0)
-		out[at] = 0;
-	return good;
-}
-
 /*
  * Code points that change how a terminal shows what follows, or that cannot be seen: C1 controls, bidirectional
  * controls and marks, zero-width and line separators, the byte-order mark, tags, noncharacters at the planes' ends.

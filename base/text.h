@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Text from images: UTF-8, UTF-16, GUIDs. */
+/* Text from images: UTF-8, GUIDs, strings that grow. UTF-16 is in base/utf16.h. */
 #ifndef VTR_BASE_TEXT_H
 #define VTR_BASE_TEXT_H
 
@@ -11,12 +11,6 @@ size_t vtr_utf8_next(uint32_t *out, const uint8_t *p, size_t len);
 
 /* Write a code point; out has 4 bytes. The count. */
 size_t vtr_utf8_put(char *out, uint32_t cp);
-
-/*
- * UTF-16LE to UTF-8, up to a NUL or len bytes. Lone surrogates become U+FFFD. Writes at most size bytes with the NUL,
- * cut between characters, and returns whether all of it was well-formed and fitted.
- */
-bool vtr_utf16le_to_utf8(char *out, size_t size, const uint8_t *p, size_t len);
 
 /* A GUID as EFI and Microsoft store it (the first three fields little endian), in capitals. */
 void vtr_guid_text(char out[37], const uint8_t guid[16]);

@@ -16,6 +16,7 @@
 #include "base/checked.h"
 #include "base/crc.h"
 #include "base/search.h"
+#include "base/utf16.h"
 #include "formats/image.h"
 
 #define EWF_FILE_HEADER 13u
@@ -209,7 +210,7 @@ static int ewf_read_text(struct ewf *w, struct vtr_blk *b, uint64_t off, uint64_
 	if (!utf8)
 		return vtr_fail(err, VTR_ENOMEM, "out of memory");
 	bom = n >= 2 && out[0] == 0xff && out[1] == 0xfe ? 2 : 0;
-	vtr_utf16le_to_utf8(utf8, 2 * n + 1, out + bom, n - bom);
+	vtr_utf16_to_utf8(utf8, 2 * n + 1, out + bom, n - bom, VTR_UTF16_LE);
 	return ewf_parse_text(&w->im, utf8, strlen(utf8), err);
 }
 

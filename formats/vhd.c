@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/fold.h"
+#include "base/utf16.h"
 #include "formats/table.h"
 
 #define VHD_FOOTER 512u
@@ -235,15 +236,9 @@ static bool vhd_overlaps(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
 /* UTF-16, big endian, of at most 512 bytes, up to a NUL; the caller frees it. */
 static char *vhd_utf16be(const uint8_t *p, size_t len, struct vtr_error *err)
 {
-	uint8_t swapped[512];
 	char text[512 / 2 * 3 + 1];
 
-	len = VTR_MIN(len & ~(size_t)1, sizeof(swapped));
-	for (size_t i = 0; i < len; i += 2) {
-		swapped[i] = p[i + 1];
-		swapped[i + 1] = p[i];
-	}
-	vtr_utf16le_to_utf8(text, sizeof(text), swapped, len);
+	vtr_utf16_to_utf8(text, sizeof(text), p, VTR_MIN(len, (size_t)512), VTR_UTF16_BE);
 	return vtr_strndup(text, strlen(text), err);
 }
 
@@ -288,7 +283,7 @@ static int vhd_locator_text(char **out, const char *code, const uint8_t *p, size
 
 		if (!(text = vtr_calloc(1, cap, err)))
 			return -1;
-		vtr_utf16le_to_utf8(text, cap, p, len);
+		vtr_utf16_to_utf8(text, cap, p, len, VTR_UTF16_LE);
 	} else if (memcmp(code, "Mac ", 4) == 0) {
 		if (len < 51 || p[50] == 0 || p[50] > 63 || len < 51u + p[50])
 			return 0;

@@ -10,6 +10,7 @@
 #include "base/checked.h"
 #include "base/fold.h"
 #include "base/text.h"
+#include "base/utf16.h"
 #include "fs/fs.h"
 
 static int known_at(const struct vtr_probe *p, size_t at, const char *magic, size_t n)
@@ -54,14 +55,7 @@ static bool known_read(uint8_t *buf, struct vtr_blk *b, uint64_t off, size_t len
 /* UTF-16BE of at most 255 units. */
 static void known_utf16be(char *out, size_t size, const uint8_t *p, size_t units)
 {
-	uint8_t le[510];
-
-	units = VTR_MIN(units, sizeof(le) / 2);
-	for (size_t i = 0; i < units; i++) {
-		le[2 * i] = p[2 * i + 1];
-		le[2 * i + 1] = p[2 * i];
-	}
-	(void)vtr_utf16le_to_utf8(out, size, le, 2 * units);
+	(void)vtr_utf16_to_utf8(out, size, p, 2 * VTR_MIN(units, (size_t)255), VTR_UTF16_BE);
 }
 
 #define KNOWN(id, signature, identify_fn)                                                                              \
@@ -125,7 +119,8 @@ static int exfat_dirent(struct vtr_identity *out, const uint8_t *e)
 {
 	if (e[0] != 0x83)
 		return e[0] == 0 ? -1 : 0;
-	(void)vtr_utf16le_to_utf8(out->label, sizeof(out->label), e + 2, 2 * VTR_MIN((size_t)e[1], (size_t)11));
+	(void)vtr_utf16_to_utf8(out->label, sizeof(out->label), e + 2, 2 * VTR_MIN((size_t)e[1], (size_t)11),
+				VTR_UTF16_LE);
 	return 1;
 }
 
@@ -305,7 +300,7 @@ static void f2fs_identify(struct vtr_identity *out, const struct vtr_probe *p, s
 	(void)b;
 	known_uuid(out, p, 1024 + 108);
 	if (vtr_range_in(1024 + 124, 1024, p->head_len))
-		(void)vtr_utf16le_to_utf8(out->label, sizeof(out->label), p->head + 1024 + 124, 1024);
+		(void)vtr_utf16_to_utf8(out->label, sizeof(out->label), p->head + 1024 + 124, 1024, VTR_UTF16_LE);
 }
 
 static void erofs_identify(struct vtr_identity *out, const struct vtr_probe *p, struct vtr_blk *b)

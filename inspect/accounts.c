@@ -9,6 +9,7 @@
 
 #include "base/checked.h"
 #include "base/fold.h"
+#include "base/utf16.h"
 #include "inspect/includes.h"
 #include "inspect/yaml.h"
 
@@ -124,14 +125,14 @@ static void userdb_unescape(struct vtr_str *out, struct vtr_span s)
 			i++;
 		} else {
 			cp = userdb_hex(p + 2, left - 2);
-			low = cp >= 0xd800 && cp < 0xdc00 && left >= 12 && p[6] == '\\' && p[7] == 'u'
+			low = vtr_utf16_is_high((uint32_t)cp) && left >= 12 && p[6] == '\\' && p[7] == 'u'
 				      ? userdb_hex(p + 8, left - 8)
 				      : -1;
-			if (low >= 0xdc00 && low < 0xe000) {
-				cp = 0x10000 + ((cp - 0xd800) << 10 | (low - 0xdc00));
+			if (vtr_utf16_is_low((uint32_t)low)) {
+				cp = (int32_t)vtr_utf16_pair((uint32_t)cp, (uint32_t)low);
 				i += 6;
-			} else if (cp >= 0xd800 && cp < 0xe000) {
-				cp = 0xfffd; /* half of a pair */
+			} else if (vtr_utf16_is_high((uint32_t)cp) || vtr_utf16_is_low((uint32_t)cp)) {
+				cp = VTR_UTF16_BAD; /* half of a pair */
 			}
 			if (cp < 0) {
 				vtr_str_put(out, p, 1);

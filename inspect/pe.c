@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/text.h"
+#include "base/utf16.h"
 
 #define PE_HEADER 24u
 #define PE_SECTION 40u
@@ -269,7 +270,8 @@ static int pe_strings(struct vtr_pe_version *v, const uint8_t *base, size_t at, 
 	while ((rc = pe_node_next(&n, base, &at, end, err)) > 0)
 		for (size_t i = 0; i < VTR_COUNT(wanted); i++)
 			if (pe_name_is(&n, wanted[i].name) && !wanted[i].text[0])
-				vtr_utf16le_to_utf8(wanted[i].text, VTR_PE_TEXT, n.value, n.value_len & ~(size_t)1);
+				vtr_utf16_to_utf8(wanted[i].text, VTR_PE_TEXT, n.value, n.value_len & ~(size_t)1,
+						  VTR_UTF16_LE);
 	return rc;
 }
 

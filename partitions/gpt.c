@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/crc.h"
 #include "base/text.h"
+#include "base/utf16.h"
 #include "partitions/mbr.h"
 #include "partitions/partition.h"
 #include "partitions/types.h"
@@ -453,7 +454,7 @@ static int gpt_add_entry(struct vtr_parts *t, const struct gpt_header *h, unsign
 	part->type_name = vtr_gpt_type_name(part->type_guid);
 	part->attributes = attributes;
 	part->active = (attributes & GPT_ATTRIBUTE_ACTIVE) != 0;
-	if (!vtr_utf16le_to_utf8(part->name, sizeof(part->name), name, sizeof(name)))
+	if (!vtr_utf16_to_utf8(part->name, sizeof(part->name), name, sizeof(name), VTR_UTF16_LE))
 		vtr_warn(ctx, VTR_OK, "gpt: partition %u: its name is not UTF-16", number);
 	return 0;
 }

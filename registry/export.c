@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/utf16.h"
 #include "registry/registry.h"
 
 #define EXPORT_BUFFER 65536u
@@ -36,16 +37,14 @@ enum export_mode { EXPORT_KEY, EXPORT_NAME, EXPORT_JSON };
 /* A character of UTF-16LE; the bytes that it has. */
 static size_t export_wide(char *to, uint32_t c)
 {
-	uint32_t low = c < 0x10000 ? c : 0xdc00 + ((c - 0x10000) & 0x3ff), high = 0xd800 + ((c - 0x10000) >> 10);
-	size_t n = 0;
+	uint16_t two[2];
+	unsigned units = vtr_utf16_units(two, c);
 
-	if (c >= 0x10000) {
-		to[n++] = (char)(high & 0xff);
-		to[n++] = (char)(high >> 8);
+	for (unsigned i = 0; i < units; i++) {
+		to[2 * i] = (char)(two[i] & 0xff);
+		to[2 * i + 1] = (char)(two[i] >> 8);
 	}
-	to[n++] = (char)(low & 0xff);
-	to[n++] = (char)(low >> 8);
-	return n;
+	return 2 * (size_t)units;
 }
 
 /* What is in the buffer as UTF-16, with a CR before each LF. A character that is not all there stays, but at the end. */
@@ -162,6 +161,7 @@ static size_t export_special(struct export *e, const char *p, size_t len, enum e
 {
 	uint32_t cp = 0;
 	size_t k = vtr_utf8_next(&cp, (const uint8_t *)p, len);
+	uint16_t two[2];
 	char esc[24];
 	size_t n;
 
@@ -177,10 +177,10 @@ static size_t export_special(struct export *e, const char *p, size_t len, enum e
 		export_put(e, esc, n);
 	else if (cp == '\n' || cp == '\t' || cp == '\r')
 		export_puts(e, cp == '\n' ? "\\n" : cp == '\t' ? "\\t" : "\\r");
-	else if (cp >= 0x10000)
-		export_putf(e, "\\u%04x\\u%04x", 0xd800 + ((cp - 0x10000) >> 10), 0xdc00 + ((cp - 0x10000) & 0x3ff));
+	else if (vtr_utf16_units(two, cp) == 2)
+		export_putf(e, "\\u%04x\\u%04x", two[0], two[1]);
 	else
-		export_putf(e, "\\u%04x", cp);
+		export_putf(e, "\\u%04x", two[0]);
 	return k;
 }
 

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/filetime.h"
 #include "base/hostfile.h"
+#include "base/utf16.h"
 #include "registry/registry.h"
 
 #define HIVE_RUN 16u	    /* pages that are read at once */
@@ -539,7 +541,7 @@ int vtr_hive_key_show(struct vtr_key *out, struct vtr_str *name, struct vtr_str 
 	uint32_t len;
 	struct vtr_key key = {
 		.id = k->off,
-		.written = vtr_hive_time(k->time),
+		.written = vtr_filetime(k->time),
 		.parent = k->parent,
 		.subkeys = k->n_subkeys,
 		.values = (k->flags & HIVE_KEY_PREDEF) && k->n_values > h->size / 4 ? 0 : k->n_values,
@@ -816,7 +818,7 @@ static void hive_describe(struct vtr_hive *h, const uint32_t seq[2])
 	h->info.minor = h->base.minor;
 	h->info.sequence1 = seq[0];
 	h->info.sequence2 = seq[1];
-	h->info.written = vtr_hive_time(h->base.time);
+	h->info.written = vtr_filetime(h->base.time);
 	h->info.size = h->size;
 }
 

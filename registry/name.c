@@ -5,52 +5,22 @@
 
 #include "base/checked.h"
 #include "base/fold.h"
+#include "base/utf16.h"
 #include "registry/registry.h"
 
-#define NAME_BAD 0xfffdu /* what stands for a lone surrogate */
-
-/* The code point at *i, which moves behind it; a lone surrogate is NAME_BAD, and *bad is set. */
-static uint32_t name_utf16_next(const uint8_t *p, size_t units, size_t *i, bool *bad)
-{
-	uint32_t u = vtr_get_le16(p + 2 * (*i)++), low;
-
-	if (u < 0xd800 || u > 0xdfff)
-		return u;
-	if (u < 0xdc00 && *i < units) {
-		low = vtr_get_le16(p + 2 * *i);
-		if (low >= 0xdc00 && low <= 0xdfff) {
-			++*i;
-			return 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
-		}
-	}
-	*bad = true;
-	return NAME_BAD;
-}
-
+/* The code point at *i, which moves behind it; a lone surrogate is VTR_UTF16_BAD, and *bad is set. */
 static uint32_t name_next(const struct hive_name *n, size_t *i, bool *bad)
 {
-	return n->utf16 ? name_utf16_next(n->p, n->len / 2, i, bad) : n->p[(*i)++];
+	bool lone = false;
+	uint32_t cp = n->utf16 ? vtr_utf16_next(n->p, n->len / 2, i, VTR_UTF16_LE, &lone) : n->p[(*i)++];
+
+	*bad |= lone;
+	return lone ? VTR_UTF16_BAD : cp;
 }
 
 static size_t name_units(const struct hive_name *n)
 {
 	return n->utf16 ? n->len / 2 : n->len;
-}
-
-void vtr_utf16_put(struct vtr_str *out, const uint8_t *p, size_t len)
-{
-	char part[256];
-	size_t n = 0;
-	bool bad;
-
-	for (size_t i = 0; i < len / 2;) {
-		n += vtr_utf8_put(part + n, name_utf16_next(p, len / 2, &i, &bad));
-		if (n > sizeof(part) - 4) {
-			vtr_str_put(out, part, n);
-			n = 0;
-		}
-	}
-	vtr_str_put(out, part, n);
 }
 
 void vtr_hive_name_put(struct vtr_str *out, const struct hive_name *n)
@@ -103,14 +73,6 @@ int vtr_hive_name_cmp(const struct hive_name *a, const struct hive_name *b)
 	return (i < name_units(a)) - (k < name_units(b));
 }
 
-struct vtr_time vtr_hive_time(uint64_t filetime)
-{
-	/* 1601 to 1970, in units of 100 ns. */
-	int64_t since = (int64_t)(filetime / 10000000) - 11644473600;
-
-	return (struct vtr_time){ .sec = since, .nsec = (uint32_t)(filetime % 10000000) * 100, .set = filetime != 0 };
-}
-
 /* ------------------------------------------------------------------------------------------------- looking for names */
 
 int vtr_hive_want(struct hive_want *out, const char *text, size_t len, struct vtr_error *err)
@@ -121,6 +83,8 @@ int vtr_hive_want(struct hive_want *out, const char *text, size_t len, struct vt
 	if (!w.u)
 		return -1;
 	for (size_t i = 0; i < len;) {
+		uint16_t two[2];
+		unsigned units;
 		uint32_t cp;
 		size_t k = vtr_utf8_next(&cp, (const uint8_t *)text + i, len - i);
 
@@ -129,13 +93,10 @@ int vtr_hive_want(struct hive_want *out, const char *text, size_t len, struct vt
 			return vtr_fail(err, VTR_EUSAGE, "\"%.*s\" is no UTF-8", (int)VTR_MIN(len, 300u), text);
 		}
 		i += k;
-		/* Four bytes of UTF-8 make two units: there is room. */
-		if (cp >= 0x10000) {
-			w.u[w.n++] = (uint16_t)(0xd800 + ((cp - 0x10000) >> 10));
-			w.u[w.n++] = (uint16_t)(0xdc00 + ((cp - 0x10000) & 0x3ff));
-		} else {
-			w.u[w.n++] = vtr_upcase((uint16_t)cp);
-		}
+		/* Four bytes of UTF-8 make two units: there is room. Surrogates are their own capitals. */
+		units = vtr_utf16_units(two, cp);
+		for (unsigned u = 0; u < units; u++)
+			w.u[w.n++] = vtr_upcase(two[u]);
 	}
 	*out = w;
 	return 0;
@@ -156,9 +117,9 @@ static uint16_t name_unit(const struct hive_name *n, size_t i)
 
 	if (u < 0xd800 || u > 0xdfff)
 		return vtr_upcase(u);
-	high = u < 0xdc00 && i + 1 < units && (vtr_get_le16(n->p + 2 * (i + 1)) & 0xfc00) == 0xdc00;
-	low = u >= 0xdc00 && i > 0 && (vtr_get_le16(n->p + 2 * (i - 1)) & 0xfc00) == 0xd800;
-	return high || low ? u : NAME_BAD;
+	high = vtr_utf16_is_high(u) && i + 1 < units && vtr_utf16_is_low(vtr_get_le16(n->p + 2 * (i + 1)));
+	low = vtr_utf16_is_low(u) && i > 0 && vtr_utf16_is_high(vtr_get_le16(n->p + 2 * (i - 1)));
+	return high || low ? u : VTR_UTF16_BAD;
 }
 
 bool vtr_hive_name_is(const struct hive_name *n, const struct hive_want *w)

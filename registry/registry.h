@@ -83,11 +83,9 @@ struct vtr_hive {
 };
 
 /* name.c */
-void vtr_hive_name_put(struct vtr_str *out, const struct hive_name *n); /* UTF-8; lone surrogates become U+FFFD */
-void vtr_utf16_put(struct vtr_str *out, const uint8_t *p, size_t len);
+void vtr_hive_name_put(struct vtr_str *out, const struct hive_name *n);	     /* UTF-8; lone surrogates become U+FFFD */
 int vtr_hive_name_cmp(const struct hive_name *a, const struct hive_name *b); /* as their UTF-8 compares */
 bool vtr_hive_name_sound(const struct hive_name *n);			     /* its UTF-16 has no lone surrogates */
-struct vtr_time vtr_hive_time(uint64_t filetime);
 
 /* A name to look for: capitals, in UTF-16. */
 struct hive_want {

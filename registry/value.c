@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/utf16.h"
 #include "registry/registry.h"
 
 const char *vtr_reg_type_name(uint32_t type)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The ground floor: cursors, checked arithmetic, text, errors, limits, the cache, the pool, plain block sources. */
 #include <ctype.h>
+#include <iconv.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +14,12 @@
 
 #include "base/cache.h"
 #include "base/checked.h"
+#include "base/filetime.h"
 #include "base/fold.h"
 #include "base/pool.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "base/utf16.h"
 
 /* --------------------------------------------------------------------------------------------------- bytes, numbers */
 
@@ -244,30 +247,30 @@ static void utf16_becomes_utf8(void **state)
 	char out[32];
 
 	(void)state;
-	assert_true(vtr_utf16le_to_utf8(out, sizeof(out), text, sizeof(text)));
+	assert_true(vtr_utf16_to_utf8(out, sizeof(out), text, sizeof(text), VTR_UTF16_LE));
 	assert_string_equal("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", out);
-	assert_true(vtr_utf16le_to_utf8(out, sizeof(out), text, 2));
+	assert_true(vtr_utf16_to_utf8(out, sizeof(out), text, 2, VTR_UTF16_LE));
 	assert_string_equal("a", out);
-	assert_true(vtr_utf16le_to_utf8(out, sizeof(out), text, 0));
+	assert_true(vtr_utf16_to_utf8(out, sizeof(out), text, 0, VTR_UTF16_LE));
 	assert_string_equal("", out);
-	assert_false(vtr_utf16le_to_utf8(out, sizeof(out), high, sizeof(high)));
+	assert_false(vtr_utf16_to_utf8(out, sizeof(out), high, sizeof(high), VTR_UTF16_LE));
 	assert_string_equal("\xef\xbf\xbd"
 			    "b",
 			    out);
-	assert_false(vtr_utf16le_to_utf8(out, sizeof(out), low, sizeof(low)));
+	assert_false(vtr_utf16_to_utf8(out, sizeof(out), low, sizeof(low), VTR_UTF16_LE));
 	assert_string_equal("\xef\xbf\xbd"
 			    "b",
 			    out);
-	assert_false(vtr_utf16le_to_utf8(out, sizeof(out), last, sizeof(last)));
+	assert_false(vtr_utf16_to_utf8(out, sizeof(out), last, sizeof(last), VTR_UTF16_LE));
 	assert_string_equal("b\xef\xbf\xbd", out);
 	for (size_t size = 1; size <= 10; size++) {
 		memset(out, 'X', sizeof(out));
-		assert_false(vtr_utf16le_to_utf8(out, size, text, sizeof(text)));
+		assert_false(vtr_utf16_to_utf8(out, size, text, sizeof(text), VTR_UTF16_LE));
 		assert_true(strlen(out) < size);
 		assert_true(vtr_utf8_is(out, strlen(out)));
 		assert_int_equal('X', out[size]);
 	}
-	assert_true(vtr_utf16le_to_utf8(out, 11, text, sizeof(text)));
+	assert_true(vtr_utf16_to_utf8(out, 11, text, sizeof(text), VTR_UTF16_LE));
 }
 
 static void guids_are_written_as_their_owners_do(void **state)
@@ -1172,9 +1175,111 @@ static void the_two_cases_of_a_letter_are_one(void **state)
 	}
 }
 
+/* ---------------------------------------------------------------------------------------------------------- UTF-16 */
+
+/* Every code point, as iconv(3) has it. */
+static void utf16_is_what_iconv_makes_of_it(void **state)
+{
+	static const char *const names[] = { "UTF-16LE", "UTF-16BE" };
+	iconv_t to[2], from;
+
+	(void)state;
+	from = iconv_open("UTF-8", "UTF-32LE");
+	to[0] = iconv_open(names[0], "UTF-8");
+	to[1] = iconv_open(names[1], "UTF-8");
+	for (uint32_t cp = 1; cp < 0x110000; cp += cp < 0x11000 ? 1 : 97) {
+		char utf8[8] = { 0 }, wide[2][8], out[16], *p, *q;
+		size_t in_len = 4, room = sizeof(utf8), units;
+		uint8_t raw[4] = { (uint8_t)cp, (uint8_t)(cp >> 8), (uint8_t)(cp >> 16), 0 };
+		uint16_t two[2];
+
+		if (cp >= 0xd800 && cp < 0xe000)
+			continue;
+		p = (char *)raw, q = utf8;
+		assert_int_equal(0, iconv(from, &p, &in_len, &q, &room));
+		for (int order = VTR_UTF16_LE; order <= VTR_UTF16_BE; order++) {
+			in_len = strlen(utf8), room = sizeof(wide[0]);
+			p = utf8, q = wide[order];
+			assert_int_equal(0, iconv(to[order], &p, &in_len, &q, &room));
+			units = (sizeof(wide[0]) - room) / 2;
+			assert_true(vtr_utf16_to_utf8(out, sizeof(out), (uint8_t *)wide[order], 2 * units,
+						      (enum vtr_utf16_order)order));
+			assert_string_equal(utf8, out);
+			/* Room to the byte. */
+			assert_true(vtr_utf16_to_utf8(out, strlen(utf8) + 1, (uint8_t *)wide[order], 2 * units,
+						      (enum vtr_utf16_order)order));
+			assert_false(vtr_utf16_to_utf8(out, strlen(utf8), (uint8_t *)wide[order], 2 * units,
+						       (enum vtr_utf16_order)order));
+			assert_string_equal("", out);
+		}
+		units = vtr_utf16_units(two, cp);
+		for (unsigned i = 0; i < units; i++)
+			assert_int_equal(two[i], vtr_get_le16((uint8_t *)wide[0] + 2 * i));
+		assert_int_equal(strlen(utf8), vtr_utf16_name(out, (uint8_t *)wide[0], units));
+		assert_string_equal(utf8, out);
+	}
+	iconv_close(from);
+	iconv_close(to[0]);
+	iconv_close(to[1]);
+}
+
+static void halves_of_pairs_are_replaced_or_kept(void **state)
+{
+	/* a, high, b; low, high, low (a pair), high at the end */
+	static const uint8_t text[] = { 'a', 0, 0x3d, 0xd8, 'b', 0, 0x00, 0xde, 0x3d, 0xd8, 0x00, 0xde, 0x3d, 0xd8 };
+	struct vtr_str s = { 0 };
+	char out[64];
+
+	(void)state;
+	assert_false(vtr_utf16_to_utf8(out, sizeof(out), text, sizeof(text), VTR_UTF16_LE));
+	assert_string_equal("a\xef\xbf\xbd"
+			    "b\xef\xbf\xbd\xf0\x9f\x98\x80\xef\xbf\xbd",
+			    out);
+	vtr_utf16_put(&s, text, sizeof(text));
+	assert_string_equal(out, s.p);
+	vtr_str_done(&s);
+	assert_int_equal(sizeof("a\xed\xa0\xbd"
+				"b\xed\xb8\x80\xf0\x9f\x98\x80\xed\xa0\xbd") -
+				 1,
+			 vtr_utf16_name(out, text, sizeof(text) / 2));
+	assert_string_equal("a\xed\xa0\xbd"
+			    "b\xed\xb8\x80\xf0\x9f\x98\x80\xed\xa0\xbd",
+			    out);
+	/* Half a unit at the end is left aside. */
+	assert_true(vtr_utf16_to_utf8(out, sizeof(out), text, 3, VTR_UTF16_LE));
+	assert_string_equal("a", out);
+}
+
+static void filetimes_are_counted_from_1601(void **state)
+{
+	static const struct {
+		uint64_t filetime;
+		int64_t sec;
+		uint32_t nsec;
+	} cases[] = {
+		{ 1, INT64_C(-11644473600), 100 },
+		{ 116444736000000000, 0, 0 },
+		{ 116444735999999999, -1, 999999900 },
+		{ 132223104001234567, 1577836800, 123456700 },	   /* 2020-01-01 */
+		{ UINT64_MAX, INT64_C(1833029933770), 955161500 }, /* date -d '1601-01-01 UTC +1844674407370 seconds' */
+	};
+
+	(void)state;
+	assert_false(vtr_filetime(0).set);
+	assert_int_equal(0, vtr_filetime(0).sec);
+	for (size_t i = 0; i < VTR_COUNT(cases); i++) {
+		assert_true(vtr_filetime(cases[i].filetime).set);
+		assert_true(vtr_filetime(cases[i].filetime).sec == cases[i].sec);
+		assert_int_equal(cases[i].nsec, vtr_filetime(cases[i].filetime).nsec);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(utf16_is_what_iconv_makes_of_it),
+		cmocka_unit_test(halves_of_pairs_are_replaced_or_kept),
+		cmocka_unit_test(filetimes_are_counted_from_1601),
 		cmocka_unit_test(ascii_is_compared_as_in_the_c_locale),
 		cmocka_unit_test(the_two_cases_of_a_letter_are_one),
 		cmocka_unit_test(a_cursor_stays_within_its_bytes),

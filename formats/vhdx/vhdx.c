@@ -5,6 +5,7 @@
  * Two headers and two region tables, each with a checksum; a log, which is replayed into a view of the file before
  * anything else of it is read; the BAT, which is read through the cache of pages and never held; and metadata.
  */
+#include "base/utf16.h"
 #include "formats/table.h"
 #include "formats/vhdx/vhdx.h"
 
@@ -517,7 +518,7 @@ static int vhdx_utf16(char **out, const uint8_t *p, size_t len, struct vtr_error
 
 	if (!text)
 		return -1;
-	vtr_utf16le_to_utf8(text, cap, p, len);
+	vtr_utf16_to_utf8(text, cap, p, len, VTR_UTF16_LE);
 	*out = vtr_steal(text);
 	return 0;
 }
@@ -798,7 +799,7 @@ static int vhdx_make_info(struct vhdx *v, struct vtr_error *err)
 	/* The file has them: it has headers. */
 	if (vtr_blk_pread(im->file, 8, creator, sizeof(creator), err) < 0)
 		return -1;
-	vtr_utf16le_to_utf8(text, sizeof(text), creator, sizeof(creator));
+	vtr_utf16_to_utf8(text, sizeof(text), creator, sizeof(creator), VTR_UTF16_LE);
 	if (text[0] && !(im->info.creator = vtr_image_text(im, text, strlen(text), err)))
 		return -1;
 	if (vtr_image_prop_bytes(im, "log_size", "log size", v->h.log.len, err) < 0)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/fold.h"
+#include "base/utf16.h"
 #include "formats/vmdk/vmdk.h"
 
 const char *const vtr_vmdk_types[VMDK_TYPES] = {
@@ -55,7 +56,6 @@ static int desc_utf16(const uint8_t *p, size_t len)
 static char *desc_text(bool *utf8, const uint8_t *p, size_t len, struct vtr_error *err)
 {
 	int wide = desc_utf16(p, len);
-	VTR_FREE uint8_t *le = NULL;
 	size_t bom = 0;
 	char *out;
 
@@ -65,15 +65,11 @@ static char *desc_text(bool *utf8, const uint8_t *p, size_t len, struct vtr_erro
 			bom = 3;
 		return vtr_strndup((const char *)p + bom, strnlen((const char *)p + bom, len - bom), err);
 	}
-	if (!(le = vtr_calloc(1, len + 1, err)) || !(out = vtr_calloc(1, len / 2 * 3 + 1, err)))
+	if (!(out = vtr_calloc(1, len / 2 * 3 + 1, err)))
 		return NULL;
-	for (size_t i = 0; i + 2 <= len; i += 2) {
-		le[i] = p[i + (wide == 2)];
-		le[i + 1] = p[i + (wide == 1)];
-	}
-	if (len >= 2 && le[0] == 0xff && le[1] == 0xfe)
+	if (len >= 2 && memcmp(p, wide == 2 ? "\xfe\xff" : "\xff\xfe", 2) == 0)
 		bom = 2;
-	(void)vtr_utf16le_to_utf8(out, len / 2 * 3 + 1, le + bom, len / 2 * 2 - bom);
+	(void)vtr_utf16_to_utf8(out, len / 2 * 3 + 1, p + bom, len - bom, wide == 2 ? VTR_UTF16_BE : VTR_UTF16_LE);
 	return out;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf16.h"
 #include "fs/ntfs/ntfs.h"
 
 /* How many blocks there can be: an index has no holes, whatever its size says. */
@@ -214,7 +215,7 @@ static int index_emit(struct index *ix, const uint8_t *header, size_t room, stru
 		if (entry.last || !index_dirent(&name, &ino, ix->x, ix->n->ino, &entry) ||
 		    name.space == NTFS_NAME_DOS || (ix->n->ino == NTFS_ROOT && ino < NTFS_USER_RECORDS))
 			continue;
-		len = vtr_ntfs_name_bytes(text, name.name, name.len);
+		len = vtr_utf16_name(text, name.name, name.len);
 		r = vtr_fs_emit(e, text, len, ino, index_type(&name), err);
 		if (r != 0)
 			return r;

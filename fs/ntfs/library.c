@@ -10,6 +10,8 @@
  *
  * Only `make NTFS=1`, the default, builds this: libntfs-3g is under the GNU General Public License.
  */
+#include "base/filetime.h"
+#include "base/utf16.h"
 #include "fs/fs.h"
 
 #ifdef VTR_NTFS3G
@@ -43,8 +45,7 @@
 #include <ntfs-3g/volume.h>
 #pragma GCC diagnostic pop
 
-#define LIBRARY_READS 200000u /* that one call may make: more is a loop */
-#define LIBRARY_EPOCH 11644473600
+#define LIBRARY_READS 200000u  /* that one call may make: more is a loop */
 #define LIBRARY_RECORD_BITS 48 /* of a node; above them which stream, as fs/ntfs/ntfs.h has it */
 
 struct library {
@@ -272,11 +273,7 @@ static int library_contents(ntfs_attr **out, struct library *l, ntfs_inode *ni, 
 
 static struct vtr_time library_time(ntfs_time t)
 {
-	uint64_t v = (uint64_t)sle64_to_cpu(t);
-
-	return (struct vtr_time){ .set = v != 0,
-				  .sec = v ? (int64_t)(v / 10000000) - LIBRARY_EPOCH : 0,
-				  .nsec = (uint32_t)(v % 10000000) * 100 };
+	return vtr_filetime((uint64_t)sle64_to_cpu(t));
 }
 
 static int library_stat(struct vtr_stat *out, struct vtr_fs *fs, uint64_t node, struct vtr_error *err)
@@ -322,7 +319,7 @@ static int library_filldir(void *arg, const ntfschar *name, const int len, const
 	(void)pos;
 	if (space == FILE_NAME_DOS || (d->dir == FILE_root && MREF(ref) < FILE_first_user))
 		return 0;
-	vtr_utf16le_to_utf8(text, sizeof(text), (const uint8_t *)name, 2u * (unsigned)len);
+	vtr_utf16_to_utf8(text, sizeof(text), (const uint8_t *)name, 2u * (unsigned)len, VTR_UTF16_LE);
 	d->r = vtr_fs_emit(d->e, text, strlen(text), MREF(ref),
 			   type == NTFS_DT_DIR	 ? VTR_TYPE_DIR
 			   : type == NTFS_DT_REG ? VTR_TYPE_FILE
@@ -385,7 +382,8 @@ static int library_tell_stream(void *arg, unsigned k, const ATTR_RECORD *a)
 	char name[3 * 255 + 1];
 	struct vtr_stream v = { .name = name, .node = s->ino | (uint64_t)k << LIBRARY_RECORD_BITS };
 
-	vtr_utf16le_to_utf8(name, sizeof(name), (const uint8_t *)a + le16_to_cpu(a->name_offset), 2u * a->name_length);
+	vtr_utf16_to_utf8(name, sizeof(name), (const uint8_t *)a + le16_to_cpu(a->name_offset), 2u * a->name_length,
+			  VTR_UTF16_LE);
 	v.name_len = strlen(name);
 	v.size = a->non_resident ? (uint64_t)sle64_to_cpu(a->data_size) : le32_to_cpu(a->value_length);
 	v.allocated = a->non_resident ? (uint64_t)sle64_to_cpu(a->allocated_size) : 0;

@@ -4,32 +4,10 @@
 #include <string.h>
 
 #include "base/fold.h"
+#include "base/utf16.h"
 #include "fs/ntfs/ntfs.h"
 
 #define NAMES_UPCASE_BYTES (65536u * 2)
-
-size_t vtr_ntfs_name_bytes(char *out, const uint8_t *name, unsigned units)
-{
-	size_t at = 0;
-	unsigned i = 0;
-
-	for (; i < units; i++) {
-		unsigned c = vtr_get_le16(name + 2 * i);
-
-		if (c >= 0x80)
-			break;
-		out[at++] = (char)c;
-	}
-	for (; i < units; i++) {
-		uint32_t cp = vtr_get_le16(name + 2 * i);
-
-		if ((cp & 0xfc00) == 0xd800 && i + 1 < units && (vtr_get_le16(name + 2 * i + 2) & 0xfc00) == 0xdc00)
-			cp = 0x10000 + ((cp & 0x3ff) << 10) + (vtr_get_le16(name + 2 * ++i) & 0x3ff);
-		at += vtr_utf8_put(out + at, cp);
-	}
-	out[at] = 0;
-	return at;
-}
 
 int vtr_ntfs_name_units(uint16_t *out, const char *name, size_t len)
 {
@@ -37,6 +15,8 @@ int vtr_ntfs_name_units(uint16_t *out, const char *name, size_t len)
 	int n = 0;
 
 	while (len > 0) {
+		uint16_t two[2];
+		unsigned units;
 		uint32_t cp;
 		size_t took = vtr_utf8_next(&cp, p, len);
 
@@ -47,12 +27,9 @@ int vtr_ntfs_name_units(uint16_t *out, const char *name, size_t len)
 		}
 		if (took == 0 || n + (cp > 0xffff) >= (int)NTFS_MAX_NAME)
 			return -1;
-		if (cp > 0xffff) {
-			out[n++] = (uint16_t)(0xd800 + ((cp - 0x10000) >> 10));
-			out[n++] = (uint16_t)(0xdc00 + ((cp - 0x10000) & 0x3ff));
-		} else {
-			out[n++] = (uint16_t)cp;
-		}
+		units = vtr_utf16_units(two, cp);
+		memcpy(out + n, two, units * sizeof(*out));
+		n += (int)units;
 		p += took;
 		len -= took;
 	}

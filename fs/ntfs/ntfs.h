@@ -289,9 +289,10 @@ int vtr_ntfs_index_le32(uint8_t *out, size_t value_len, struct ntfs *x, struct n
 			uint32_t key, struct vtr_error *err);
 
 /* names.c: UTF-16 and $UpCase */
-/* UTF-8 with a NUL; surrogates without their other half are written as code points of their own. out: NTFS_NAME_BYTES. */
-size_t vtr_ntfs_name_bytes(char *out, const uint8_t *name, unsigned units);
-/* The other way round: the units, or -1 when there are more than NTFS_MAX_NAME or the bytes are no such text. */
+/*
+ * What vtr_utf16_name() wrote (NTFS_NAME_BYTES for a name) as units again: how many, or -1 when there are more than
+ * NTFS_MAX_NAME or the bytes are no such text.
+ */
 int vtr_ntfs_name_units(uint16_t *out, const char *name, size_t len);
 /* Have x->upcase, which names are compared with; it may stay NULL. */
 int vtr_ntfs_upcase(struct ntfs *x, struct vtr_error *err);
@@ -306,7 +307,6 @@ int vtr_ntfs_stream_find(uint64_t *out, struct vtr_fs *fs, uint64_t node, const 
 			 struct vtr_error *err);
 int vtr_ntfs_props(struct vtr_fs *fs, uint64_t node, unsigned flags, vtr_prop_fn *fn, void *arg, struct vtr_error *err);
 int vtr_ntfs_xattrs(struct vtr_fs *fs, uint64_t node, vtr_xattr_fn *fn, void *arg, struct vtr_error *err);
-struct vtr_time vtr_ntfs_time(uint64_t filetime);
 
 /* reparse.c */
 /* The tag of a node, 0: it is no reparse point. Damage is warned of. */

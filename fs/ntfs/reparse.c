@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fold.h"
+#include "base/utf16.h"
 #include "fs/ntfs/ntfs.h"
 
 /* MS-FSCC 2.1.2.1. elsewhere: what is stored is not what is read. */
@@ -145,9 +146,9 @@ static int reparse_text(struct vtr_str *out, const uint8_t *p, size_t len)
 		char text[NTFS_NAME_BYTES];
 
 		/* Pairs of surrogates stay together. */
-		if (units * 2 < len - at && units > 1 && (vtr_get_le16(p + at + 2 * units - 2) & 0xfc00) == 0xd800)
+		if (units * 2 < len - at && units > 1 && vtr_utf16_is_high(vtr_get_le16(p + at + 2 * units - 2)))
 			units--;
-		vtr_ntfs_name_bytes(text, p + at, (unsigned)units);
+		vtr_utf16_name(text, p + at, (unsigned)units);
 		n = strlen(text);
 		for (size_t i = 0; i < n; i++)
 			if (text[i] == '\\')
@@ -274,9 +275,9 @@ static int reparse_interix(struct vtr_str *out, struct ntfs *x, struct ntfs_node
 		size_t units = VTR_MIN((len - at) / 2, (size_t)NTFS_MAX_NAME);
 		char text[NTFS_NAME_BYTES];
 
-		if (units * 2 < len - at && units > 1 && (vtr_get_le16(p + at + 2 * units - 2) & 0xfc00) == 0xd800)
+		if (units * 2 < len - at && units > 1 && vtr_utf16_is_high(vtr_get_le16(p + at + 2 * units - 2)))
 			units--;
-		vtr_ntfs_name_bytes(text, p + at, (unsigned)units);
+		vtr_utf16_name(text, p + at, (unsigned)units);
 		vtr_str_puts(out, text);
 		at += 2 * units;
 	}

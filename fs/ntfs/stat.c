@@ -4,21 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/filetime.h"
+#include "base/utf16.h"
 #include "fs/ntfs/ntfs.h"
 
-#define STAT_EPOCH 11644473600 /* seconds from 1601 to 1970 */
 #define STAT_MAX_EA (64u << 10)
-
-struct vtr_time vtr_ntfs_time(uint64_t filetime)
-{
-	struct vtr_time t = { .set = filetime != 0 };
-
-	if (t.set) {
-		t.sec = (int64_t)(filetime / 10000000) - STAT_EPOCH;
-		t.nsec = (uint32_t)(filetime % 10000000) * 100;
-	}
-	return t;
-}
 
 /* The value of an extended attribute: NULL when there is none. */
 struct stat_ea {
@@ -159,10 +149,10 @@ static uint64_t stat_allocated(const struct ntfs_attr *a)
 
 static void stat_times(struct vtr_stat *out, const struct ntfs_standard *st)
 {
-	out->mtime = vtr_ntfs_time(st->modified);
-	out->atime = vtr_ntfs_time(st->accessed);
-	out->ctime = vtr_ntfs_time(st->changed);
-	out->btime = vtr_ntfs_time(st->created);
+	out->mtime = vtr_filetime(st->modified);
+	out->atime = vtr_filetime(st->accessed);
+	out->ctime = vtr_filetime(st->changed);
+	out->btime = vtr_filetime(st->created);
 }
 
 /* Links by name; the short name of a file is no link of its own. */
@@ -358,7 +348,7 @@ static int stat_tell_stream(void *arg, unsigned k, const struct ntfs_attr *a)
 	char name[NTFS_NAME_BYTES];
 	struct vtr_stream s = { .name = name, .size = a->size, .allocated = stat_allocated(a) };
 
-	s.name_len = vtr_ntfs_name_bytes(name, a->name, a->name_len);
+	s.name_len = vtr_utf16_name(name, a->name, a->name_len);
 	s.node = t->n->ino | (uint64_t)k << NTFS_RECORD_BITS;
 	if (vtr_tick(t->x->fs.ctx, &t->x->fs.steps, 1, t->err) < 0)
 		return -1;
@@ -465,7 +455,7 @@ static void stat_number(struct stat_props *p, const char *key, const char *title
 
 static void stat_filetime(struct stat_props *p, const char *key, const char *title, uint64_t filetime)
 {
-	const struct vtr_time t = vtr_ntfs_time(filetime);
+	const struct vtr_time t = vtr_filetime(filetime);
 	char text[48];
 
 	vtr_time_text(text, sizeof(text), &t);
@@ -524,7 +514,7 @@ static void stat_names(struct stat_props *p, const struct ntfs_node *n)
 		    !vtr_ntfs_file_name(&name, a->value, a->value_len))
 			continue;
 		if (name.space == NTFS_NAME_DOS) {
-			vtr_escape(text, sizeof(text), bytes, vtr_ntfs_name_bytes(bytes, name.name, name.len));
+			vtr_escape(text, sizeof(text), bytes, vtr_utf16_name(bytes, name.name, name.len));
 			stat_text(p, "short_name", "short name", text);
 		} else if (!told) {
 			told = true;

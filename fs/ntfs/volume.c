@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf16.h"
 #include "fs/ntfs/ntfs.h"
 
 #define VOLUME_DIRTY 0x0001u
@@ -83,7 +84,7 @@ static int volume_facts(unsigned *flags, struct ntfs *x, struct vtr_error *err)
 		return -1;
 	name = vtr_ntfs_attr(n, NTFS_AT_VOLUME_NAME, "");
 	if (name && !name->nonresident)
-		vtr_ntfs_name_bytes(x->label, name->value, VTR_MIN(name->value_len / 2, NTFS_MAX_NAME));
+		vtr_utf16_name(x->label, name->value, VTR_MIN(name->value_len / 2, NTFS_MAX_NAME));
 	a = vtr_ntfs_attr(n, NTFS_AT_VOLUME_INFORMATION, "");
 	if (!a || a->nonresident || a->value_len < 12)
 		return vtr_fail(err, VTR_ECORRUPT, "record 3 ($Volume): it does not say which version this is");
@@ -120,7 +121,7 @@ void vtr_ntfs_label_peek(char *out, size_t size, struct vtr_blk *b, const struct
 			continue;
 		if (!vtr_range_in(value, value_len, len))
 			return;
-		vtr_ntfs_name_bytes(label, r + at + value, VTR_MIN(value_len / 2, NTFS_MAX_NAME));
+		vtr_utf16_name(label, r + at + value, VTR_MIN(value_len / 2, NTFS_MAX_NAME));
 		snprintf(out, size, "%s", label);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/fold.h"
+#include "base/utf16.h"
 #include "inspect/windows/windows.h"
 
 /* ------------------------------------------------------------------------------------------------------ identifiers */
@@ -53,7 +54,7 @@ void vtr_win_mount_parse(struct win_mount *out, const uint8_t *p, size_t len)
 		out->kind = WIN_MOUNT_GPT;
 		vtr_guid_text(out->guid, p + 8);
 	} else if (len >= 4) {
-		vtr_utf16le_to_utf8(out->name, sizeof(out->name), p, len & ~(size_t)1);
+		vtr_utf16_to_utf8(out->name, sizeof(out->name), p, len & ~(size_t)1, VTR_UTF16_LE);
 		if (out->name[0] == '\\' || out->name[0] == '_')
 			out->kind = WIN_MOUNT_NAME;
 	}
@@ -153,7 +154,7 @@ static bool sam_text(char *out, size_t size, const uint8_t *p, size_t len, size_
 
 	if (!vtr_range_in((uint64_t)base + off, n, len))
 		return false;
-	vtr_utf16le_to_utf8(out, size, p + base + off, n & ~(size_t)1);
+	vtr_utf16_to_utf8(out, size, p + base + off, n & ~(size_t)1, VTR_UTF16_LE);
 	return true;
 }
 
@@ -301,7 +302,7 @@ static bool actions_text(struct vtr_str *out, struct vtr_cur *c, const char *bef
 		out->oom = true;
 		return false;
 	}
-	vtr_utf16le_to_utf8(text, size, p, n & ~(size_t)1);
+	vtr_utf16_to_utf8(text, size, p, n & ~(size_t)1, VTR_UTF16_LE);
 	if (text[0]) {
 		vtr_str_puts(out, before);
 		vtr_str_puts(out, text);

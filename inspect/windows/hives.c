@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The hives of a Windows system, and how their values become facts and records. */
+#include "base/filetime.h"
 #include "inspect/windows/windows.h"
 
 #include <stdio.h>
@@ -8,8 +9,6 @@
 
 #include "base/checked.h"
 #include "base/fold.h"
-
-#define WIN_EPOCH INT64_C(11644473600) /* seconds from 1601 to 1970 */
 
 int vtr_win_excuse(struct vtr_os *os, const struct win_hive *hive, struct vtr_error *e, struct vtr_error *err)
 {
@@ -289,10 +288,12 @@ void vtr_win_list_put_all(struct vtr_str *list, struct vtr_os *os, const struct 
 
 bool vtr_win_time(int64_t *sec, uint32_t *nsec, uint64_t filetime)
 {
-	if (filetime == 0 || filetime >= INT64_MAX)
+	const struct vtr_time t = vtr_filetime(filetime);
+
+	if (!t.set || filetime >= INT64_MAX) /* never */
 		return false;
-	*sec = (int64_t)(filetime / 10000000) - WIN_EPOCH;
-	*nsec = (uint32_t)(filetime % 10000000) * 100;
+	*sec = t.sec;
+	*nsec = t.nsec;
 	return true;
 }
 

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/fold.h"
+#include "base/utf16.h"
 #include "fs/fs.h"
 #include "inspect/windows/windows.h"
 
@@ -140,7 +141,7 @@ static void state_lsa_text(char *out, size_t size, const struct win_value *v)
 	len = vtr_get_le16(p);
 	off = vtr_get_le32(p + 4);
 	if (vtr_range_in(off, len, v->len))
-		vtr_utf16le_to_utf8(out, size, p + off, len & ~1u);
+		vtr_utf16_to_utf8(out, size, p + off, len & ~1u, VTR_UTF16_LE);
 }
 
 /* The domain, or the workgroup: a machine of a domain has the domain's identifier beside its name. */
