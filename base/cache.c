@@ -24,6 +24,7 @@ struct cache_slot {
 /* A block that is being filled, on the stack of who fills it. */
 struct cache_filling {
 	uint64_t key;
+	bool dropped; /* since it was begun */
 	struct cache_filling *next;
 };
 
@@ -125,6 +126,16 @@ static void cache_push(struct vtr_cache *c, uint32_t i)
 		c->oldest = i;
 }
 
+/* The link that leads to a slot, from its bucket or from a slot before it. */
+static uint32_t *cache_link(struct vtr_cache *c, uint32_t i)
+{
+	uint32_t *at = cache_bucket(c, c->slots[i].key);
+
+	while (*at != i)
+		at = &c->slots[*at].chain;
+	return at;
+}
+
 /* Put a complete block in; what it displaces becomes the spare. */
 static void cache_insert(struct vtr_cache *c, uint64_t key, uint8_t *block)
 {
@@ -136,9 +147,7 @@ static void cache_insert(struct vtr_cache *c, uint64_t key, uint8_t *block)
 	} else {
 		i = c->oldest;
 		cache_unlink(c, i);
-		for (b = cache_bucket(c, c->slots[i].key); *b != i; b = &c->slots[*b].chain)
-			;
-		*b = c->slots[i].chain;
+		*cache_link(c, i) = c->slots[i].chain;
 		old = c->slots[i].block;
 	}
 	c->slots[i].key = key;
@@ -192,7 +201,7 @@ static uint8_t *cache_take_spare(struct vtr_cache *c)
 	return block;
 }
 
-/* The block is in memory that is nobody's: put it in, or keep the memory. NULL: there is none. */
+/* Publish a filled block, or free it: filling failed, or it was dropped meanwhile. block may be NULL. */
 static void cache_finish(struct vtr_cache *c, struct cache_filling *own, uint8_t *block, bool good)
 {
 	struct cache_filling **at = &c->filling;
@@ -202,7 +211,7 @@ static void cache_finish(struct vtr_cache *c, struct cache_filling *own, uint8_t
 		at = &(*at)->next;
 	*at = own->next;
 	c->n_filling--;
-	if (good) {
+	if (good && !own->dropped) {
 		cache_insert(c, own->key, block);
 		block = NULL;
 	}
@@ -238,6 +247,62 @@ int vtr_cache_read(struct vtr_cache *c, uint64_t key, size_t at, void *buf, size
 		memcpy(buf, block + at, len);
 	cache_finish(c, &own, block, good);
 	return good ? 0 : -1;
+}
+
+int vtr_cache_read_row(struct vtr_cache *c, uint64_t first, uint64_t off, void *buf, size_t len, struct vtr_error *err)
+{
+	uint8_t *to = buf;
+
+	while (len > 0) {
+		uint64_t block = off / c->block_len;
+		size_t at = (size_t)(off - block * c->block_len), n = VTR_MIN(len, c->block_len - at);
+
+		if (vtr_cache_read(c, first + block, at, to, n, err) < 0)
+			return -1;
+		off += n;
+		to += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* Take a block out. The last slot takes its place: slots in use have no gaps. */
+static void cache_remove(struct vtr_cache *c, uint32_t i)
+{
+	uint32_t last = c->used - 1;
+
+	*cache_link(c, i) = c->slots[i].chain;
+	cache_unlink(c, i);
+	free(c->slots[i].block);
+	if (i != last) {
+		struct cache_slot *s = &c->slots[i];
+
+		*cache_link(c, last) = i;
+		*s = c->slots[last];
+		*(s->newer == CACHE_NONE ? &c->newest : &c->slots[s->newer].older) = i;
+		*(s->older == CACHE_NONE ? &c->oldest : &c->slots[s->older].newer) = i;
+	}
+	c->used = last;
+}
+
+void vtr_cache_drop(struct vtr_cache *c, uint64_t first, uint64_t last)
+{
+	pthread_mutex_lock(&c->lock);
+	for (struct cache_filling *f = c->filling; f; f = f->next)
+		f->dropped |= f->key >= first && f->key <= last;
+	if (first <= last && last - first < c->used) {
+		for (uint64_t n = last - first + 1, key = first; n > 0; n--, key++) {
+			uint32_t i = cache_find(c, key);
+
+			if (i != CACHE_NONE)
+				cache_remove(c, i);
+		}
+	} else {
+		for (uint32_t i = c->used; i-- > 0;)
+			if (c->slots[i].key >= first && c->slots[i].key <= last)
+				cache_remove(c, i);
+	}
+	pthread_mutex_unlock(&c->lock);
 }
 
 bool vtr_cache_has(struct vtr_cache *c, uint64_t key)

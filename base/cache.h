@@ -24,6 +24,16 @@ void vtr_cache_free(struct vtr_cache *c);
 /* Copy len bytes from at within block key. */
 int vtr_cache_read(struct vtr_cache *c, uint64_t key, size_t at, void *buf, size_t len, struct vtr_error *err);
 
+/* The same of a row of blocks that lie one after the other: from off on, where block first begins at 0. */
+int vtr_cache_read_row(struct vtr_cache *c, uint64_t first, uint64_t off, void *buf, size_t len, struct vtr_error *err);
+
+/*
+ * Forget the blocks from first to last. A read that begins after this gets what lies there then: a block that was being
+ * filled is not kept.
+ */
+void vtr_cache_drop(struct vtr_cache *c, uint64_t first, uint64_t last);
+#define VTR_CACHE_ALL 0, UINT64_MAX
+
 /* Whether a block is there now. */
 bool vtr_cache_has(struct vtr_cache *c, uint64_t key);
 

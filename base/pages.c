@@ -9,25 +9,31 @@
 struct vtr_pages {
 	struct vtr_blk *blk;
 	struct vtr_cache *cache;
+	unsigned page_log2;
+	const char *what;
 };
 
+/* The last page has zeros behind the end. */
 static int pages_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err)
 {
-	struct vtr_blk *b = arg;
-	uint64_t off = key << VTR_PAGE_LOG2;
-	size_t have = (size_t)VTR_MIN((uint64_t)len, b->size - off);
+	struct vtr_pages *p = arg;
+	uint64_t off = key << p->page_log2;
+	size_t have = (size_t)VTR_MIN((uint64_t)len, p->blk->size - off);
 
 	memset(block + have, 0, len - have);
-	return vtr_blk_pread(b, off, block, have, err);
+	return vtr_blk_pread(p->blk, off, block, have, err);
 }
 
-struct vtr_pages *vtr_pages_new(struct vtr_blk *b, uint64_t bytes, struct vtr_error *err)
+struct vtr_pages *vtr_pages_new(struct vtr_blk *b, unsigned page_log2, uint64_t bytes, const char *what,
+				struct vtr_error *err)
 {
 	struct vtr_pages *p = vtr_calloc(1, sizeof(*p), err);
 
 	if (!p)
 		return NULL;
-	p->cache = vtr_cache_new(VTR_PAGE, (size_t)(bytes / VTR_PAGE), pages_fill, b, err);
+	p->page_log2 = page_log2;
+	p->what = what ? what : b->ops->kind;
+	p->cache = vtr_cache_new((size_t)1 << page_log2, (size_t)(bytes >> page_log2), pages_fill, p, err);
 	if (!p->cache) {
 		free(p);
 		return NULL;
@@ -47,19 +53,16 @@ void vtr_pages_free(struct vtr_pages *p)
 
 int vtr_pages_read(struct vtr_pages *p, uint64_t off, void *buf, size_t len, struct vtr_error *err)
 {
-	uint8_t *to = buf;
-
 	if (!vtr_range_in(off, len, p->blk->size))
 		return vtr_fail(err, VTR_ETRUNCATED, "%zu bytes at %#" PRIx64 ": the %s ends at %#" PRIx64, len, off,
-				p->blk->ops->kind, p->blk->size);
-	while (len > 0) {
-		size_t at = (size_t)(off & (VTR_PAGE - 1)), n = VTR_MIN(len, VTR_PAGE - at);
+				p->what, p->blk->size);
+	return vtr_cache_read_row(p->cache, 0, off, buf, len, err);
+}
 
-		if (vtr_cache_read(p->cache, off >> VTR_PAGE_LOG2, at, to, n, err) < 0)
-			return -1;
-		off += n;
-		to += n;
-		len -= n;
-	}
-	return 0;
+void vtr_pages_drop(struct vtr_pages *p, uint64_t off, uint64_t len)
+{
+	uint64_t last = len > UINT64_MAX - off ? UINT64_MAX : off + len - (len > 0);
+
+	if (len > 0)
+		vtr_cache_drop(p->cache, off >> p->page_log2, last >> p->page_log2);
 }

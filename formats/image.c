@@ -562,7 +562,8 @@ struct vtr_image *vtr_image_new(const struct vtr_image_ops *ops, size_t bytes, s
 		return NULL;
 	im->path = o->path ? im->shown : NULL;
 	/* A quarter of the cache for tables, the rest for decoded units. */
-	im->pages = vtr_pages_new(o->file, o->ctx->lim.cache / (o->depth + 1) / (o->beside + 1) / 4, err);
+	im->pages = vtr_pages_new(o->file, VTR_PAGE_LOG2, o->ctx->lim.cache / (o->depth + 1) / (o->beside + 1) / 4,
+				  NULL, err);
 	if (!im->pages)
 		return NULL;
 	im->decoded.ctx = o->ctx;

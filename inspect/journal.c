@@ -15,12 +15,11 @@
 
 #include "base/blk.h"
 #include "base/bytes.h"
-#include "base/cache.h"
 #include "base/checked.h"
 #include "base/codec/codec.h"
+#include "base/pages.h"
 
-#define JOURNAL_BLOCK 16384u /* bytes of the file that are read at once */
-#define JOURNAL_SLOTS 64u
+#define JOURNAL_CACHE (64u * VTR_PAGE)
 #define JOURNAL_MIN_HEADER 208u /* up to tail_entry_monotonic: what every version has */
 #define JOURNAL_STEP 128u	/* bytes that are read or decompressed for one step, */
 #define JOURNAL_STEP_BAD 16u	/* or so many where they were of no use */
@@ -57,7 +56,7 @@ struct journal_object {
 struct vtr_journal {
 	struct vtr_blk *b; /* a reference */
 	struct vtr_ctx *ctx;
-	struct vtr_cache *cache;
+	struct vtr_pages *pages;
 	struct vtr_codec codec;
 	struct journal_header h;
 	struct vtr_journal_info info;
@@ -168,35 +167,9 @@ static uint64_t journal_hash(const struct vtr_journal *j, const void *p, size_t 
 
 /* ------------------------------------------------------------------------------------------------------- reading */
 
-static int journal_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err)
-{
-	struct vtr_journal *j = arg;
-	uint64_t off = key * JOURNAL_BLOCK, left = j->b->size - off;
-
-	if (left < len) {
-		memset(block + left, 0, len - left);
-		len = left;
-	}
-	return vtr_blk_pread(j->b, off, block, len, err);
-}
-
 static int journal_pread(struct vtr_journal *j, uint64_t off, void *buf, size_t len, struct vtr_error *err)
 {
-	uint8_t *out = buf;
-
-	if (!vtr_range_in(off, len, j->b->size))
-		return vtr_fail(err, VTR_ETRUNCATED, "%zu bytes at %#" PRIx64 ": the journal ends at %#" PRIx64, len,
-				off, j->b->size);
-	while (len > 0) {
-		size_t at = off % JOURNAL_BLOCK, n = VTR_MIN(len, JOURNAL_BLOCK - at);
-
-		if (vtr_cache_read(j->cache, off / JOURNAL_BLOCK, at, out, n, err) < 0)
-			return -1;
-		out += n;
-		off += n;
-		len -= n;
-	}
-	return 0;
+	return vtr_pages_read(j->pages, off, buf, len, err);
 }
 
 /*
@@ -471,7 +444,6 @@ int vtr_journal_open(struct vtr_journal **out, struct vtr_blk *b, struct vtr_err
 	uint8_t head[JOURNAL_MIN_HEADER];
 	struct vtr_journal *j;
 	struct vtr_error e = { 0 };
-	size_t slots;
 
 	if (b->size < sizeof(head))
 		return vtr_fail(err, VTR_ETRUNCATED, "no journal: %" PRIu64 " bytes, its header alone has %u", b->size,
@@ -483,9 +455,8 @@ int vtr_journal_open(struct vtr_journal **out, struct vtr_blk *b, struct vtr_err
 		return -1;
 	j->b = vtr_blk_ref(b);
 	j->ctx = b->ctx;
-	slots = (size_t)VTR_MIN(JOURNAL_SLOTS, j->ctx->lim.cache / JOURNAL_BLOCK);
-	j->cache = vtr_cache_new(JOURNAL_BLOCK, slots ? slots : 1, journal_fill, j, &e);
-	if (!j->cache || journal_parse_header(j, head, &e) < 0 || journal_find_entries(j, &e) < 0) {
+	j->pages = vtr_pages_new(b, VTR_PAGE_LOG2, VTR_MIN((uint64_t)JOURNAL_CACHE, j->ctx->lim.cache), "journal", &e);
+	if (!j->pages || journal_parse_header(j, head, &e) < 0 || journal_find_entries(j, &e) < 0) {
 		vtr_journal_close(j);
 		if (err)
 			*err = e;
@@ -500,7 +471,7 @@ void vtr_journal_close(struct vtr_journal *j)
 	if (!j)
 		return;
 	vtr_uncharge(j->ctx, j->charged);
-	vtr_cache_free(j->cache);
+	vtr_pages_free(j->pages);
 	free(j->entries);
 	free(j->fields);
 	vtr_codec_done(&j->codec);

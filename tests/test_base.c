@@ -16,6 +16,7 @@
 #include "base/checked.h"
 #include "base/filetime.h"
 #include "base/fold.h"
+#include "base/pages.h"
 #include "base/pool.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -728,6 +729,124 @@ static void no_more_is_filled_than_may_be_held(void **state)
 	}
 }
 
+/* Reads and drops in any order, beside a list of what should be there in order of use. */
+static void what_is_dropped_is_filled_again(void **state)
+{
+	enum { SLOTS = 9, KEYS = 24 };
+	struct filler f = { .bad = UINT64_MAX };
+	struct vtr_cache *c = vtr_cache_new(256, SLOTS, cache_fill, &f, NULL);
+	uint64_t model[SLOTS + 1];
+	size_t n = 0;
+	unsigned fills = 0;
+	uint32_t x = 7;
+
+	(void)state;
+	for (unsigned round = 0; round < 100000; round++) {
+		uint64_t key, last;
+		size_t at = 0;
+
+		x = x * 1664525 + 1013904223;
+		key = (x >> 16) % KEYS;
+		if ((x >> 8) % 4 > 0) {
+			cache_expect(c, key, (size_t)key, 9);
+			while (at < n && model[at] != key)
+				at++;
+			fills += at == n;
+			n += at == n;
+			memmove(model + 1, model, at * sizeof(model[0]));
+			model[0] = key;
+			n = VTR_MIN(n, (size_t)SLOTS);
+		} else {
+			last = (x >> 24) % 16 == 0 ? UINT64_MAX : key + (x >> 24) % 16 - 1; /* none, too */
+			vtr_cache_drop(c, key, last);
+			for (size_t k = 0; k < n; k++)
+				if (model[k] < key || model[k] > last)
+					model[at++] = model[k];
+			n = at;
+		}
+		assert_int_equal(fills, f.fills);
+		for (uint64_t k = 0; k < KEYS; k++) {
+			bool there = false;
+
+			for (size_t m = 0; m < n; m++)
+				there |= model[m] == k;
+			assert_int_equal(there, vtr_cache_has(c, k));
+		}
+	}
+	vtr_cache_drop(c, VTR_CACHE_ALL);
+	for (uint64_t k = 0; k < KEYS; k++)
+		assert_false(vtr_cache_has(c, k));
+	vtr_cache_free(c);
+}
+
+/* A block that was dropped while it was filled may be of before: it is not kept. */
+static void what_is_dropped_while_it_is_filled_is_not_kept(void **state)
+{
+	struct filler f = { .bad = UINT64_MAX };
+	struct vtr_cache *c = vtr_cache_new(256, 8, slow_fill, &f, NULL);
+	pthread_t t;
+	void *good;
+
+	(void)state;
+	assert_int_equal(0, pthread_create(&t, NULL, slow_thread, c)); /* reads 3 */
+	while (atomic_load(&f.now) == 0)
+		usleep(100);
+	vtr_cache_drop(c, 0, 2);
+	vtr_cache_drop(c, 3, 3);
+	cache_expect(c, 3, 0, 256); /* waits, and fills it itself */
+	pthread_join(t, &good);
+	assert_non_null(good);
+	assert_int_equal(2, f.fills);
+	assert_true(vtr_cache_has(c, 3));
+	vtr_cache_free(c);
+}
+
+static uint8_t disk[70000];
+
+static int disk_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
+{
+	(void)b;
+	(void)err;
+	memcpy(buf, disk + off, len);
+	return 0;
+}
+
+static const struct vtr_blk_ops disk_ops = { .kind = "disk", .pread = disk_pread };
+
+static void pages_follow_a_source_that_changes(void **state)
+{
+	VTR_UNREF struct vtr_blk *b = NULL;
+	struct vtr_ctx *ctx = vtr_ctx_new(NULL, NULL);
+	struct vtr_error err = { 0 };
+	struct vtr_pages *p;
+	uint8_t buf[40000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(disk); i++)
+		disk[i] = (uint8_t)(i * 7 >> 3);
+	b = vtr_blk_new(&disk_ops, sizeof(*b), ctx, sizeof(disk), NULL);
+	assert_non_null(b);
+	p = vtr_pages_new(b, 12, 16 << 12, "thing", NULL);
+	assert_int_equal(0, vtr_pages_read(p, 4095, buf, 40000, NULL));
+	assert_memory_equal(disk + 4095, buf, 40000);
+	assert_int_equal(0, vtr_pages_read(p, sizeof(disk), buf, 0, NULL));
+	assert_int_equal(-1, vtr_pages_read(p, sizeof(disk) - 1, buf, 2, &err));
+	assert_int_equal(VTR_ETRUNCATED, err.code);
+	assert_string_equal("2 bytes at 0x1116f: the thing ends at 0x11170", err.text);
+	memset(disk + 8191, 0x55, 2);
+	vtr_pages_drop(p, 8192, 0);
+	vtr_pages_drop(p, 8192, 1);
+	assert_int_equal(0, vtr_pages_read(p, 8190, buf, 4, NULL));
+	assert_int_equal((uint8_t)(8191 * 7 >> 3), buf[1]); /* another page, which was not said to have changed */
+	assert_int_equal(0x55, buf[2]);
+	vtr_pages_drop(p, 8191, UINT64_MAX);
+	assert_int_equal(0, vtr_pages_read(p, 8190, buf, 4, NULL));
+	assert_memory_equal(disk + 8190, buf, 4);
+	vtr_pages_free(p);
+	vtr_pages_free(NULL);
+	vtr_ctx_unref(ctx);
+}
+
 /* ------------------------------------------------------------------------------------------------------------- pool */
 
 struct work {
@@ -1299,6 +1418,9 @@ int main(void)
 		cmocka_unit_test(work_ends_at_the_deadline),
 		cmocka_unit_test(the_cache_is_bounded_and_drops_what_is_least_used),
 		cmocka_unit_test(threads_share_a_cache),
+		cmocka_unit_test(what_is_dropped_is_filled_again),
+		cmocka_unit_test(what_is_dropped_while_it_is_filled_is_not_kept),
+		cmocka_unit_test(pages_follow_a_source_that_changes),
 		cmocka_unit_test(no_more_is_filled_than_may_be_held),
 		cmocka_unit_test(who_misses_what_is_being_filled_waits),
 		cmocka_unit_test(the_pool_does_each_item_once),

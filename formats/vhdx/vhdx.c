@@ -271,7 +271,7 @@ static int vhdx_use_replayed(struct vhdx *v, struct vtr_open *o, struct vtr_erro
 
 	if (vtr_vhdx_replay(&v->replayed, &v->replay, v->im.file, &v->h.log, err) < 0)
 		return -1;
-	pages = vtr_pages_new(v->replayed, o->ctx->lim.cache / (o->depth + 1) / 4, err);
+	pages = vtr_pages_new(v->replayed, VTR_PAGE_LOG2, o->ctx->lim.cache / (o->depth + 1) / 4, NULL, err);
 	if (!pages)
 		return -1;
 	vtr_pages_free(v->im.pages);

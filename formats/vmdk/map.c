@@ -34,16 +34,7 @@ static int map_read(struct vmdk *v, const struct vmdk_extent *e, uint64_t off, u
 {
 	uint64_t extent = (uint64_t)(e - v->extents) << MAP_KEY_LOG2;
 
-	while (len > 0) {
-		size_t at = (size_t)(off & (VTR_PAGE - 1)), n = VTR_MIN(len, VTR_PAGE - at);
-
-		if (vtr_cache_read(v->tables, extent | off >> VTR_PAGE_LOG2, at, to, n, err) < 0)
-			return -1;
-		off += n;
-		to += n;
-		len -= n;
-	}
-	return 0;
+	return vtr_cache_read_row(v->tables, extent, off, to, len, err);
 }
 
 static const char *map_in_area(const struct vmdk_sparse *s, uint64_t off, uint64_t len)

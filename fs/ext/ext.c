@@ -197,7 +197,7 @@ static int ext_open_plain(struct vtr_fs **out, struct vtr_blk *b, bool before, s
 	x->before = before;
 	x->reads_left = UINT64_MAX;
 	fs->root = EXT2_ROOT_INO;
-	x->pages = vtr_pages_new(fs->blk, fs->ctx->lim.cache / 16, err);
+	x->pages = vtr_pages_new(fs->blk, VTR_PAGE_LOG2, fs->ctx->lim.cache / 16, "volume", err);
 	if (!x->pages || ext_open_any(x, err) < 0)
 		return -1;
 	size = x->sb.blocks * x->block;

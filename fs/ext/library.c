@@ -9,9 +9,6 @@
 /* Read metadata through the cache. */
 int vtr_ext_meta(struct ext *x, uint64_t off, void *buf, size_t len, struct vtr_error *err)
 {
-	if (!vtr_range_in(off, len, x->fs.blk->size))
-		return vtr_fail(err, VTR_ETRUNCATED, "%zu bytes at %#" PRIx64 ": the volume ends at %#" PRIx64, len,
-				off, x->fs.blk->size);
 	if (vtr_tick(x->fs.ctx, &x->fs.steps, 1 + len / VTR_PAGE, err) < 0)
 		return -1;
 	return vtr_pages_read(x->pages, off, buf, len, err);

@@ -19,7 +19,7 @@ static void ntfs_close(struct vtr_fs *fs)
 	vtr_ntfs_nodes_done(x);
 	vtr_ntfs_unit_done(x);
 	vtr_ntfs_pass_done(x);
-	vtr_cache_free(x->cache);
+	vtr_pages_free(x->pages);
 	free(x->listing);
 	free(x->upcase);
 }
@@ -38,16 +38,6 @@ static const struct vtr_fs_ops ntfs_ops = {
 	.info = vtr_ntfs_info,
 	.close = ntfs_close,
 };
-
-static int ntfs_line_fill(void *arg, uint64_t key, uint8_t *block, size_t len, struct vtr_error *err)
-{
-	struct ntfs *x = arg;
-	uint64_t off = key << NTFS_LINE_LOG2;
-	size_t have = (size_t)VTR_MIN((uint64_t)len, x->fs.blk->size - off);
-
-	memset(block + have, 0, len - have);
-	return vtr_blk_pread(x->fs.blk, off, block, have, err);
-}
 
 /* The boot sector; where it is no good, its copy in the last sector of the partition. */
 static int ntfs_read_boot(struct ntfs_boot *out, struct vtr_blk *b, struct vtr_error *err)
@@ -81,9 +71,9 @@ static int ntfs_open(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs
 	if (ntfs_read_boot(&x->boot, b, err) < 0)
 		return -1;
 	x->cluster = 1u << x->boot.cluster_log2;
-	x->cache = vtr_cache_new(NTFS_LINE, (size_t)VTR_MAX(fs->ctx->lim.cache / 2 / NTFS_LINE, (uint64_t)2),
-				 ntfs_line_fill, x, err);
-	if (!x->cache || vtr_ntfs_mft_open(x, err) < 0 || vtr_ntfs_volume_read(x, err) < 0)
+	x->pages = vtr_pages_new(b, NTFS_PAGE_LOG2, VTR_MAX(fs->ctx->lim.cache / 2, (uint64_t)2 << NTFS_PAGE_LOG2),
+				 "volume", err);
+	if (!x->pages || vtr_ntfs_mft_open(x, err) < 0 || vtr_ntfs_volume_read(x, err) < 0)
 		return -1;
 	if (x->info.size > b->size)
 		vtr_warn(fs->ctx, VTR_ETRUNCATED,

@@ -4,8 +4,8 @@
 #define VTR_FS_NTFS_NTFS_H
 
 #include "base/bytes.h"
-#include "base/cache.h"
 #include "base/checked.h"
+#include "base/pages.h"
 #include "base/text.h"
 #include "fs/fs.h"
 
@@ -19,9 +19,8 @@
 #define NTFS_MAX_SD (64u << 10) /* a security descriptor; what its 16 bits of ACL size allow */
 #define NTFS_MAX_NAME 255u	/* UTF-16 units */
 #define NTFS_NAME_BYTES (3 * NTFS_MAX_NAME + 1)
-#define NTFS_DEPTH 32u	   /* levels of an index */
-#define NTFS_LINE_LOG2 12u /* of the metadata cache */
-#define NTFS_LINE (1u << NTFS_LINE_LOG2)
+#define NTFS_DEPTH 32u	      /* levels of an index */
+#define NTFS_PAGE_LOG2 12u    /* of the metadata cache */
 #define NTFS_NODES 16u	      /* records that are kept parsed */
 #define NTFS_USER_RECORDS 16u /* the first record that is not the filesystem's own */
 #define NTFS_MAX_PROPS 24u
@@ -190,7 +189,7 @@ struct ntfs {
 	struct vtr_fs fs;
 	struct ntfs_boot boot;
 	uint32_t cluster; /* bytes */
-	struct vtr_cache *cache;
+	struct vtr_pages *pages;
 	struct ntfs_node *nodes[NTFS_NODES];
 	uint64_t clock, loads;	   /* of records, so far */
 	struct ntfs_brief *briefs; /* of all records, once the pass was made */

@@ -11,20 +11,8 @@
 /* Read metadata of the volume through the cache. */
 int vtr_ntfs_meta(struct ntfs *x, uint64_t off, void *buf, size_t len, struct vtr_error *err)
 {
-	uint8_t *p = buf;
-
-	if (!vtr_range_in(off, len, x->fs.blk->size))
-		return vtr_fail(err, VTR_ETRUNCATED, "%zu bytes at %#" PRIx64 ": the volume ends at %#" PRIx64, len,
-				off, x->fs.blk->size);
-	while (len > 0) {
-		size_t at = (size_t)(off & (NTFS_LINE - 1)), n = VTR_MIN(len, NTFS_LINE - at);
-
-		if (vtr_cache_read(x->cache, off >> NTFS_LINE_LOG2, at, p, n, err) < 0)
-			return -1;
-		off += n;
-		p += n;
-		len -= n;
-	}
+	if (vtr_pages_read(x->pages, off, buf, len, err) < 0)
+		return -1;
 	return vtr_tick(x->fs.ctx, &x->fs.steps, 1, err);
 }
 
