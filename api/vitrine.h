@@ -193,8 +193,8 @@ VTR_API void vtr_ctx_resolver(struct vtr_ctx *ctx, vtr_resolver *fn, void *arg);
 /*
  * Called with each warning: something was damaged or odd, and the work went on. Called from whatever thread noticed,
  * one at a time. The same text is handed on once. Of warnings that differ only in numbers and names the first 10 are
- * handed on, and of at most 100 such kinds; the others are only counted, as are those that come up in fn itself, which
- * does not read or open anything under the context.
+ * handed on, and of at most 100 such kinds; of those that an image which ends early leads to, one. The others are only
+ * counted, as are those that come up in fn itself, which does not read or open anything under the context.
  */
 typedef void vtr_warning(void *arg, const struct vtr_error *warning);
 VTR_API void vtr_ctx_on_warning(struct vtr_ctx *ctx, vtr_warning *fn, void *arg);

@@ -65,9 +65,13 @@ const char *vtr_blk_kind(const struct vtr_blk *b)
 
 int vtr_blk_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
 {
-	if (!vtr_range_in(off, len, b->size))
-		return vtr_fail(err, VTR_ETRUNCATED, "%zu bytes at %#" PRIx64 ": the %s ends at %#" PRIx64, len, off,
-				b->ops->kind, b->size);
+	if (!vtr_range_in(off, len, b->size)) {
+		vtr_error_set(err, VTR_ETRUNCATED, "%zu bytes at %#" PRIx64 ": the %s ends at %#" PRIx64, len, off,
+			      b->ops->kind, b->size);
+		if (b->partial)
+			vtr_ctx_cut(b->ctx, err, true);
+		return -1;
+	}
 	return len == 0 ? 0 : b->ops->pread(b, off, buf, len, err);
 }
 

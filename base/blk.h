@@ -25,9 +25,9 @@ struct vtr_blk {
 	struct vtr_ctx *ctx; /* a reference */
 	uint64_t size;	     /* bytes */
 	atomic_uint refs;
-	unsigned layers; /* block sources below this one */
-	bool forward;	 /* to read near the end costs all that is before it */
-	bool partial;	 /* what cannot be read of it was reported when it was made */
+	unsigned layers;     /* block sources below this one */
+	bool forward;	     /* to read near the end costs all that is before it */
+	atomic_bool partial; /* what cannot be read of it was reported when it was made */
 };
 
 /* A zeroed object of bytes (of the driver's struct, whose first member is the vtr_blk), with one reference. */

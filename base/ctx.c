@@ -134,6 +134,14 @@ void vtr_warn_err(struct vtr_ctx *ctx, const struct vtr_error *err)
 	pthread_mutex_unlock(&ctx->warn_lock);
 }
 
+void vtr_ctx_cut(struct vtr_ctx *ctx, const struct vtr_error *err, bool told)
+{
+	if (!err || pthread_mutex_lock(&ctx->warn_lock) != 0)
+		return;
+	vtr_messages_cut(&ctx->messages, err->text, told);
+	pthread_mutex_unlock(&ctx->warn_lock);
+}
+
 bool vtr_ctx_message(struct vtr_ctx *ctx, const struct vtr_error *message)
 {
 	bool show;

@@ -54,6 +54,12 @@ struct vtr_ctx *vtr_ctx_ref(struct vtr_ctx *ctx);
 void vtr_warn(struct vtr_ctx *ctx, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void vtr_warn_err(struct vtr_ctx *ctx, const struct vtr_error *err);
 
+/*
+ * A read failed with *err (may be NULL) since an image ends early: of the warnings that end in this text, whatever they are about,
+ * one is handed on, or none when that was warned of already. All are counted.
+ */
+void vtr_ctx_cut(struct vtr_ctx *ctx, const struct vtr_error *err, bool told);
+
 /* Whether work should end: VTR_ECANCELLED. Cheap enough for every block, not for every byte. */
 int vtr_ctx_check(struct vtr_ctx *ctx, struct vtr_error *err);
 

@@ -53,9 +53,13 @@ void vtr_pages_free(struct vtr_pages *p)
 
 int vtr_pages_read(struct vtr_pages *p, uint64_t off, void *buf, size_t len, struct vtr_error *err)
 {
-	if (!vtr_range_in(off, len, p->blk->size))
-		return vtr_fail(err, VTR_ETRUNCATED, "%zu bytes at %#" PRIx64 ": the %s ends at %#" PRIx64, len, off,
-				p->what, p->blk->size);
+	if (!vtr_range_in(off, len, p->blk->size)) {
+		vtr_error_set(err, VTR_ETRUNCATED, "%zu bytes at %#" PRIx64 ": the %s ends at %#" PRIx64, len, off,
+			      p->what, p->blk->size);
+		if (p->blk->partial)
+			vtr_ctx_cut(p->blk->ctx, err, true);
+		return -1;
+	}
 	return vtr_cache_read_row(p->cache, 0, off, buf, len, err);
 }
 

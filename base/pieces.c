@@ -237,7 +237,9 @@ static int unreadable_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t l
 	const struct unreadable *u = (const struct unreadable *)b;
 
 	(void)buf;
-	return vtr_fail(err, u->why.code, "%zu bytes at %#" PRIx64 ": %s", len, off, u->why.text);
+	vtr_error_set(err, u->why.code, "%zu bytes at %#" PRIx64 ": %s", len, off, u->why.text);
+	vtr_ctx_cut(b->ctx, err, true);
+	return -1;
 }
 
 int vtr_blk_unreadable(struct vtr_blk **out, struct vtr_ctx *ctx, uint64_t size, const struct vtr_error *why,

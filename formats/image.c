@@ -22,7 +22,14 @@ int vtr_image_at(const struct vtr_image *im, struct vtr_error *err)
 {
 	if (!im->info.format)
 		return -1;
-	return im->shown ? vtr_at(err, "%s: %s", im->shown, im->info.format) : vtr_at(err, "%s", im->info.format);
+	if (im->shown)
+		vtr_error_at(err, "%s: %s", im->shown, im->info.format);
+	else
+		vtr_error_at(err, "%s", im->info.format);
+	/* A table whose entry points past the end may be damaged as well as the file may be cut. */
+	if (err && (err->code == VTR_ETRUNCATED || strstr(err->text, "past the end of the file")))
+		vtr_ctx_cut(im->blk.ctx, err, false);
+	return -1;
 }
 
 static int image_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uint64_t max, struct vtr_error *err)

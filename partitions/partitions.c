@@ -364,6 +364,8 @@ int vtr_parts_blk(struct vtr_blk **out, const struct vtr_parts *t, size_t i, str
 				t->scheme->name, part->number, part->off, t->disk->size);
 	if (vtr_blk_slice(out, t->disk, part->off, part->len, err) < 0)
 		return vtr_at(err, "%s: partition %u", t->scheme->name, part->number);
+	if (part->len < part->stated_len) /* vtr_parts_add() warned of it */
+		(*out)->partial = true;
 	return 0;
 }
 

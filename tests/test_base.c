@@ -434,6 +434,65 @@ static void a_warning_is_handed_on_once_and_counted_always(void **state)
 	vtr_ctx_unref(ctx);
 }
 
+/* Names are no part of a kind, whatever words they have. */
+static void names_of_words_make_no_kinds(void **state)
+{
+	static const char *const names[] = { "red", "green blue", "is lost", "x: y, z" };
+	struct vtr_ctx *ctx = vtr_ctx_new(NULL, NULL);
+	struct said said = { 0 };
+
+	(void)state;
+	vtr_ctx_on_warning(ctx, say, &said);
+	for (int i = 0; i < 30; i++)
+		vtr_warn(ctx, VTR_ECORRUPT, "hive: \"\\some %s key %c\": a value is lost", names[i % 4], 'a' + i % 26);
+	assert_int_equal(10, said.n);
+	for (int i = 0; i < 30; i++)
+		vtr_warn(ctx, VTR_ECORRUPT, "/dev/sda1: /my %s/%c: its name is lost", names[i % 3], 'a' + i % 26);
+	assert_int_equal(20, said.n);
+	vtr_warn(ctx, VTR_ECORRUPT, "hive: \"\\some\": a key is lost");
+	assert_int_equal(21, said.n);
+	vtr_ctx_unref(ctx);
+}
+
+/* What an image that ends early leads to is told once, and counted. */
+static void a_cut_is_told_once(void **state)
+{
+	struct vtr_error cut[3] = { { VTR_ETRUNCATED, "a.qcow2: qcow2: entry 7 points past the end" },
+				    { VTR_ETRUNCATED, "b.qcow2: qcow2: entry 9 points past the end" },
+				    { VTR_ETRUNCATED, "512 bytes at 0x10: the slice ends at 0x8" } };
+	struct vtr_ctx *ctx = vtr_ctx_new(NULL, NULL);
+	struct said said = { 0 };
+
+	(void)state;
+	vtr_ctx_on_warning(ctx, say, &said);
+	for (size_t i = 0; i < 3; i++)
+		vtr_ctx_cut(ctx, &cut[i], i == 2);
+	vtr_ctx_cut(ctx, NULL, false);
+	for (int i = 0; i < 20; i++) {
+		vtr_warn(ctx, VTR_ETRUNCATED, "ext4: inode %d: a.qcow2: qcow2: entry %d points past the end", i, 2 * i);
+		vtr_warn(ctx, VTR_ECORRUPT, "ntfs: record %d: names: a.qcow2: qcow2: entry 1 points past the end", i);
+	}
+	assert_int_equal(1, said.n);
+	vtr_warn(ctx, VTR_ETRUNCATED, "b.qcow2: qcow2: entry 4 points past the end");
+	assert_int_equal(2, said.n);
+	for (int i = 0; i < 20; i++)
+		vtr_warn(ctx, VTR_ETRUNCATED, "ext4: inode %d: %d bytes at 0x9: the slice ends at 0x8", i, i);
+	assert_int_equal(2, said.n);
+	/* Others are as they were, and so are a program's own messages. */
+	for (int i = 0; i < 20; i++)
+		vtr_warn(ctx, VTR_ECORRUPT, "ext4: inode %d: a.qcow2: qcow2: entry %d is odd", i, i);
+	assert_int_equal(12, said.n);
+	for (int i = 0; i < 12; i++)
+		assert_int_equal(i < 10, vtr_ctx_message(ctx, &cut[0]));
+	assert_int_equal(81, vtr_ctx_damage(ctx));
+	said.n = 0;
+	vtr_ctx_left_out(ctx, say, &said);
+	assert_int_equal(4, said.n);
+	vtr_ctx_left_out(ctx, say, &said);
+	assert_int_equal(4, said.n);
+	vtr_ctx_unref(ctx);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- limits */
 
 static void limits_are_set_by_name(void **state)
@@ -1413,6 +1472,8 @@ int main(void)
 		cmocka_unit_test(an_error_is_built_from_the_inside_out),
 		cmocka_unit_test(long_texts_are_cut_between_characters),
 		cmocka_unit_test(a_warning_is_handed_on_once_and_counted_always),
+		cmocka_unit_test(names_of_words_make_no_kinds),
+		cmocka_unit_test(a_cut_is_told_once),
 		cmocka_unit_test(limits_are_set_by_name),
 		cmocka_unit_test(steps_end_at_their_limit),
 		cmocka_unit_test(work_ends_at_the_deadline),

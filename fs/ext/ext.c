@@ -201,10 +201,11 @@ static int ext_open_plain(struct vtr_fs **out, struct vtr_blk *b, bool before, s
 	if (!x->pages || ext_open_any(x, err) < 0)
 		return -1;
 	size = x->sb.blocks * x->block;
-	if (size > b->size && !before)
+	if (size > b->size && !before && !b->partial)
 		vtr_warn(fs->ctx, VTR_ETRUNCATED,
 			 "%s: it has %" PRIu64 " bytes, the volume %" PRIu64 ": read as far as that goes", x->info.type,
 			 size, b->size);
+	b->partial |= size > b->size;
 	*out = vtr_steal(fs);
 	return 0;
 }

@@ -75,10 +75,11 @@ static int ntfs_open(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs
 				 "volume", err);
 	if (!x->pages || vtr_ntfs_mft_open(x, err) < 0 || vtr_ntfs_volume_read(x, err) < 0)
 		return -1;
-	if (x->info.size > b->size)
+	if (x->info.size > b->size && !b->partial)
 		vtr_warn(fs->ctx, VTR_ETRUNCATED,
 			 "ntfs: it has %" PRIu64 " bytes, the volume %" PRIu64 ": read as far as that goes",
 			 x->info.size, b->size);
+	b->partial |= x->info.size > b->size;
 	*out = vtr_steal(fs);
 	return 0;
 }
