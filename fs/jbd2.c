@@ -3,8 +3,7 @@
  * jbd2, the journal of ext3 and ext4: the kernel's Documentation/filesystems/ext4/journal.rst, big endian.
  *
  * Three passes, as every reader of it makes them: find where the log's last complete transaction ends; gather what was
- * revoked; put each block that was not in its place. No block is copied: the replayed view knows for each block of the
- * volume which block of the journal has its newer contents.
+ * revoked; put each block that was not in its place. No block is copied: the replayed view is an overlay of the volume.
  */
 #include "fs/jbd2.h"
 
@@ -14,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/crc.h"
+#include "base/overlay.h"
 
 #define JBD2_MAGIC 0xc03b3998u
 #define JBD2_HEADER 12u
@@ -461,104 +461,26 @@ static void jbd2_locate_fast_commits(struct jbd2 *j)
 
 /* ---------------------------------------------------------------------------------------------- the replayed volume */
 
-struct replayed {
-	struct vtr_blk blk;
-	struct vtr_blk *fs, *journal;
-	uint32_t block;
-	struct jbd2_record *r; /* by block */
-	size_t n;
-	uint64_t charged;
-};
-
-/* The first record at or after a block. */
-static size_t replayed_find(const struct replayed *p, uint64_t block)
-{
-	size_t lo = 0, hi = p->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (p->r[mid].block < block)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-/* Part of a block that the journal has. */
-static int replayed_one(struct replayed *p, const struct jbd2_record *r, uint64_t in, uint8_t *buf, size_t len,
-			struct vtr_error *err)
-{
-	static const uint8_t magic[4] = { 0xc0, 0x3b, 0x39, 0x98 };
-
-	if (vtr_blk_pread(p->journal, (uint64_t)r->log * p->block + in, buf, len, err) < 0)
-		return -1;
-	if (r->escaped && in < sizeof(magic))
-		memcpy(buf, magic + in, VTR_MIN(len, (size_t)(sizeof(magic) - in)));
-	return 0;
-}
-
-static int replayed_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len, struct vtr_error *err)
-{
-	struct replayed *p = (struct replayed *)b;
-	size_t i = replayed_find(p, off / p->block);
-	uint8_t *out = buf;
-
-	while (len > 0) {
-		uint64_t next = i < p->n ? p->r[i].block * p->block : UINT64_MAX, in;
-		size_t part;
-
-		if (off < next) {
-			part = (size_t)VTR_MIN((uint64_t)len, next - off);
-			if (vtr_blk_pread(p->fs, off, out, part, err) < 0)
-				return -1;
-		} else {
-			in = off - next;
-			part = (size_t)VTR_MIN((uint64_t)len, p->block - in);
-			if (replayed_one(p, &p->r[i], in, out, part, err) < 0)
-				return -1;
-			i++;
-		}
-		out += part;
-		off += part;
-		len -= part;
-	}
-	return 0;
-}
-
-static void replayed_close(struct vtr_blk *b)
-{
-	struct replayed *p = (struct replayed *)b;
-
-	vtr_uncharge(b->ctx, p->charged);
-	vtr_blk_unref(p->fs);
-	vtr_blk_unref(p->journal);
-	free(p->r);
-}
-
-static const struct vtr_blk_ops replayed_ops = { .kind = "replayed volume",
-						 .pread = replayed_pread,
-						 .close = replayed_close };
-
 static int jbd2_make_view(struct vtr_blk **out, struct jbd2 *j, struct vtr_error *err)
 {
-	VTR_UNREF struct vtr_blk *b = vtr_blk_new(&replayed_ops, sizeof(struct replayed), j->ctx, j->fs->size, err);
-	struct replayed *p = (struct replayed *)b;
+	static const uint8_t magic[4] = { 0xc0, 0x3b, 0x39, 0x98 };
+	VTR_UNREF struct vtr_blk *view = NULL;
 
-	if (!b)
+	if (vtr_overlay_new(&view, j->fs, "replayed volume", "blocks in the journal", err) < 0 ||
+	    vtr_blk_stack(view, j->fs, err) < 0)
 		return -1;
-	p->fs = vtr_blk_ref(j->fs);
-	p->journal = vtr_blk_ref(j->journal);
-	p->block = j->s.block;
-	if (vtr_blk_stack(b, j->fs, err) < 0)
+	for (size_t i = 0; i < j->writes.n; i++) {
+		const struct jbd2_record *r = &j->writes.r[i];
+		uint64_t off = r->block * j->s.block; /* within the volume */
+
+		if (vtr_overlay_map(view, off, j->s.block, j->journal, (uint64_t)r->log * j->s.block, NULL, err) < 0)
+			return -1;
+		if (r->escaped && vtr_overlay_write(view, off, magic, sizeof(magic), err) < 0)
+			return -1;
+	}
+	if (vtr_overlay_settle(view, err) < 0)
 		return -1;
-	if (vtr_charge(j->ctx, j->writes.n * sizeof(*p->r), "blocks in the journal", err) < 0)
-		return -1;
-	p->charged = j->writes.n * sizeof(*p->r);
-	p->r = vtr_steal(j->writes.r);
-	p->n = j->writes.n;
-	*out = vtr_steal(b);
+	*out = vtr_steal(view);
 	return 0;
 }
 

@@ -3,8 +3,7 @@
  * The log of a VHDX: [MS-VHDX] sections 2.3.1 to 2.3.3, little endian. A ring of entries of 4 KiB sectors: first those
  * with the header and the descriptors, then one for each data descriptor.
  *
- * Nothing is written. What the active sequence writes becomes a sorted list of ranges over the file: memory in proportion
- * to the descriptors that exist, never to the ranges that they claim to zero.
+ * Nothing is written: what the active sequence writes becomes an overlay of the file.
  */
 #include "formats/vhdx/vhdx.h"
 
@@ -14,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/crc.h"
+#include "base/overlay.h"
 
 #define LOG_SECTOR 4096u
 #define LOG_HEADER 64u
@@ -33,19 +33,9 @@ struct log_write {
 	uint8_t leading[8], trailing[4];
 };
 
-/* A range of the file, and which write it is from. */
-struct log_range {
-	uint64_t off, end;
-	uint32_t write;
-};
-
-struct log_blk {
-	struct vtr_blk blk;
-	struct vtr_blk *file; /* a reference */
-	struct log_write *writes;
-	struct log_range *ranges; /* sorted, and apart */
-	uint32_t n_writes, cap_writes, n_ranges;
-	uint64_t charged;
+struct log_writes {
+	struct log_write *w;
+	uint32_t n, cap;
 };
 
 /* The ring while it is searched. */
@@ -130,7 +120,7 @@ static bool log_parse_descriptor(struct log_write *out, const uint8_t *p, uint64
 
 /* The descriptors of one sector, from byte `from` on; how many of them have data is added to *data. */
 static bool log_parse_descriptors(struct log_search *s, const struct log_entry *e, uint32_t *seen, uint32_t *data,
-				  size_t from, struct log_blk *into)
+				  size_t from, struct log_writes *into)
 {
 	for (; *seen < e->descriptors && from < LOG_SECTOR; from += LOG_DESCRIPTOR, ++*seen) {
 		struct log_write w;
@@ -140,9 +130,9 @@ static bool log_parse_descriptors(struct log_search *s, const struct log_entry *
 		*data += w.data != 0;
 		if (!into)
 			continue;
-		if (into->n_writes == into->cap_writes) /* somebody writes to the file */
+		if (into->n == into->cap) /* somebody writes to the file */
 			return false;
-		into->writes[into->n_writes++] = w;
+		into->w[into->n++] = w;
 	}
 	return true;
 }
@@ -151,10 +141,10 @@ static bool log_parse_descriptors(struct log_search *s, const struct log_entry *
  * Whether a sound entry lies at `at`: 1, 0, or -1 when it cannot be read. Every sector of it is looked at. Its writes are
  * put into *into, unless that is NULL.
  */
-static int log_entry_read(struct log_entry *out, struct log_search *s, uint32_t at, struct log_blk *into,
+static int log_entry_read(struct log_entry *out, struct log_search *s, uint32_t at, struct log_writes *into,
 			  struct vtr_error *err)
 {
-	uint32_t crc, stored, sectors, first_data, seen = 0, data = 0, mark = into ? into->n_writes : 0;
+	uint32_t crc, stored, sectors, first_data, seen = 0, data = 0, mark = into ? into->n : 0;
 	struct log_entry e;
 
 	if (vtr_tick(s->file->ctx, &s->steps, 1, err) < 0 || log_read(s, at, s->sector, LOG_HEADER, err) < 0)
@@ -185,9 +175,9 @@ static int log_entry_read(struct log_entry *out, struct log_search *s, uint32_t 
 		    vtr_get_le32(p + LOG_SECTOR - 4) != (uint32_t)e.sequence)
 			return 0;
 		/* The data sectors come in the order of the data descriptors. */
-		for (; into && mark < into->n_writes; mark++)
-			if (into->writes[mark].data != 0) {
-				into->writes[mark++].data = s->log->off + here % s->log->len;
+		for (; into && mark < into->n; mark++)
+			if (into->w[mark].data != 0) {
+				into->w[mark++].data = s->log->off + here % s->log->len;
 				break;
 			}
 	}
@@ -264,16 +254,9 @@ static int log_find_active(struct log_sequence *out, struct log_search *s, struc
 
 /* ----------------------------------------------------------------------------------------------------------- writes */
 
-static int log_charge(struct log_blk *b, uint64_t bytes, struct vtr_error *err)
-{
-	if (vtr_charge(b->blk.ctx, bytes, "writes of the log", err) < 0)
-		return -1;
-	b->charged += bytes;
-	return 0;
-}
-
 /* Entry by entry, oldest first; what is there was found sound before. */
-static int log_collect(struct log_blk *b, struct log_search *s, const struct log_sequence *q, struct vtr_error *err)
+static int log_collect(struct log_writes *all, struct log_search *s, const struct log_sequence *q,
+		       struct vtr_error *err)
 {
 	uint64_t n = 0;
 
@@ -282,7 +265,7 @@ static int log_collect(struct log_blk *b, struct log_search *s, const struct log
 
 		for (uint32_t i = 0; i < q->entries; i++) {
 			struct log_entry e = { 0 };
-			int r = log_entry_read(&e, s, (uint32_t)(at % s->log->len), fill ? b : NULL, err);
+			int r = log_entry_read(&e, s, (uint32_t)(at % s->log->len), fill ? all : NULL, err);
 
 			if (r < 0)
 				return -1;
@@ -297,20 +280,20 @@ static int log_collect(struct log_blk *b, struct log_search *s, const struct log
 			break;
 		if (n > LOG_NONE / 4)
 			return vtr_fail(err, VTR_ELIMIT, "%" PRIu64 " descriptors, at most %u", n, LOG_NONE / 4);
-		if (log_charge(b, n * sizeof(*b->writes), err) < 0)
+		if (vtr_charge(s->file->ctx, n * sizeof(*all->w), "writes of the log", err) < 0)
 			return -1;
-		b->writes = vtr_calloc(VTR_MAX(n, (uint64_t)1), sizeof(*b->writes), err);
-		if (!b->writes)
+		all->cap = (uint32_t)n;
+		all->w = vtr_calloc(VTR_MAX(n, (uint64_t)1), sizeof(*all->w), err);
+		if (!all->w)
 			return -1;
-		b->cap_writes = (uint32_t)n;
 	}
 	return 0;
 }
 
-static int log_check_writes(const struct log_blk *b, const struct vhdx_log *log, struct vtr_error *err)
+static int log_check_writes(const struct log_writes *all, const struct vhdx_log *log, struct vtr_error *err)
 {
-	for (uint32_t i = 0; i < b->n_writes; i++) {
-		const struct log_write *w = &b->writes[i];
+	for (uint32_t i = 0; i < all->n; i++) {
+		const struct log_write *w = &all->w[i];
 
 		if (w->len == 0)
 			continue;
@@ -322,233 +305,60 @@ static int log_check_writes(const struct log_blk *b, const struct vhdx_log *log,
 	return 0;
 }
 
-static int log_compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static uint32_t log_find_point(const uint64_t *points, uint32_t n, uint64_t off)
-{
-	uint32_t lo = 0, hi = n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (points[mid] < off)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-/* The first interval from i on that nobody has; paths are halved on the way. */
-static uint32_t log_next_free(uint32_t *next, uint32_t i)
-{
-	while (next[i] != i) {
-		next[i] = next[next[i]];
-		i = next[i];
-	}
-	return i;
-}
-
 /*
- * Who wrote last has a range. The ends of all writes cut the file into intervals; each write, the newest first, takes
- * those of its own that are still free.
+ * The writes as changes of the file, oldest first. The ends of a data sector are in its descriptor: in the log the
+ * sector's own mark is there.
  */
-static int log_arrange(struct log_blk *b, struct vtr_error *err)
+static int log_apply(struct vtr_blk *view, struct vtr_blk *file, const struct log_writes *all, struct vtr_error *err)
 {
-	VTR_FREE uint64_t *points = vtr_calloc(2 * (size_t)b->n_writes + 1, sizeof(*points), err);
-	VTR_FREE uint32_t *next = points ? vtr_calloc(2 * (size_t)b->n_writes + 1, sizeof(*next), err) : NULL;
-	VTR_FREE uint32_t *owner = next ? vtr_calloc(2 * (size_t)b->n_writes + 1, sizeof(*owner), err) : NULL;
-	uint32_t n = 0, k = 0;
+	for (uint32_t i = 0; i < all->n; i++) {
+		const struct log_write *w = &all->w[i];
 
-	if (!owner)
-		return -1;
-	for (uint32_t i = 0; i < b->n_writes; i++) {
-		if (b->writes[i].len == 0)
-			continue;
-		points[n++] = b->writes[i].off;
-		points[n++] = b->writes[i].off + b->writes[i].len;
-	}
-	qsort(points, n, sizeof(*points), log_compare);
-	for (uint32_t i = 0; i < n; i++)
-		if (k == 0 || points[k - 1] != points[i])
-			points[k++] = points[i];
-	n = k;
-	for (uint32_t i = 0; i < n; i++) {
-		next[i] = i;
-		owner[i] = LOG_NONE;
-	}
-	for (uint32_t w = b->n_writes; w-- > 0;) {
-		uint32_t end, i;
-
-		if (b->writes[w].len == 0)
-			continue;
-		i = log_find_point(points, n, b->writes[w].off);
-		end = log_find_point(points, n, b->writes[w].off + b->writes[w].len);
-		/* end is at most n - 1, which nobody takes */
-		for (i = log_next_free(next, i); i < end; i = log_next_free(next, i)) {
-			owner[i] = w;
-			next[i] = i + 1;
-		}
-	}
-	b->ranges = vtr_calloc((size_t)n + 1, sizeof(*b->ranges), err);
-	if (!b->ranges)
-		return -1;
-	for (uint32_t i = 0; i + 1 < n; i++) {
-		struct log_range *last = b->n_ranges ? &b->ranges[b->n_ranges - 1] : NULL;
-
-		if (owner[i] == LOG_NONE)
-			continue;
-		if (last && last->end == points[i] && last->write == owner[i])
-			last->end = points[i + 1];
-		else
-			b->ranges[b->n_ranges++] = (struct log_range){ points[i], points[i + 1], owner[i] };
-	}
-	return 0;
-}
-
-/* ----------------------------------------------------------------------------------------------------------- source */
-
-/* The first range that ends behind off; n_ranges when there is none. */
-static uint32_t log_find_range(const struct log_blk *b, uint64_t off)
-{
-	uint32_t lo = 0, hi = b->n_ranges;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (b->ranges[mid].end <= off)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-/* The file's own bytes, and zeros where the replay made it longer. */
-static int log_read_file(struct log_blk *b, uint64_t off, uint8_t *buf, size_t len, struct vtr_error *err)
-{
-	size_t have = off < b->file->size ? (size_t)VTR_MIN((uint64_t)len, b->file->size - off) : 0;
-
-	memset(buf + have, 0, len - have);
-	return have == 0 ? 0 : vtr_blk_pread(b->file, off, buf, have, err);
-}
-
-/* A part of a data sector: its ends are in the descriptor. */
-static int log_read_data(struct log_blk *b, const struct log_write *w, size_t at, uint8_t *buf, size_t len,
-			 struct vtr_error *err)
-{
-	if (vtr_blk_pread(b->file, w->data + at, buf, len, err) < 0)
-		return vtr_at(err, "log");
-	for (size_t i = at; i < at + len && i < 8; i++)
-		buf[i - at] = w->leading[i];
-	for (size_t i = VTR_MAX(at, (size_t)LOG_SECTOR - 4); i < at + len; i++)
-		buf[i - at] = w->trailing[i - (LOG_SECTOR - 4)];
-	return 0;
-}
-
-static int log_pread(struct vtr_blk *blk, uint64_t off, void *buf, size_t len, struct vtr_error *err)
-{
-	struct log_blk *b = (struct log_blk *)blk;
-	uint8_t *p = buf;
-	uint32_t i = log_find_range(b, off);
-
-	while (len > 0) {
-		const struct log_range *r = i < b->n_ranges ? &b->ranges[i] : NULL;
-		size_t n = len;
-		int rc = 0;
-
-		if (!r || off < r->off) {
-			if (r)
-				n = (size_t)VTR_MIN((uint64_t)n, r->off - off);
-			rc = log_read_file(b, off, p, n, err);
-		} else {
-			const struct log_write *w = &b->writes[r->write];
-
-			n = (size_t)VTR_MIN((uint64_t)n, r->end - off);
-			if (w->data != 0)
-				rc = log_read_data(b, w, (size_t)(off - w->off), p, n, err);
-			else
-				memset(p, 0, n);
-			if (off + n == r->end)
-				i++;
-		}
-		if (rc < 0)
+		if (w->data == 0 ? vtr_overlay_zero(view, w->off, w->len, err) < 0
+				 : vtr_overlay_map(view, w->off, w->len, file, w->data, "log", err) < 0 ||
+					   vtr_overlay_write(view, w->off, w->leading, sizeof(w->leading), err) < 0 ||
+					   vtr_overlay_write(view, w->off + w->len - sizeof(w->trailing), w->trailing,
+							     sizeof(w->trailing), err) < 0)
 			return -1;
-		off += n;
-		p += n;
-		len -= n;
 	}
-	return 0;
+	return vtr_overlay_settle(view, err);
 }
 
-bool vtr_vhdx_replaced(struct vtr_blk *blk, uint64_t off, uint64_t *len)
-{
-	struct log_blk *b = (struct log_blk *)blk;
-	uint32_t i = log_find_range(b, off);
-
-	if (off >= b->file->size)
-		return true;
-	if (i < b->n_ranges && b->ranges[i].off <= off) {
-		*len = VTR_MIN(*len, b->ranges[i].end - off);
-		return true;
-	}
-	if (i < b->n_ranges)
-		*len = VTR_MIN(*len, b->ranges[i].off - off);
-	*len = VTR_MIN(*len, b->file->size - off);
-	return false;
-}
-
-static void log_close(struct vtr_blk *blk)
-{
-	struct log_blk *b = (struct log_blk *)blk;
-
-	vtr_uncharge(b->blk.ctx, b->charged);
-	free(b->writes);
-	free(b->ranges);
-	vtr_blk_unref(b->file);
-}
-
-static const struct vtr_blk_ops log_ops = { .kind = "replayed file", .pread = log_pread, .close = log_close };
-
-static int log_replay(struct log_blk *b, struct vhdx_replayed *facts, struct log_search *s, struct vtr_error *err)
+static int log_replay(struct vtr_blk *view, struct vhdx_replayed *facts, struct log_search *s, struct log_writes *all,
+		      struct vtr_error *err)
 {
 	struct log_sequence q = { 0 };
 
 	if (log_find_active(&q, s, err) < 0)
 		return -1;
-	if (q.head.flushed > b->file->size)
+	if (q.head.flushed > s->file->size)
 		return vtr_fail(err, VTR_ETRUNCATED,
 				"it was written when the file had %" PRIu64 " bytes, and now it has %" PRIu64,
-				q.head.flushed, b->file->size);
-	if (log_collect(b, s, &q, err) < 0 || log_check_writes(b, s->log, err) < 0 ||
-	    log_charge(b, (2ull * b->n_writes + 1) * sizeof(*b->ranges), err) < 0 || log_arrange(b, err) < 0)
+				q.head.flushed, s->file->size);
+	if (log_collect(all, s, &q, err) < 0 || log_check_writes(all, s->log, err) < 0 ||
+	    log_apply(view, s->file, all, err) < 0)
 		return -1;
-	b->blk.size = VTR_MAX(b->file->size, q.head.last);
-	if (b->n_ranges > 0)
-		b->blk.size = VTR_MAX(b->blk.size, b->ranges[b->n_ranges - 1].end);
-	*facts = (struct vhdx_replayed){ q.head.sequence, q.entries, b->n_writes };
+	vtr_overlay_resize(view, VTR_MAX(VTR_MAX(s->file->size, q.head.last), vtr_overlay_end(view)));
+	*facts = (struct vhdx_replayed){ q.head.sequence, q.entries, all->n };
 	return 0;
 }
 
 int vtr_vhdx_replay(struct vtr_blk **out, struct vhdx_replayed *facts, struct vtr_blk *file, const struct vhdx_log *log,
 		    struct vtr_error *err)
 {
-	VTR_UNREF struct vtr_blk *b = vtr_blk_new(&log_ops, sizeof(struct log_blk), file->ctx, file->size, err);
+	VTR_UNREF struct vtr_blk *view = NULL;
 	struct log_search s = { .file = file, .log = log };
+	struct log_writes all = { 0 };
 	int r;
 
-	if (!b)
+	if (vtr_overlay_new(&view, file, "replayed file", "writes of the log", err) < 0)
 		return -1;
-	((struct log_blk *)b)->file = vtr_blk_ref(file);
-	r = log_replay((struct log_blk *)b, facts, &s, err);
+	r = log_replay(view, facts, &s, &all, err);
+	vtr_uncharge(file->ctx, all.cap * sizeof(*all.w));
+	free(all.w);
 	free(s.at);
 	if (r < 0)
 		return vtr_at(err, "log");
-	*out = vtr_steal(b);
+	*out = vtr_steal(view);
 	return 0;
 }

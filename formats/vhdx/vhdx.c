@@ -5,7 +5,6 @@
  * Two headers and two region tables, each with a checksum; a log, which is replayed into a view of the file before
  * anything else of it is read; the BAT, which is read through the cache of pages and never held; and metadata.
  */
-#include "base/utf16.h"
 #include "formats/table.h"
 #include "formats/vhdx/vhdx.h"
 
@@ -17,6 +16,8 @@
 #include "base/checked.h"
 #include "base/crc.h"
 #include "base/fold.h"
+#include "base/overlay.h"
+#include "base/utf16.h"
 #include "formats/image.h"
 
 #define VHDX_HEADER 4096u /* what its checksum covers */
@@ -751,7 +752,7 @@ static int vhdx_map(struct vtr_run *out, struct vtr_image *im, uint64_t off, uin
 	}
 	if (run.kind == VTR_RUN_PLAIN && v->replayed) {
 		len = run.len;
-		if (vtr_vhdx_replaced(v->replayed, run.host, &len)) {
+		if (vtr_overlay_replaced(v->replayed, run.host, &len)) {
 			run.src = v->replayed;
 			run.unplaced = true;
 		}

@@ -20,13 +20,10 @@ struct vhdx_replayed {
 };
 
 /*
- * Find the active sequence of the log, and make a source of the file with its writes in place. VTR_ECORRUPT when there
+ * Find the active sequence of the log, and make an overlay (base/overlay.h) of the file with its writes in place. VTR_ECORRUPT when there
  * is none, or it writes where it must not; VTR_ETRUNCATED when the file is shorter than it was; VTR_ELIMIT.
  */
 int vtr_vhdx_replay(struct vtr_blk **out, struct vhdx_replayed *facts, struct vtr_blk *file, const struct vhdx_log *log,
 		    struct vtr_error *err);
-
-/* Whether what lies at off of such a source is other than the file's bytes; cuts *len to where that changes. */
-bool vtr_vhdx_replaced(struct vtr_blk *b, uint64_t off, uint64_t *len);
 
 #endif
