@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "fuzz/fuzz_records.h"
+#include "fuzz/parsers.h"
 #include "inspect/accounts.h"
 #include "inspect/yaml.h"
 
@@ -126,58 +127,9 @@ static int fuzz_link(struct vtr_os *os, const char *path, const char *text, size
 	return vtr_networkd_parse(os, "/a.link", text, len, err);
 }
 
-static vtr_text_fn *const fuzz_parsers[] = {
-	fuzz_passwd,
-	fuzz_kernel,
-	fuzz_yaml,
-	fuzz_settings,
-	vtr_group_parse,
-	vtr_sudoers_parse,
-	vtr_crontab_parse,
-	vtr_crontab_user_parse,
-	vtr_anacrontab_parse,
-	vtr_ifupdown_parse,
-	vtr_netplan_parse,
-	vtr_keyfile_parse,
-	vtr_networkd_parse,
-	vtr_ifcfg_parse,
-	vtr_resolv_parse,
-	vtr_grub_parse,
-	vtr_loader_conf_parse,
-	vtr_datasource_parse,
-	vtr_cloud_cfg_parse,
-	vtr_ssh_key_parse,
-	vtr_sshd_config_parse,
-	vtr_docker_repositories_parse,
-	vtr_storage_images_parse,
-	vtr_sources_list_parse,
-	vtr_deb822_sources_parse,
-	vtr_yum_repo_parse,
-	vtr_apk_repositories_parse,
-	vtr_pacman_conf_parse,
-	vtr_wtmp_parse,
-	vtr_journal_parse,
-	vtr_opkg_conf_parse,
-	fuzz_glob,
-	vtr_unit_parse,
-	vtr_crypttab_parse,
-	fuzz_nsswitch,
-	fuzz_userdb,
-	vtr_sysctl_parse,
-	vtr_modules_load_parse,
-	vtr_modprobe_parse,
-	vtr_environment_parse,
-	vtr_environment_d_parse,
-	vtr_nmconf_parse,
-	fuzz_netdev,
-	fuzz_link,
-	vtr_boot_entry_parse,
-	vtr_ostree_entry_parse,
-	vtr_ostree_origin_parse,
-	vtr_modeenv_parse,
-	vtr_model_parse,
-	vtr_properties_parse,
-};
+#define X(parser) parser,
+static vtr_text_fn *const fuzz_parsers[] = { TEXT_PARSERS(X) };
+#undef X
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

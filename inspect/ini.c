@@ -31,6 +31,9 @@ static struct vtr_span ini_trim(struct vtr_span s)
 	return s;
 }
 
+/* systemd refuses the file from the first longer line on, or from what continued lines make (LONG_LINE_MAX). */
+#define INI_SYSTEMD_LINE 1048576u
+
 /* For systemd a line ends with any of \n, \r and NUL, and with several that differ. */
 static bool ini_systemd_line(struct vtr_span *out, struct vtr_span *rest)
 {
@@ -104,6 +107,8 @@ static int ini_systemd(struct ini *f, struct vtr_error *err)
 		struct vtr_span first = ini_trim(line);
 
 		f->line++;
+		if (line.len >= INI_SYSTEMD_LINE)
+			return 1;
 		/* Comments within a value that goes on are left out. */
 		if (first.len > 0 && (*first.p == '#' || *first.p == ';'))
 			continue;
@@ -118,15 +123,17 @@ static int ini_systemd(struct ini *f, struct vtr_error *err)
 		}
 		if (!more)
 			f->joined.len = 0;
+		if (f->joined.len + line.len > INI_SYSTEMD_LINE)
+			return 1;
+		/* What is joined so far ends in a blank: no backslash of it quotes one of this line. */
+		more = ini_goes_on(line);
 		vtr_str_put(&f->joined, line.p, line.len);
 		if (f->joined.oom)
 			return vtr_fail(err, VTR_ENOMEM, "a line that goes on");
-		line = (struct vtr_span){ f->joined.p, f->joined.len };
-		more = ini_goes_on(line);
 		if (more)
 			f->joined.p[f->joined.len - 1] = ' ';
 		else
-			rc = ini_systemd_logical(f, line, err);
+			rc = ini_systemd_logical(f, (struct vtr_span){ f->joined.p, f->joined.len }, err);
 	}
 	return rc == 0 && more ? ini_systemd_logical(f, (struct vtr_span){ f->joined.p, f->joined.len }, err) : rc;
 }

@@ -416,9 +416,10 @@ static int networkd_text(struct networkd *n, struct vtr_os *os, const char *path
 	if (vtr_settings(&refused, text, len, VTR_INI_SYSTEMD, networkd_setting, n, err) < 0)
 		return -1;
 	if (refused > 0)
-		vtr_os_warn(os, path, VTR_ECORRUPT,
-			    "line %zu: a section's name without its bracket: systemd-networkd refuses the file",
-			    refused);
+		vtr_os_warn(
+			os, path, VTR_ECORRUPT,
+			"line %zu: a section's name without its bracket, or more than 1 MiB: systemd-networkd refuses the file",
+			refused);
 	return 0;
 }
 

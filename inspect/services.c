@@ -221,8 +221,10 @@ static int services_text(struct services_unit *u, struct vtr_os *os, const char 
 	if (vtr_settings(&refused, text, len, VTR_INI_SYSTEMD, services_setting, u, err) < 0)
 		return -1;
 	if (refused > 0)
-		vtr_os_warn(os, path, VTR_ECORRUPT,
-			    "line %zu: a section's name without its bracket: systemd refuses the file", refused);
+		vtr_os_warn(
+			os, path, VTR_ECORRUPT,
+			"line %zu: a section's name without its bracket, or more than 1 MiB: systemd refuses the file",
+			refused);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ struct users_shadow {
 };
 
 struct users {
-	struct users_shadow *shadow; /* sorted by name, then as the file has them */
+	struct users_shadow *shadow; /* sorted by name, each once */
 	size_t n, cap;
 	bool shadow_lost; /* there is a shadow, and it cannot be read */
 	uint64_t lastlog_size;
@@ -91,6 +91,7 @@ static unsigned users_password(struct vtr_span field)
 static int users_shadow_parse(struct users *u, const char *text, size_t len, struct vtr_error *err)
 {
 	struct vtr_span rest = { text, len }, line, field;
+	size_t n = 0;
 
 	while (vtr_span_line(&line, &rest)) {
 		struct users_shadow s = { .what = 0 };
@@ -111,8 +112,14 @@ static int users_shadow_parse(struct users *u, const char *text, size_t len, str
 			return -1;
 		u->shadow[u->n++] = s;
 	}
-	if (u->n > 0)
-		qsort(u->shadow, u->n, sizeof(*u->shadow), users_order);
+	if (u->n == 0)
+		return 0;
+	qsort(u->shadow, u->n, sizeof(*u->shadow), users_order);
+	/* Of lines with one name getspnam(3) finds the first. */
+	for (size_t i = 1; i < u->n; i++)
+		if (users_compare(&u->shadow[n], &u->shadow[i]) != 0)
+			u->shadow[++n] = u->shadow[i];
+	u->n = n + 1;
 	return 0;
 }
 
@@ -242,15 +249,12 @@ static int users_lastlog_add(const struct users *u, struct vtr_draft *d, uint64_
 	return 0;
 }
 
-/* The first line of shadow that has the name, as getspnam(3) finds it; NULL: none. */
+/* The line of shadow that has the name; NULL: none. */
 static const struct users_shadow *users_shadow_find(const struct users *u, struct vtr_span name)
 {
 	struct users_shadow key = { .name = name };
-	const struct users_shadow *s = u->n > 0 ? bsearch(&key, u->shadow, u->n, sizeof(key), users_compare) : NULL;
 
-	while (s && s > u->shadow && users_compare(s - 1, s) == 0)
-		s--;
-	return s;
+	return u->n > 0 ? bsearch(&key, u->shadow, u->n, sizeof(key), users_compare) : NULL;
 }
 
 static int users_add(const struct users *u, struct vtr_os *os, const char *path, const struct vtr_span *field,

@@ -765,6 +765,50 @@ static void kernels_are_known_by_their_heads(void **state)
 	assert_null(vtr_kernel_arch(p, 59, &at));
 }
 
+static int count_setting(void *arg, const struct vtr_setting *s, struct vtr_error *err)
+{
+	size_t *longest = arg;
+
+	(void)err;
+	*longest = VTR_MAX(*longest, s->value.len);
+	return 0;
+}
+
+/* systemd's LONG_LINE_MAX, 1 MiB: what continued lines make may be as long, a single line must be shorter. */
+static void systemd_refuses_long_lines(void **state)
+{
+	static const struct {
+		size_t first, second; /* bytes of two lines, without what ends them */
+		size_t refused;	      /* the line */
+	} cases[] = {
+		{ 1048575, 0, 0 },
+		{ 1048576, 0, 2 },
+		{ 1048570, 6, 0 },
+		{ 1048570, 7, 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(cases); i++) {
+		size_t at = 4, refused, longest = 0, want = cases[i].first + cases[i].second - 2;
+		char *text = malloc(cases[i].first + cases[i].second + 16);
+		struct vtr_error err = { 0 };
+
+		assert_non_null(text);
+		memcpy(text, "[S]\nA=", 6);
+		memset(text + 6, 'x', cases[i].first - 2);
+		at += cases[i].first;
+		if (cases[i].second > 0)
+			text[at - 1] = '\\';
+		text[at++] = '\n';
+		memset(text + at, 'y', cases[i].second);
+		at += cases[i].second;
+		assert_int_equal(0, vtr_settings(&refused, text, at, VTR_INI_SYSTEMD, count_setting, &longest, &err));
+		assert_int_equal(cases[i].refused, refused);
+		assert_int_equal(cases[i].refused ? 0 : want, longest);
+		free(text);
+	}
+}
+
 static void limits_are_kept(void **state)
 {
 	static const char two[] = "a:x:1:\nb:x:2:\n", wide[] = "aaaaaaaaaaaaaaaaaaaa:x:1:b\n";
@@ -1047,6 +1091,7 @@ int main(void)
 		cmocka_unit_test(wtmp_is_read_in_both_sizes),
 		cmocka_unit_test(a_journal_tells_the_boot),
 		cmocka_unit_test(kernels_are_known_by_their_heads),
+		cmocka_unit_test(systemd_refuses_long_lines),
 		cmocka_unit_test(limits_are_kept),
 		cmocka_unit_test(a_tree_is_read),
 		cmocka_unit_test(other_systems_are_named),
