@@ -122,8 +122,11 @@ void vtr_hive_logs_free(struct hive_log *logs, size_t n);
 /* Charge n pages from this one that were not read yet: done before they are, and released with the hive. */
 int vtr_hive_charge(struct vtr_hive *h, uint64_t page, uint64_t n, struct vtr_error *err);
 
-/* hive.c */
+/* cell.c */
+#define HIVE_STEP 64u /* bytes of names and data for one step: cells may overlap, and be those of many */
 void vtr_hive_warn(struct vtr_hive *h, const struct vtr_error *err);
+int vtr_hive_at(struct vtr_hive *h, struct vtr_error *err); /* puts the hive's name in front: -1 */
+bool vtr_hive_has(const struct vtr_hive *h, uint64_t page); /* it was read */
 int vtr_hive_fill(struct vtr_hive *h, uint64_t off, uint64_t len, struct vtr_error *err);
 int vtr_hive_fill_all(struct vtr_hive *h, struct vtr_error *err);
 #define HIVE_FREE_TOO (1u << 0) /* a cell that is free will do: for what was deleted */
@@ -134,6 +137,9 @@ void vtr_hive_key_parse(struct hive_key *out, const struct vtr_hive *h, uint32_t
 typedef int hive_subkey_fn(void *arg, uint32_t off, bool has_hash, uint32_t hash, struct vtr_error *err);
 int vtr_hive_each_subkey(struct vtr_hive *h, const struct hive_key *k, hive_subkey_fn *fn, void *arg,
 			 struct vtr_error *err);
+/* A list of a key that is damaged: 0 with a warning, -1 where *why ends the work. */
+int vtr_hive_list_lost(struct vtr_hive *h, const struct hive_key *k, const char *what, struct vtr_error *why,
+		       struct vtr_error *err);
 /* The list of a key's values: *n offsets of 4 bytes each. What is damaged is warned of. */
 int vtr_hive_value_list(const uint8_t **out, uint32_t *n, uint32_t *room, struct vtr_hive *h, const struct hive_key *k,
 			struct vtr_error *err);
@@ -146,7 +152,8 @@ void vtr_hive_value_parse(struct hive_value *out, const struct vtr_hive *h, uint
 int vtr_hive_value_data(const uint8_t **out, size_t *len, struct vtr_hive *h, const struct hive_value *v,
 			unsigned flags, struct vtr_error *err);
 int vtr_hive_path_of(struct vtr_str *out, struct vtr_hive *h, uint32_t off, struct vtr_error *err);
-/* What callers see. The texts are in the two strings, which the caller keeps. */
+
+/* hive.c: what callers see. The texts are in the two strings, which the caller keeps. */
 int vtr_hive_key_show(struct vtr_key *out, struct vtr_str *name, struct vtr_str *class_name, struct vtr_hive *h,
 		      const struct hive_key *k, struct vtr_error *err);
 int vtr_hive_value_show(struct vtr_value *out, struct vtr_str *name, struct vtr_hive *h, const struct hive_value *v,
@@ -162,6 +169,13 @@ struct hive_lent {
 };
 struct hive_lent vtr_hive_lend(struct vtr_hive *h);
 void vtr_hive_give_back(struct vtr_hive *h, struct hive_lent lent);
+
+/* open.c */
+/* Where the logs of a dirty hive come from; *n stays 0 when there are none. */
+typedef int hive_logs_fn(void *arg, struct vtr_hive *h, struct vtr_blk *logs[3], size_t *n, struct vtr_error *err);
+/* Open a hive. name: for messages, or NULL; more (or NULL): asked for logs when n_logs is 0 and the hive is dirty. */
+int vtr_hive_open_as(struct vtr_hive **out, struct vtr_blk *b, const char *name, struct vtr_blk *const *logs,
+		     size_t n_logs, hive_logs_fn *more, void *arg, struct vtr_error *err);
 
 /* walk.c */
 #define HIVE_WALK_SORT (1u << 0) /* subkeys by their names' code points, as hivexregedit has them */

@@ -254,13 +254,6 @@ int vtr_hive_path_of(struct vtr_str *out, struct vtr_hive *h, uint32_t off, stru
 	return VTR_OVER(h->ctx, path_len, out->len, "bytes of a registry path", err);
 }
 
-static int walk_at(struct vtr_hive *h, struct vtr_error *err)
-{
-	if (h->name)
-		vtr_error_at(err, "%s", h->name);
-	return -1;
-}
-
 /* -------------------------------------------------------------------------------------------------------------- walks */
 
 struct walk_emit {
@@ -297,7 +290,7 @@ int vtr_hive_walk(struct vtr_hive *h, uint32_t key, vtr_key_fn *fn, void *arg, s
 
 	vtr_str_done(&e.name);
 	vtr_str_done(&e.class_name);
-	return r < 0 && e.result == 0 ? walk_at(h, err) : e.result;
+	return r < 0 && e.result == 0 ? vtr_hive_at(h, err) : e.result;
 }
 
 /* ------------------------------------------------------------------------------------------------------------- search */
@@ -443,7 +436,7 @@ int vtr_hive_search(struct vtr_hive *h, uint32_t key, const char *text, unsigned
 	vtr_str_done(&s.name);
 	vtr_str_done(&s.class_name);
 	vtr_str_done(&s.value_name);
-	return r < 0 && s.result == 0 ? walk_at(h, err) : s.result;
+	return r < 0 && s.result == 0 ? vtr_hive_at(h, err) : s.result;
 }
 
 /* -------------------------------------------------------------------------------------------------------------- check */
@@ -457,12 +450,12 @@ int vtr_hive_check(struct vtr_hive *h, struct vtr_error *err)
 	bool lost = false;
 
 	if (vtr_hive_fill_all(h, err) < 0)
-		return walk_at(h, err);
+		return vtr_hive_at(h, err);
 	for (uint64_t at = 0; at < h->size;) {
 		uint64_t size = HIVE_PAGE, cell = 32, end;
 
 		if (vtr_hive_fill(h, at, VTR_MIN(h->size - at, (uint64_t)32), err) < 0)
-			return walk_at(h, err);
+			return vtr_hive_at(h, err);
 		if (h->size - at < 32 || memcmp(h->bins + at, "hbin", 4) != 0 || vtr_get_le32(h->bins + at + 4) != at) {
 			/* Behind the last bin a base block that cannot be trusted says nothing. */
 			if (!h->base.sum_ok && at > 0)
@@ -491,7 +484,7 @@ int vtr_hive_check(struct vtr_hive *h, struct vtr_error *err)
 			int64_t n;
 
 			if (vtr_tick(h->ctx, &h->steps, 1, err) < 0 || vtr_hive_fill(h, cell, 8, err) < 0)
-				return walk_at(h, err);
+				return vtr_hive_at(h, err);
 			n = (int32_t)vtr_get_le32(h->bins + cell);
 			n = n < 0 ? -n : n;
 			if (n < 8 || n % 8 != 0 || (uint64_t)n > end - cell) {
