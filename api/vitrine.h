@@ -82,6 +82,9 @@ struct vtr_error {
 	char text[1020];
 };
 
+/* Takes what is printed: 0 to go on; anything else stops, and is returned. */
+typedef int vtr_write(void *arg, const char *text, size_t len);
+
 /* A word for a code: "corrupt", "limit", … Static; "unknown" for other numbers. */
 VTR_API const char *vtr_code_name(int code);
 
@@ -1387,9 +1390,6 @@ struct vtr_hive_export {
 	bool deleted;	    /* what was deleted, too, after the rest: JSON only, of the whole hive */
 };
 
-/* Takes what is printed: 0 to go on; anything else stops, and is returned. */
-typedef int vtr_write(void *arg, const char *text, size_t len);
-
 /* Print a key and all below it, sorted by name. */
 VTR_API int vtr_hive_export(struct vtr_hive *h, uint32_t key, const struct vtr_hive_export *how, vtr_write *write,
 			    void *arg, struct vtr_error *err);
@@ -1485,6 +1485,14 @@ VTR_API size_t vtr_escape(char *buf, size_t size, const char *bytes, size_t len)
 
 /* How many bytes of a text that vtr_escape() made are kept when it is cut to len: whole characters, and whole escapes. */
 VTR_API size_t vtr_escape_cut(const char *escaped, size_t len);
+
+/*
+ * Bytes as the inside of a JSON string, without its quotes, handed to write in pieces. Well-formed UTF-8 stays, except for
+ * quotes, backslashes, and the characters that vtr_escape() escapes: those become \", \\, \b, \t, \n, \f, \r or \uXXXX
+ * with small letters. Each byte that belongs to no character becomes U+FFFD; where vtr_utf8_is() says that there are such,
+ * the command has the bytes in a member KEY_hex, too. Returns 0, or what write returned.
+ */
+VTR_API int vtr_json_escape(const char *bytes, size_t len, vtr_write *write, void *arg);
 
 enum vtr_security_kind { VTR_SECURITY_FILE = 1, VTR_SECURITY_KEY };
 

@@ -125,6 +125,59 @@ static size_t text_plain(const uint8_t *p, size_t len)
 	return n;
 }
 
+/* The escape in a JSON string of what starts at p and must not stand there as it is; at most 12 bytes and a NUL. */
+static size_t text_json_one(char *esc, size_t *esc_len, const uint8_t *p, size_t len)
+{
+	static const char letters[0x20] = { [8] = 'b', [9] = 't', [10] = 'n', [12] = 'f', [13] = 'r' };
+	uint32_t cp = 0;
+	size_t n = vtr_utf8_next(&cp, p, len);
+
+	if (n == 0) {
+		*esc_len = (size_t)sprintf(esc, "\xef\xbf\xbd"); /* U+FFFD */
+		return 1;
+	}
+	if (cp == '"' || cp == '\\') {
+		*esc_len = (size_t)sprintf(esc, "\\%c", (int)cp);
+	} else if (cp < 0x20 && letters[cp]) {
+		*esc_len = (size_t)sprintf(esc, "\\%c", letters[cp]);
+	} else if (cp >= 0x10000 && text_hides(cp)) {
+		*esc_len = (size_t)sprintf(esc, "\\u%04x\\u%04x", (unsigned)(0xd800 + ((cp - 0x10000) >> 10)),
+					   (unsigned)(0xdc00 + ((cp - 0x10000) & 0x3ff)));
+	} else if (cp < 0x20 || cp == 0x7f || text_hides(cp)) {
+		*esc_len = (size_t)sprintf(esc, "\\u%04x", (unsigned)cp);
+	} else {
+		*esc_len = 0; /* it may stand there */
+	}
+	return n;
+}
+
+int vtr_json_escape(const char *bytes, size_t len, vtr_write *write, void *arg)
+{
+	const uint8_t *p = (const uint8_t *)bytes;
+	size_t from = 0, i = 0;
+	int r = 0;
+
+	while (i < len && r == 0) {
+		char esc[16];
+		size_t n, k;
+
+		if (p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\') {
+			i++;
+			continue;
+		}
+		k = text_json_one(esc, &n, p + i, len - i);
+		if (n > 0) {
+			if (i > from)
+				r = write(arg, bytes + from, i - from);
+			if (r == 0)
+				r = write(arg, esc, n);
+			from = i + k;
+		}
+		i += k;
+	}
+	return r == 0 && len > from ? write(arg, bytes + from, len - from) : r;
+}
+
 size_t vtr_escape(char *buf, size_t size, const char *bytes, size_t len)
 {
 	const uint8_t *p = (const uint8_t *)bytes;

@@ -172,6 +172,7 @@ bool cli_flush(struct cli *c);
 json_t *cli_json_text(const char *bytes, size_t len);
 /* Set a text member; when it is no UTF-8, KEY_hex too. NULL text sets nothing. */
 void cli_json_set(json_t *o, const char *key, const char *bytes);
+void cli_json_set_bytes(json_t *o, const char *key, const char *bytes, size_t len);
 /*
  * The same for what a system's facts, records and packages say, which the library has escaped for people: in JSON they
  * are the guest's bytes again. Windows says everything with backslashes, and they are not escaped there: see

@@ -357,13 +357,11 @@ static void grep_name(const struct grep *g, const char *path, char after)
 static void grep_json_line(const struct grep_file *f, const char *p, size_t len)
 {
 	json_t *o = json_object();
-	char *text = strndup(p, len);
 
 	cli_json_set(o, "path", f->path);
 	json_object_set_new(o, "line", cli_json_u64(f->lines));
-	cli_json_set(o, "text", text);
+	cli_json_set_bytes(o, "text", p, len);
 	cli_json_line(o);
-	free(text);
 }
 
 /* One line, or one match, when it is text. */

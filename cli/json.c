@@ -37,22 +37,34 @@ json_t *cli_json_text(const char *bytes, size_t len)
 	return out;
 }
 
-void cli_json_set(json_t *o, const char *key, const char *bytes)
+static json_t *json_hex(const char *bytes, size_t len)
 {
-	size_t len;
-	char *hex, name[64];
+	char *hex = malloc(2 * len + 1);
+	json_t *out;
 
-	if (!bytes)
-		return;
-	len = strlen(bytes);
-	json_object_set_new(o, key, cli_json_text(bytes, len));
-	if (vtr_utf8_is(bytes, len) || !(hex = malloc(2 * len + 1)))
-		return;
+	if (!hex)
+		return json_null();
 	for (size_t i = 0; i < len; i++)
 		sprintf(hex + 2 * i, "%02x", (unsigned char)bytes[i]);
-	snprintf(name, sizeof(name), "%s_hex", key);
-	json_object_set_new(o, name, json_string(hex));
+	out = json_stringn(hex, 2 * len);
 	free(hex);
+	return out;
+}
+
+void cli_json_set_bytes(json_t *o, const char *key, const char *bytes, size_t len)
+{
+	char name[128];
+
+	json_object_set_new(o, key, cli_json_text(bytes, len));
+	snprintf(name, sizeof(name), "%s_hex", key);
+	if (!vtr_utf8_is(bytes, len))
+		json_object_set_new(o, name, json_hex(bytes, len));
+}
+
+void cli_json_set(json_t *o, const char *key, const char *bytes)
+{
+	if (bytes)
+		cli_json_set_bytes(o, key, bytes, strlen(bytes));
 }
 
 static size_t json_utf8(char *out, unsigned cp)
@@ -101,20 +113,6 @@ static size_t json_unescape(char *out, const char *text, size_t len)
 		i += k;
 	}
 	return n;
-}
-
-static json_t *json_hex(const char *bytes, size_t len)
-{
-	char *hex = malloc(2 * len + 1);
-	json_t *out;
-
-	if (!hex)
-		return json_null();
-	for (size_t i = 0; i < len; i++)
-		sprintf(hex + 2 * i, "%02x", (unsigned char)bytes[i]);
-	out = json_stringn(hex, 2 * len);
-	free(hex);
-	return out;
 }
 
 bool cli_json_is_escaped(const struct vtr_os *os)
@@ -252,64 +250,92 @@ void cli_json_props(json_t *o, const struct vtr_prop *props, size_t n)
 	}
 }
 
-struct json_out {
-	FILE *f;
-	unsigned indent; /* put after each newline */
-};
-
-/* jansson escapes below 0x20 and gives whole characters; what a terminal would act on is escaped here. */
-static int json_put(const char *buf, size_t len, void *arg)
+static int json_piece(void *arg, const char *text, size_t len)
 {
-	const struct json_out *out = arg;
-	FILE *f = out->f;
-	size_t from = 0;
+	(void)arg;
+	return fwrite(text, 1, len, stdout) == len ? 0 : 1;
+}
 
-	for (size_t i = 0; i < len;) {
-		unsigned char b = (unsigned char)buf[i];
-		size_t k = b < 0x80 ? 1 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
-		char esc[24];
-		unsigned cp;
+/* Failing to write is noticed by cli_flush(). */
+static void json_put_text(const char *text, size_t len)
+{
+	putchar('"');
+	(void)vtr_json_escape(text, len, json_piece, NULL);
+	putchar('"');
+}
 
-		if (i + k > len)
-			k = len - i;
-		if (b >= 0x7f && vtr_escape(esc, sizeof(esc), buf + i, k) > 0 && esc[0] == '\\') {
-			fwrite(buf + from, 1, i - from, f);
-			if (k == 1) {
-				fprintf(f, "\\u%04x", b);
-			} else if (sscanf(esc, "\\u{%x}", &cp) == 1 && cp >= 0x10000) {
-				fprintf(f, "\\u%04x\\u%04x", 0xd800 + ((cp - 0x10000) >> 10),
-					0xdc00 + ((cp - 0x10000) & 0x3ff));
-			} else {
-				sscanf(esc, "\\u{%x}", &cp);
-				fprintf(f, "\\u%04x", cp);
-			}
-			from = i + k;
-		} else if (b == '\n' && out->indent > 0) { /* between members: those in texts are escaped */
-			fwrite(buf + from, 1, i + 1 - from, f);
-			fprintf(f, "%*s", (int)out->indent, "");
-			from = i + 1;
+/* Members on lines of their own, which start with so many spaces; -1: all on one line. */
+static void json_put_line(int indent)
+{
+	if (indent >= 0)
+		printf("\n%*s", indent, "");
+}
+
+static void json_put(const json_t *v, int indent)
+{
+	int inner = indent < 0 ? indent : indent + 2;
+	size_t n = 0;
+
+	switch (v ? json_typeof(v) : JSON_NULL) {
+	case JSON_OBJECT:
+		putchar('{');
+		/* jansson's own iteration asks for an object that may be changed. */
+		for (void *i = json_object_iter((json_t *)v); i; i = json_object_iter_next((json_t *)v, i)) {
+			if (n++ > 0)
+				putchar(',');
+			json_put_line(inner);
+			json_put_text(json_object_iter_key(i), strlen(json_object_iter_key(i)));
+			fputs(indent < 0 ? ":" : ": ", stdout);
+			json_put(json_object_iter_value(i), inner);
 		}
-		i += k;
+		if (n > 0)
+			json_put_line(indent);
+		putchar('}');
+		break;
+	case JSON_ARRAY:
+		putchar('[');
+		for (; n < json_array_size(v); n++) {
+			if (n > 0)
+				putchar(',');
+			json_put_line(inner);
+			json_put(json_array_get(v, n), inner);
+		}
+		if (n > 0)
+			json_put_line(indent);
+		putchar(']');
+		break;
+	case JSON_STRING:
+		json_put_text(json_string_value(v), json_string_length(v));
+		break;
+	case JSON_INTEGER:
+		printf("%" JSON_INTEGER_FORMAT, json_integer_value(v));
+		break;
+	case JSON_REAL:
+		printf("%.15g", json_real_value(v));
+		break;
+	case JSON_TRUE:
+		fputs("true", stdout);
+		break;
+	case JSON_FALSE:
+		fputs("false", stdout);
+		break;
+	case JSON_NULL:
+		fputs("null", stdout);
+		break;
 	}
-	fwrite(buf + from, 1, len - from, f);
-	return ferror(f) ? -1 : 0;
 }
 
 void cli_json_print(json_t *o)
 {
-	struct json_out out = { stdout, 0 };
-
-	json_dump_callback(o, json_put, &out, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-	fputc('\n', stdout);
+	json_put(o, 0);
+	putchar('\n');
 	json_decref(o);
 }
 
 void cli_json_line(json_t *o)
 {
-	struct json_out out = { stdout, 0 };
-
-	json_dump_callback(o, json_put, &out, JSON_COMPACT);
-	fputc('\n', stdout);
+	json_put(o, -1);
+	putchar('\n');
 	json_decref(o);
 }
 
@@ -323,8 +349,10 @@ static void stream_next(struct cli_stream *s, const char *key)
 	fputs(s->any[s->depth - 1] ? ",\n" : "\n", stdout);
 	printf("%*s", (int)(2 * s->depth), "");
 	s->any[s->depth - 1] = true;
-	if (key)
-		printf("\"%s\": ", key); /* ours: it needs no escape */
+	if (key) {
+		json_put_text(key, strlen(key));
+		fputs(": ", stdout);
+	}
 }
 
 void cli_stream_begin(struct cli_stream *s, const char *key, char kind)
@@ -337,10 +365,8 @@ void cli_stream_begin(struct cli_stream *s, const char *key, char kind)
 
 void cli_stream_put(struct cli_stream *s, const char *key, json_t *value)
 {
-	struct json_out out = { stdout, 2 * s->depth };
-
 	stream_next(s, key);
-	json_dump_callback(value, json_put, &out, JSON_INDENT(2) | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
+	json_put(value, (int)(2 * s->depth));
 	json_decref(value);
 }
 

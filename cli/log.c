@@ -791,21 +791,6 @@ static const char *log_short_time(char buf[48], uint64_t us)
 	return buf;
 }
 
-static void log_set_bytes(json_t *o, const char *key, const char *p, size_t len)
-{
-	char name[80], *hex;
-
-	json_object_set_new(o, key, cli_json_text(p, len));
-	if (vtr_utf8_is(p, len) || !(hex = malloc(2 * len + 1)))
-		return;
-	for (size_t i = 0; i < len; i++)
-		sprintf(hex + 2 * i, "%02x", (unsigned char)p[i]);
-	hex[2 * len] = 0;
-	snprintf(name, sizeof(name), "%s_hex", key);
-	json_object_set_new(o, name, json_string(hex));
-	free(hex);
-}
-
 static void log_set_time(json_t *o, const char *key, uint64_t us)
 {
 	struct vtr_time t = log_vtr_time(us);
@@ -870,7 +855,7 @@ static json_t *log_fields(const struct vtr_journal_entry *e)
 			break;
 		vtr_escape(name, n + 1, f->name, f->name_len);
 		once = json_object();
-		log_set_bytes(once, n < 64 ? name : "LONG_NAME", f->value, f->len);
+		cli_json_set_bytes(once, n < 64 ? name : "LONG_NAME", f->value, f->len);
 		json_object_foreach(once, key, v)
 		{
 			old = json_object_get(o, key);
@@ -899,27 +884,27 @@ static json_t *log_json(const struct log_source *s)
 		log_set_time(o, "time", s->time);
 	cli_json_set(o, "path", s->path);
 	if (t.host)
-		log_set_bytes(o, "host", t.host, t.host_len);
+		cli_json_set_bytes(o, "host", t.host, t.host_len);
 	if (t.ident)
-		log_set_bytes(o, "ident", t.ident, t.ident_len);
+		cli_json_set_bytes(o, "ident", t.ident, t.ident_len);
 	log_set_number(o, "pid", t.pid, t.pid_len);
 	if (s->s && s->l.priority >= 0)
 		json_object_set_new(o, "priority", json_integer(s->l.priority));
 	if (s->s && s->l.facility >= 0)
 		json_object_set_new(o, "facility", json_integer(s->l.facility));
 	if (s->s && s->l.msgid)
-		log_set_bytes(o, "msgid", s->l.msgid, s->l.msgid_len);
+		cli_json_set_bytes(o, "msgid", s->l.msgid, s->l.msgid_len);
 	if (s->s && s->l.data)
-		log_set_bytes(o, "structured_data", s->l.data, s->l.data_len);
+		cli_json_set_bytes(o, "structured_data", s->l.data, s->l.data_len);
 	if (s->j) {
 		p = vtr_journal_value(&s->e, "PRIORITY", &len);
 		log_set_number(o, "priority", p, len);
 		p = vtr_journal_value(&s->e, "_SYSTEMD_UNIT", &len);
 		if (p)
-			log_set_bytes(o, "unit", p, len);
+			cli_json_set_bytes(o, "unit", p, len);
 	}
 	if (t.message)
-		log_set_bytes(o, "message", t.message, t.message_len);
+		cli_json_set_bytes(o, "message", t.message, t.message_len);
 	if (s->j) {
 		json_object_set_new(o, "boot_id", json_string(s->e.boot_id));
 		json_object_set_new(o, "monotonic_us", cli_json_u64(s->e.monotonic));

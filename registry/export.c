@@ -156,31 +156,34 @@ static void export_no_room(struct export *e, const char *p, size_t len, const ch
 	export_put(e, esc, n);
 }
 
+static int export_piece(void *arg, const char *text, size_t len)
+{
+	export_put(arg, text, len);
+	return 0;
+}
+
 /* One character that is not plain; p is well-formed UTF-8. The bytes that it has. */
 static size_t export_special(struct export *e, const char *p, size_t len, enum export_mode mode)
 {
 	uint32_t cp = 0;
 	size_t k = vtr_utf8_next(&cp, (const uint8_t *)p, len);
-	uint16_t two[2];
 	char esc[24];
 	size_t n;
 
 	k = k ? k : 1;
+	if (mode == EXPORT_JSON) {
+		(void)vtr_json_escape(p, k, export_piece, e);
+		return k;
+	}
 	if (cp == '\\' || cp == '"') {
 		export_putf(e, "\\%c", (int)cp);
 		return k;
 	}
 	n = vtr_escape(esc, sizeof(esc), p, k);
-	if (esc[0] == '\\' && mode != EXPORT_JSON)
+	if (esc[0] == '\\')
 		export_no_room(e, p, k, esc, n);
-	else if (esc[0] != '\\')
-		export_put(e, esc, n);
-	else if (cp == '\n' || cp == '\t' || cp == '\r')
-		export_puts(e, cp == '\n' ? "\\n" : cp == '\t' ? "\\t" : "\\r");
-	else if (vtr_utf16_units(two, cp) == 2)
-		export_putf(e, "\\u%04x\\u%04x", two[0], two[1]);
 	else
-		export_putf(e, "\\u%04x", two[0]);
+		export_put(e, esc, n);
 	return k;
 }
 

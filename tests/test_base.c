@@ -229,6 +229,75 @@ static void names_are_escaped_for_terminals(void **state)
 	}
 }
 
+static int put_piece(void *arg, const char *text, size_t len)
+{
+	vtr_str_put(arg, text, len);
+	return 0;
+}
+
+static int put_none(void *arg, const char *text, size_t len)
+{
+	(void)text, (void)len;
+	++*(int *)arg;
+	return 7;
+}
+
+static void json_strings_are_escaped(void **state)
+{
+	/* RFC 8259, section 7; of UTF-16 halves, what iconv -t utf-16be makes of the character. */
+	static const struct {
+		const char *bytes, *expected;
+	} cases[] = {
+		{ "", "" },
+		{ "a/b c", "a/b c" },
+		{ "say \"a\\b\"", "say \\\"a\\\\b\\\"" },
+		{ "\b\t\n\f\r", "\\b\\t\\n\\f\\r" },
+		{ "\x01\x0b\x1b[31m\x1f\x7f", "\\u0001\\u000b\\u001b[31m\\u001f\\u007f" },
+		{ "\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0", "\\u0080\\u009b\\u009f\xc2\xa0" },
+		{ "\xe2\x80\xae"
+		  "cod.exe",
+		  "\\u202ecod.exe" },
+		{ "\xc2\xad\xef\xbb\xbf\xe2\x80\xa8", "\\u00ad\\ufeff\\u2028" },
+		{ "\xf3\xa0\x81\x81\xf4\x8f\xbf\xbf", "\\udb40\\udc41\\udbff\\udfff" },
+		{ "\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80", "\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80" },
+		{ "a\xff"
+		  "b\xe2\x82",
+		  "a\xef\xbf\xbd"
+		  "b\xef\xbf\xbd\xef\xbf\xbd" },
+		{ "\xed\xa0\x80\xe2\x82\xac", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xe2\x82\xac" },
+	};
+	struct vtr_str s = { 0 };
+	int calls = 0;
+
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(cases); i++) {
+		vtr_str_puts(&s, "");
+		assert_int_equal(0, vtr_json_escape(cases[i].bytes, strlen(cases[i].bytes), put_piece, &s));
+		assert_string_equal(cases[i].expected, s.p);
+		vtr_str_done(&s);
+	}
+	assert_int_equal(0, vtr_json_escape("a\0b", 3, put_piece, &s));
+	assert_string_equal("a\\u0000b", s.p);
+	vtr_str_done(&s);
+	/* What is not taken ends it. */
+	assert_int_equal(7, vtr_json_escape("a\nb\n", 4, put_none, &calls));
+	assert_int_equal(1, calls);
+	/* A terminal and a program of JSON are spared the same characters, but for the quotation mark. */
+	for (uint32_t c = 1; c < 0x110000; c++) {
+		char bytes[4], text[16];
+		size_t n;
+
+		if (c == '"' || (c >= 0xd800 && c < 0xe000))
+			continue;
+		n = vtr_utf8_put(bytes, c);
+		vtr_escape(text, sizeof(text), bytes, n);
+		vtr_json_escape(bytes, n, put_piece, &s);
+		assert_int_equal(text[0] == '\\', s.p[0] == '\\');
+		s.len = 0;
+	}
+	vtr_str_done(&s);
+}
+
 static void utf8_is_told_from_other_bytes(void **state)
 {
 	(void)state;
@@ -1465,6 +1534,7 @@ int main(void)
 		cmocka_unit_test(each_single_byte_is_escaped),
 		cmocka_unit_test(text_is_cut_between_escapes),
 		cmocka_unit_test(names_are_escaped_for_terminals),
+		cmocka_unit_test(json_strings_are_escaped),
 		cmocka_unit_test(utf8_is_told_from_other_bytes),
 		cmocka_unit_test(utf16_becomes_utf8),
 		cmocka_unit_test(guids_are_written_as_their_owners_do),
