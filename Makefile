@@ -6,6 +6,7 @@
 #	make check-all		lint, the slow tests, and the tests again with sanitizers
 #	make lint		warnings, layout, the arrows of the design; only=NAME for one of them
 #	make fuzz TIME=60	all fuzz targets, seconds for each; only=NAME for one of them
+#	make mutants N=20	change N bounds and checks of the parsers, one at a time: does a test notice? SEED=, only=FILE
 #	make bench		against the tools that people use today
 #	make install		with DESTDIR, PREFIX, LIBDIR…
 #	make STATIC=1		the command as one static file, build/static/vitrine
@@ -95,7 +96,8 @@ say = $(if $(V),,@printf '%-6s %s\n' '$(1)' '$(2)')
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all objects library-objects print-libraries examples check check-all lint fuzz fuzz-programs bench install uninstall clean FORCE
+.PHONY: all objects library-objects print-libraries examples check check-all lint fuzz fuzz-programs mutants \
+	mutants-run bench install uninstall clean FORCE
 all: $(LIB) $(if $(filter static,$(VARIANT)),,$(SO)) $(CMD)
 
 # Where the source lies is not in what is built.
@@ -194,6 +196,16 @@ fuzz:
 	+@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-programs
 	$(if $(ARCHIVE_LIBS),,@echo 'skipped: fuzz_tar: libarchive is not installed')
 	@scripts/fuzz $(TIME) $(filter-out $(if $(ARCHIVE_LIBS),,tar),$(or $(only),$(FUZZ_SRC:fuzz/fuzz_%.c=%)))
+
+# N=0: all of only=, which names files and folders.
+N ?= 20
+SEED ?= 1
+mutants:
+	+@$(MAKE) --no-print-directory VARIANT=asan mutants-run
+mutants-run: export COMPILE_COMMAND = $(COMPILE)
+mutants-run: $(LIB) $(CMD) $(TEST_SRC:%.c=$B/%.o) $(FUZZ_SRC:%.c=$B/%.o) $(TEST_HELP) $(FUZZ_HELP) $B/fuzz/replay.o
+	@B='$B' LINK='$(LINK)' LIBS='$(PKG_LIBS)' TEST_LIBS='$(TEST_LIBS)' CLI_LIBS='$(CLI_LIBS)' CLI_OBJ='$(CLI_OBJ)' \
+		TEST_HELP='$(TEST_HELP)' FUZZ_HELP='$(FUZZ_HELP)' scripts/mutants -n $(N) -s $(SEED) $(only)
 
 # For programs that link the static library.
 print-libraries:
