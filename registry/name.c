@@ -57,7 +57,7 @@ bool vtr_hive_name_sound(const struct hive_name *n)
 int vtr_hive_name_cmp(const struct hive_name *a, const struct hive_name *b)
 {
 	size_t i = 0, k = 0;
-	bool bad;
+	bool bad = false;
 
 	if (!a->utf16 && !b->utf16) {
 		int c = memcmp(a->p, b->p, VTR_MIN(a->len, b->len));
