@@ -57,7 +57,7 @@ ifneq ($(NTFS),0)
 PKG += libntfs-3g
 CPPFLAGS_NTFS := -DVTR_NTFS3G
 endif
-PKG_CLI := jansson libcrypto zlib
+PKG_CLI := jansson
 PKG_STATIC := $(if $(filter static,$(VARIANT)),--static)
 PKG_TEST := cmocka hivex
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_CLI) 2>/dev/null)

@@ -1105,6 +1105,27 @@ VTR_API const struct vtr_package *vtr_os_package(const struct vtr_os *os, size_t
  */
 VTR_API int vtr_package_version_compare(const char *format, const char *a, const char *b);
 
+enum vtr_sbom_format { VTR_SBOM_CYCLONEDX = 1, VTR_SBOM_SPDX };
+
+/* A format by its name, "cyclonedx" or "spdx"; 0: there is none of this name. */
+VTR_API int vtr_sbom_format(const char *name);
+
+struct vtr_sbom {
+	int format;		 /* enum vtr_sbom_format */
+	struct vtr_os *os;	 /* of this system; NULL: of all but those whose role is "alternative" */
+	const char *subject;	 /* what the document is of: "disk.qcow2"; it is escaped */
+	struct vtr_time created; /* written to the second; not set: CycloneDX has none, SPDX 1970-01-01 */
+};
+
+/*
+ * Write a bill of materials of what vtr_guest_inspect() finds, in JSON: CycloneDX 1.5 or SPDX 2.3, as it is made. The
+ * same guest gives the same bytes. Nothing is written before all packages are read. Packages that cannot be read are
+ * warned of and left out. VTR_EUSAGE; VTR_EUNSUPPORTED: libcrypto is not installed; the errors of vtr_guest_inspect().
+ * What write returned, where that is not 0.
+ */
+VTR_API int vtr_sbom_write(struct vtr_guest *g, const struct vtr_sbom *how, vtr_write *write, void *arg,
+			   struct vtr_error *err);
+
 /* ------------------------------------------------------------------------------------------------------- journals */
 
 /*

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vitrine inspect: which system is this, and what is on it. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/records.h"
-#include "cli/sbom.h"
 
 extern const struct cli_verb cli_verb_inspect;
 
@@ -22,10 +23,10 @@ static bool inspect_option(void *arg, int opt, const char *value)
 
 	if (opt == OPT_PACKAGES)
 		in->list_packages = true;
-	else if (opt == OPT_SBOM)
-		in->sbom = value;
 	else if (opt == OPT_BRIEF)
 		in->brief = in->no_packages = true;
+	else if (opt == OPT_SBOM)
+		in->sbom = value;
 	else
 		in->no_packages = true;
 	return true;
@@ -337,6 +338,46 @@ static struct vtr_os *inspect_os(const struct inspect *in, int i)
 	return in->c.os ? in->c.os : vtr_guest_os(in->c.guest, (size_t)i);
 }
 
+/* SOURCE_DATE_EPOCH, the only clock; not set where it is none, or no number. */
+static struct vtr_time inspect_created(void)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	struct vtr_time t = { 0 };
+
+	if (!text || !*text || strspn(text, "0123456789") != strlen(text))
+		return t;
+	errno = 0;
+	t.sec = strtoll(text, NULL, 10);
+	t.set = errno == 0 && t.sec <= 253402300799; /* the year 9999 */
+	return t;
+}
+
+static int inspect_write(void *arg, const char *text, size_t len)
+{
+	(void)arg;
+	return fwrite(text, 1, len, stdout) == len ? 0 : 1;
+}
+
+/* Of the images, by their names without folders. A failure to write is told by cli_flush(). */
+static void inspect_sbom(struct inspect *in)
+{
+	struct vtr_sbom how = { .format = vtr_sbom_format(in->sbom), .os = in->c.os, .created = inspect_created() };
+	struct vtr_error err = { .code = VTR_ENOMEM, .text = "out of memory" };
+	char *subject = NULL;
+	size_t len;
+	FILE *f = open_memstream(&subject, &len);
+
+	for (size_t i = 0; f && i < in->c.n_images; i++) {
+		const char *slash = strrchr(in->c.images[i], '/');
+
+		fprintf(f, "%s%s", i > 0 ? ", " : "", slash && slash[1] ? slash + 1 : in->c.images[i]);
+	}
+	how.subject = f && fclose(f) == 0 ? subject : NULL;
+	if (!how.subject || vtr_sbom_write(in->c.guest, &how, inspect_write, NULL, &err) < 0)
+		cli_error(&in->c, &err);
+	free(subject);
+}
+
 /* No system: what there is, and whether it could have been read. */
 static void inspect_say_none(struct cli *c)
 {
@@ -374,7 +415,7 @@ static int inspect_run(int argc, char **argv)
 		cli_usage(&in.c, "one image; -a for more");
 		return cli_end(&in.c);
 	}
-	if (in.sbom && !cli_sbom_is(in.sbom)) {
+	if (in.sbom && !vtr_sbom_format(in.sbom)) {
 		cli_usage(&in.c, "--sbom %s: cyclonedx or spdx", in.sbom);
 		return cli_end(&in.c);
 	}
@@ -388,7 +429,7 @@ static int inspect_run(int argc, char **argv)
 		if (!in.c.root)
 			cli_error(&in.c, &err);
 	} else if (in.sbom && n > 0) {
-		cli_sbom_print(&in.c, in.sbom);
+		inspect_sbom(&in);
 	} else if (in.c.json) {
 		cli_stream_begin(&json, NULL, '{');
 		cli_stream_begin(&json, "operating_systems", '[');

@@ -471,6 +471,55 @@ static void disk_put(struct machine *m, unsigned mib)
 }
 
 /* The same from a disk that sfdisk partitioned, an MBR and a GPT, through the public interface. */
+static int bill_take(void *arg, const char *text, size_t len)
+{
+	strncat(arg, text, len);
+	return 0;
+}
+
+static int bill_refuse(void *arg, const char *text, size_t len)
+{
+	(void)text, (void)len;
+	++*(unsigned *)arg;
+	return 7;
+}
+
+/* tests/test_sbom.sh looks at the documents. */
+static void bills_check(struct vtr_guest *g, struct vtr_os *os)
+{
+	struct vtr_sbom how = { .format = VTR_SBOM_SPDX, .subject = "a\xff\x1b" };
+	static char all[65536], one[65536];
+	struct vtr_error err = { 0 };
+	unsigned calls = 0;
+
+	all[0] = one[0] = 0;
+	assert_int_equal(0, vtr_sbom_write(g, &how, bill_take, all, &err));
+	assert_non_null(strstr(all, "\"name\": \"a\\\\xFF\\\\x1B\",\n"));
+	assert_non_null(strstr(all, "\"created\": \"1970-01-01T00:00:00Z\""));
+	how.os = os;
+	assert_int_equal(0, vtr_sbom_write(g, &how, bill_take, one, &err));
+	assert_string_equal(all, one); /* there is one system */
+	how.created = (struct vtr_time){ .set = true, .sec = 253402300799, .nsec = 999999999 };
+	one[0] = 0;
+	assert_int_equal(0, vtr_sbom_write(g, &how, bill_take, one, &err));
+	assert_non_null(strstr(one, "\"created\": \"9999-12-31T23:59:59Z\""));
+	assert_int_equal(7, vtr_sbom_write(g, &how, bill_refuse, &calls, &err));
+	assert_int_equal(1, calls);
+	how.created.sec++;
+	assert_int_equal(-1, vtr_sbom_write(g, &how, bill_take, one, &err));
+	assert_int_equal(VTR_EUSAGE, err.code);
+	how.created.sec = -1;
+	assert_int_equal(-1, vtr_sbom_write(g, &how, bill_take, one, &err));
+	assert_int_equal(VTR_EUSAGE, err.code);
+	how.created.set = false;
+	how.format = 0;
+	assert_int_equal(-1, vtr_sbom_write(g, &how, bill_take, one, &err));
+	assert_int_equal(VTR_EUSAGE, err.code);
+	assert_int_equal(VTR_SBOM_CYCLONEDX, vtr_sbom_format("cyclonedx"));
+	assert_int_equal(VTR_SBOM_SPDX, vtr_sbom_format("spdx"));
+	assert_int_equal(0, vtr_sbom_format("spd"));
+}
+
 static void disks_of_sfdisk_are_inspected(void **state)
 {
 	static const struct {
@@ -538,6 +587,7 @@ static void disks_of_sfdisk_are_inspected(void **state)
 		debian_facts_check(os, "/dev/sda1", "/dev/sda2", "/dev/sda3");
 		mount_check(os, "/usr", "/dev/sda2", true);
 		mount_check(os, "/var", "/dev/sda3", true);
+		bills_check(g, os);
 		vtr_guest_free(g);
 		assert_string_equal("", m->warnings);
 	}
