@@ -302,6 +302,7 @@ static void superblocks_are_checked(void **state)
 		{ 0x0d, 2, VTR_ECORRUPT, "blocks of" },
 		{ 0x13, 17, VTR_ETRUNCATED, "17 blocks, the journal has 16" },
 		{ 0x17, 0, VTR_ECORRUPT, "a log from block 0" },
+		{ 0x17, 15, VTR_ECORRUPT, "starts at 1" }, /* of one block: the start lies before it */
 		{ 0x17, 16, VTR_ECORRUPT, "a log from block 16 to 16" },
 		{ 0x1f, 16, VTR_ECORRUPT, "starts at 16" },
 		{ 0x2a, 1, VTR_EUNSUPPORTED, "feature 0x100 is unknown" },
@@ -327,6 +328,84 @@ static void superblocks_are_checked(void **state)
 	assert_null(r.view);
 	assert_non_null(strstr(r.err.text, "checksum is wrong"));
 	done(&r);
+}
+
+/*
+ * With 64bit and no checksums tags have 12 bytes, and the first a UUID behind it: 83 of them end where the block does. The
+ * log has 15 blocks, so that their data lies there more than once; journal.rst says how many tags there are, and no more.
+ */
+static void a_descriptor_may_be_full_of_tags(void **state)
+{
+	struct journal_maker m;
+	struct replay r;
+	uint8_t *b;
+
+	(void)state;
+	journal_begin(&m, 2, 0, 1, 1);
+	journal_write(&m, (uint64_t[]){ 3 }, "a", 1, false);
+	b = journal_block(&m, 1);
+	b[12 + 7] = 0; /* not the last */
+	for (unsigned k = 0; k < 82; k++) {
+		uint8_t *tag = b + 12 + 12 + 16 + 12 * k;
+
+		tag[3] = k == 81 ? 5 : 4;
+		tag[7] = 2; /* the same UUID; not the last */
+	}
+	m.at = 1 + (1 + 83) % 15;
+	memset(journal_block(&m, m.at - 1), 'z', JOURNAL_BLOCK);
+	journal_commit(&m, 1);
+	replay(&r, &m);
+	assert_int_equal(1, r.result.transactions);
+	assert_int_equal('z', letter(&r, 5));
+	assert_int_equal(3, r.result.blocks);
+	assert_string_equal("", r.warnings);
+	done(&r);
+}
+
+/* The block behind the log's last one is its first; the volume's last block is the last that can be written. */
+static void the_last_blocks_count(void **state)
+{
+	struct journal_maker m;
+	struct replay r;
+
+	(void)state;
+	journal_begin(&m, 0x13, 0, JOURNAL_BLOCKS - 1, 1);
+	journal_write(&m, (uint64_t[]){ VOLUME_BLOCKS - 1 }, "a", 1, false);
+	journal_commit(&m, 1);
+	replay(&r, &m);
+	assert_int_equal('a', letter(&r, VOLUME_BLOCKS - 1));
+	assert_string_equal("", r.warnings);
+	done(&r);
+}
+
+/* As many bytes as the block has without its checksum: 252 numbers of four bytes, and their length. */
+static void a_revoke_block_may_be_full(void **state)
+{
+	struct journal_maker m;
+	struct replay r;
+	uint8_t *b;
+
+	(void)state;
+	for (uint32_t used = 1020; used <= 1021; used++) {
+		journal_begin(&m, 0x10, 0, 1, 1);
+		journal_write(&m, (uint64_t[]){ 3 }, "a", 1, false);
+		journal_revoke(&m, (uint64_t[]){ 9 }, 1);
+		b = journal_block(&m, 3);
+		b[14] = (uint8_t)(used >> 8);
+		b[15] = (uint8_t)used;
+		b[1016 + 3] = 3; /* the last number; the others are 9 and zeros */
+		journal_seal(&m, 3);
+		journal_commit(&m, 1);
+		replay(&r, &m);
+		if (used == 1020) {
+			assert_int_equal('.', letter(&r, 3));
+			assert_int_equal(1, r.result.transactions);
+		} else {
+			assert_null(r.view);
+			assert_non_null(strstr(r.err.text, "a revoke block of 1021 bytes, at most 1020"));
+		}
+		done(&r);
+	}
 }
 
 /* A revoke block that says that it is longer than a block. */
@@ -362,6 +441,9 @@ int main(void)
 		cmocka_unit_test(blocks_outside_are_told),
 		cmocka_unit_test(fast_commits_are_located),
 		cmocka_unit_test(superblocks_are_checked),
+		cmocka_unit_test(a_descriptor_may_be_full_of_tags),
+		cmocka_unit_test(the_last_blocks_count),
+		cmocka_unit_test(a_revoke_block_may_be_full),
 		cmocka_unit_test(a_revoke_block_is_bounded),
 	};
 

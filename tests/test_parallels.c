@@ -149,6 +149,46 @@ static void damage_is_named(void **state)
 		"parallels", &s, false,
 		&(struct small_damage){ 64, 4, 1, VTR_ECORRUPT, "BAT: entry 0 points to 0x200, into the BAT" }, 1);
 	small_done(&s);
+	/* A BAT of 112 entries ends where the second sector begins: data may lie there, and data_off may say so. */
+	small_parallels(&s, 0, 1);
+	small_le(s.bytes + 32, 4, 112);
+	small_le(s.bytes + 48, 4, 1);
+	small_le(s.bytes + 64, 4, 1);
+	memcpy(s.disk, s.bytes + 512, 1024);
+	small_expect("parallels", &s);
+	small_expect_damage("parallels", &s, false,
+			    &(struct small_damage){ 32, 4, 113, VTR_ECORRUPT, "data_off 0x200 lies in the BAT" }, 1);
+	small_done(&s);
+}
+
+/* The BAT must be there; of the data behind it a file may lack some. */
+static void a_file_may_end_with_its_bat(void **state)
+{
+	struct small_image s;
+	struct qcow2_opened o;
+
+	(void)state;
+	small_parallels(&s, 1, 1);
+	memset(s.bytes + 64, 0, 4 * SMALL_PARALLELS_CLUSTERS);
+	for (size_t len = 64 + 4 * SMALL_PARALLELS_CLUSTERS - 1; len <= 64 + 4 * SMALL_PARALLELS_CLUSTERS; len++) {
+		qcow2_start(&o, NULL, false);
+		qcow2_open_bytes(&o, s.bytes, len, &(struct vtr_image_options){ .format = "parallels" });
+		if (len < 64 + 4 * SMALL_PARALLELS_CLUSTERS) {
+			qcow2_expect_error(&o, VTR_ETRUNCATED,
+					   "BAT: 9 entries at 0x40 end past the end of the file (0x63)");
+		} else {
+			uint8_t zeros[SMALL_PARALLELS_SECTORS * 512] = { 0 };
+
+			assert_int_equal(0, o.rc);
+			qcow2_expect_bytes(o.disk, zeros, sizeof(zeros));
+		}
+		qcow2_done(&o);
+	}
+	qcow2_start(&o, NULL, false);
+	qcow2_open_bytes(&o, s.bytes, 63, &(struct vtr_image_options){ .format = "parallels" });
+	qcow2_expect_error(&o, VTR_ETRUNCATED, "header: the file has 63 bytes, expected 64");
+	qcow2_done(&o);
+	small_done(&s);
 }
 
 /* Dirty bitmaps, in a cluster that is appended. */
@@ -516,6 +556,7 @@ int main(void)
 		cmocka_unit_test(both_magics_are_read),
 		cmocka_unit_test(clusters_of_any_number_of_sectors_are_read),
 		cmocka_unit_test(damage_is_named),
+		cmocka_unit_test(a_file_may_end_with_its_bat),
 		cmocka_unit_test(format_extensions_are_told),
 		cmocka_unit_test(bundles_with_snapshots_are_read),
 		cmocka_unit_test(bundles_that_were_moved_are_read),
