@@ -305,6 +305,9 @@ static const struct {
 	/* and in a block: i_file_acl, the header's magic, the first entry at 32 */
 	{ "blocks", XATTR, 0x68, 4, 0xffffff, -1, VTR_ECORRUPT, "attribute block 16777215 is outside of the volume" },
 	{ "blocks", XATTR, ACL | 0, 4, 0xea010000, -1, VTR_ECORRUPT, "magic 0xea010000, expected 0xea020000" },
+	/* a value that ends where the block does, and one byte further */
+	{ "blocks", XATTR, ACL | 34, 2, 1024 - 190, 1, 0, NULL },
+	{ "blocks", XATTR, ACL | 34, 2, 1024 - 189, -1, VTR_ECORRUPT, "190 bytes at 835 leave its block" },
 	{ "blocks", XATTR, ACL | 34, 2, 1023, -1, VTR_ECORRUPT, "190 bytes at 1023 leave its block" },
 };
 
