@@ -299,7 +299,10 @@ static void a_damaged_directory_lists_the_rest(void **state)
 		{ 0x00, 4, 0, "magic 00000000, expected INDX", 30 },
 		{ 0x10, 8, 99, "it says that it is VCN 99", 30 },
 		{ 0x18, 4, 0x7fffffff, "entries at 2147483647", 30 },
+		{ 0x18, 4, 8, "entries at 8 to", 30 },	   /* in the header, which has 16 bytes */
+		{ 0x18, 4, 0x2c, "entries at 44 to", 30 }, /* no multiple of 8 */
 		{ 0x1c, 4, 0xffff, "to 65535 of", 30 },
+		{ 0x1c, 4, 4096 - 0x18 + 8, "to 4080 of 4072", 30 },
 		{ 0x1fe, 2, 0x4141, "torn: sector 0", 30 },
 		{ 0x40 + 0x08, 2, 8, "an index entry of 8 bytes", 30 },
 		{ 0x40 + 0x08, 2, 0xfff8, "an index entry of 65528 bytes", 30 },
@@ -332,6 +335,40 @@ static void a_damaged_directory_lists_the_rest(void **state)
 				 cases[i].words);
 		ntfs_done(&o);
 	}
+}
+
+/* Entries that end where their block does, a key that ends where its entry does; and one byte more. */
+static void index_blocks_and_entries_may_be_full(void **state)
+{
+	uint64_t ino = ino_of("/many");
+	size_t at = 0, all = 0;
+
+	(void)state;
+	for (size_t i = 0; i + 4096 <= whole_len && at == 0; i += 512)
+		if (memcmp(whole + i, "INDX", 4) == 0 && memmem(whole + i, 4096, "t\0a\0k\0e\0s\0", 10))
+			at = i;
+	assert_true(at > 0);
+	for (unsigned i = 0; i < 4; i++) {
+		struct vtr_error err = { 0 };
+		struct ntfs_opened o;
+
+		memcpy(work, whole, whole_len);
+		if (i == 1)
+			damage_put(work + at + 0x1c, 4, 4096 - 0x18);
+		else if (i > 1) /* the first entry's length without what is in front of the key */
+			damage_put(work + at + 0x40 + 0x0a, 2,
+				   (uint64_t)(work[at + 0x48] | work[at + 0x49] << 8) - 0x10 + (i == 3));
+		ntfs_open_bytes(&o, "ntfs", work, whole_len, NULL);
+		listed = 0;
+		assert_int_equal(0, vtr_fs_readdir(o.fs, ino, list_count, NULL, &err));
+		if (i == 0)
+			all = listed;
+		assert_true(i == 3 ? listed < all : listed == all);
+		assert_int_equal(i == 3, strstr(o.said, "an index entry of") != NULL);
+		assert_int_equal(i == 3, o.said[0] != 0);
+		ntfs_done(&o);
+	}
+	assert_true(all >= 60); /* mk-ntfs.py */
 }
 
 /* ---------------------------------------------------------------------------------------------------------- limits */
@@ -532,6 +569,7 @@ int main(void)
 		cmocka_unit_test(the_mirror_stands_in_for_the_mft),
 		cmocka_unit_test(a_damaged_table_of_capitals_is_told),
 		cmocka_unit_test(a_damaged_directory_lists_the_rest),
+		cmocka_unit_test(index_blocks_and_entries_may_be_full),
 		cmocka_unit_test(limits_are_named),
 		cmocka_unit_test(a_unit_whose_map_ends_is_no_packed_one),
 		cmocka_unit_test(extension_records_are_metadata),
