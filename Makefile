@@ -186,10 +186,14 @@ check-all:
 	for part in $(PARTS); do sed "s|^FAILED |FAILED $$part: |" build/$$part/logs/failures 2>/dev/null; done; \
 	echo; cat build/summary; exit $$failed
 
-LINTS := warnings-gcc warnings-clang musl arm64 headers arrows doors errors exports licence scripts format
+LINTS := warnings-gcc warnings-clang musl arm64 headers arrows doors errors exports abi licence scripts format
 lint: all
 	@VTR_BUILD=$B WERROR=$(WERROR) WARN='$(WARN)' PKG_CFLAGS='$(PKG_CFLAGS)' LAYERS='$(LAYERS)' scripts/run-tests build/lint/logs \
 		$(foreach l,$(or $(only),$(LINTS)),'scripts/lint $l')
+
+# After a change of the ABI that is meant: what lint compares with.
+abi: all
+	@VTR_BUILD=$B scripts/lint write-abi
 
 TIME ?= 60
 fuzz:

@@ -156,13 +156,11 @@ static int export_gather(struct export *x, struct vtr_error *err)
 
 static int export_write(struct export *x, const uint8_t *p, size_t len, struct vtr_error *err)
 {
-	char text[128];
-
 	while (len > 0) {
 		ssize_t n = write(x->fd, p, len);
 
 		if (n < 0 && errno != EINTR)
-			return vtr_fail(err, VTR_EIO, "writing %zu bytes: %s", len, vtr_errno_text(errno, text));
+			return vtr_fail_errno(err, VTR_EIO, errno, "writing %zu bytes", len);
 		p += n > 0 ? n : 0;
 		len -= n > 0 ? (size_t)n : 0;
 		/* A signal cuts a write short; who caught it may have cancelled. */
@@ -380,13 +378,10 @@ static int export_begin(struct export *x, const struct vtr_export_options *opt, 
 
 static int export_end(char *sha256, struct export *x, struct vtr_error *err)
 {
-	char text[128];
-
 	if (x->qcow2 && vtr_qcow2_writer_finish(x->qcow2, err) < 0)
 		return -1;
 	if (x->sparse && ftruncate(x->fd, (off_t)(x->base + x->blk->size)) < 0)
-		return vtr_fail(err, VTR_EIO, "setting the size to %" PRIu64 ": %s", x->blk->size,
-				vtr_errno_text(errno, text));
+		return vtr_fail_errno(err, VTR_EIO, errno, "setting the size to %" PRIu64 "", x->blk->size);
 	return x->hash ? vtr_hash_final_hex(sha256, x->hash, err) : 0;
 }
 

@@ -78,12 +78,27 @@ enum vtr_code {
 
 /* A failure: its code, and one line that a person can act on. The text is UTF-8 without control characters. */
 struct vtr_error {
-	int code; /* enum vtr_code */
-	char text[1020];
+	int code;  /* enum vtr_code */
+	int posix; /* an errno for programs that speak these: the host's own where it failed, else vtr_code_errno() */
+	char text[1016];
 };
 
 /* Takes what is printed: 0 to go on; anything else stops, and is returned. */
 typedef int vtr_write(void *arg, const char *text, size_t len);
+
+/*
+ * The errno that is closest to a code: EUCLEAN for damage, EOPNOTSUPP for what is not read, EOVERFLOW for a limit, EACCES for
+ * the policy, ENOKEY, ENOTUNIQ for what is ambiguous, ENOENT, EINVAL, EIO, ENOMEM, ECANCELED. 0 for VTR_OK, EIO for other
+ * numbers. The numbers are those of Linux.
+ */
+VTR_API int vtr_code_errno(int code);
+
+/*
+ * Set an error, for functions that the caller gives to the library (a resolver, a block source): code, posix, and the text,
+ * which is escaped, so that names from an image may be given with %s, and cut where it is too long. err may be NULL.
+ */
+VTR_API void vtr_error_set(struct vtr_error *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* A word for a code: "corrupt", "limit", … Static; "unknown" for other numbers. */
 VTR_API const char *vtr_code_name(int code);
@@ -157,6 +172,9 @@ struct vtr_limits {
 
 /* Fill *out with the defaults. */
 VTR_API void vtr_limits_default(struct vtr_limits *out);
+
+/* The name of the i-th limit, and *value of it where value is not NULL. Static; NULL: there are fewer. */
+VTR_API const char *vtr_limits_name(size_t i, const struct vtr_limits *l, uint64_t *value);
 
 /* Set one limit by its name. VTR_EUSAGE when there is none of this name. */
 VTR_API int vtr_limits_set(struct vtr_limits *l, const char *name, uint64_t value, struct vtr_error *err);

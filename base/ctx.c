@@ -26,6 +26,15 @@ void vtr_limits_default(struct vtr_limits *out)
 		memcpy((char *)out + ctx_limits[i].at, &ctx_limits[i].value, sizeof(uint64_t));
 }
 
+const char *vtr_limits_name(size_t i, const struct vtr_limits *l, uint64_t *value)
+{
+	if (i >= VTR_COUNT(ctx_limits))
+		return NULL;
+	if (value)
+		memcpy(value, (const char *)l + ctx_limits[i].at, sizeof(*value));
+	return ctx_limits[i].name;
+}
+
 int vtr_limits_set(struct vtr_limits *l, const char *name, uint64_t value, struct vtr_error *err)
 {
 	for (size_t i = 0; i < VTR_COUNT(ctx_limits); i++) {

@@ -2,6 +2,7 @@
 /* Errors: a code and one line of text, kept in the caller's memory; reporting never allocates. */
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,12 +71,27 @@ static void __attribute__((format(printf, 3, 0))) error_format(char *out, size_t
 	}
 }
 
+int vtr_code_errno(int code)
+{
+	static const int errnos[] = {
+		[VTR_ECORRUPT] = EUCLEAN,	 [VTR_ETRUNCATED] = EUCLEAN,
+		[VTR_EUNSUPPORTED] = EOPNOTSUPP, [VTR_ELIMIT] = EOVERFLOW,
+		[VTR_EPOLICY] = EACCES,		 [VTR_EKEY] = ENOKEY,
+		[VTR_EAMBIGUOUS] = ENOTUNIQ,	 [VTR_ENOTFOUND] = ENOENT,
+		[VTR_EUSAGE] = EINVAL,		 [VTR_EIO] = EIO,
+		[VTR_ENOMEM] = ENOMEM,		 [VTR_ECANCELLED] = ECANCELED,
+	};
+
+	return code < 0 || (size_t)code >= sizeof(errnos) / sizeof(errnos[0]) ? EIO : errnos[code];
+}
+
 void vtr_error_vset(struct vtr_error *err, int code, const char *fmt, va_list ap)
 {
 	if (!err)
 		return;
 	error_format(err->text, sizeof(err->text), fmt, ap);
 	err->code = code;
+	err->posix = vtr_code_errno(code);
 }
 
 void vtr_error_set(struct vtr_error *err, int code, const char *fmt, ...)
@@ -125,7 +141,10 @@ int vtr_callback_failed(struct vtr_error *err, struct vtr_error *own, const char
 	own->text[sizeof(own->text) - 1] = 0;
 	if (own->code == VTR_OK)
 		return vtr_fail(err, VTR_EUSAGE, "%s failed, and did not say why", who);
-	return vtr_fail(err, own->code, "%s", own->text);
+	vtr_error_set(err, own->code, "%s", own->text);
+	if (err && own->posix)
+		err->posix = own->posix;
+	return -1;
 }
 
 bool vtr_error_ends(const struct vtr_error *err)
@@ -134,8 +153,22 @@ bool vtr_error_ends(const struct vtr_error *err)
 	       err->code == VTR_ENOMEM;
 }
 
-const char *vtr_errno_text(int e, char *buf)
+static const char *error_errno_text(int e, char *buf)
 {
 	return _Generic(strerror_r(e, buf, 128), char *: error_text_gnu, int: error_text_posix)(
 		strerror_r(e, buf, 128), buf);
+}
+
+void vtr_error_errno(struct vtr_error *err, int code, int e, const char *fmt, ...)
+{
+	char what[2 * sizeof(err->text)], text[128];
+	va_list ap;
+
+	if (!err)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	vtr_error_set(err, code, "%s: %s", what, error_errno_text(e, text));
+	err->posix = e;
 }

@@ -10,13 +10,17 @@
 
 #include "api/vitrine.h"
 
-/* Set code and text (escaped: names from an image may be given with %s). */
-void vtr_error_set(struct vtr_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* vtr_error_set() is public: see vitrine.h. */
 void vtr_error_vset(struct vtr_error *err, int code, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 
 /* Put a place in front of the text: "place: text". */
 void vtr_error_at(struct vtr_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same of a failure of the host: e is its errno, whose text comes behind: "path: No such file or directory". */
+void vtr_error_errno(struct vtr_error *err, int code, int e, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+#define vtr_fail_errno(err, ...) (vtr_error_errno((err), __VA_ARGS__), -1)
 #define vtr_fail(err, ...) (vtr_error_set((err), __VA_ARGS__), -1)
 #define vtr_at(err, ...) (vtr_error_at((err), __VA_ARGS__), -1)
 
@@ -31,8 +35,5 @@ int vtr_callback_failed(struct vtr_error *err, struct vtr_error *own, const char
  * one thing that was read: it is warned of, and its siblings follow. Who goes on after an error asks this.
  */
 bool vtr_error_ends(const struct vtr_error *err);
-
-/* What errno says, for the text of a VTR_EIO; buf has 128 bytes. */
-const char *vtr_errno_text(int e, char *buf);
 
 #endif

@@ -42,7 +42,6 @@ static int hostfile_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len
 {
 	struct hostfile *h = (struct hostfile *)b;
 	uint8_t *p = buf;
-	char text[128];
 
 	if (vtr_ctx_check(b->ctx, err) < 0)
 		return -1;
@@ -53,8 +52,7 @@ static int hostfile_pread(struct vtr_blk *b, uint64_t off, void *buf, size_t len
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return vtr_fail(err, VTR_EIO, "reading %zu bytes at %#" PRIx64 ": %s", len, off,
-					vtr_errno_text(errno, text));
+			return vtr_fail_errno(err, VTR_EIO, errno, "reading %zu bytes at %#" PRIx64 "", len, off);
 		if (n == 0)
 			return vtr_fail(err, VTR_EIO, "the file became shorter while it was read: nothing at %#" PRIx64,
 					off);
@@ -146,20 +144,19 @@ static int hostfile_wrap(struct vtr_blk **out, struct vtr_ctx *ctx, int fd, cons
 {
 	struct stat st;
 	uint64_t size = 0;
-	char text[128];
 	struct vtr_blk *b;
 	struct hostfile *h;
 	unsigned get_size = BLKGETSIZE64; /* musl's ioctl() takes an int, glibc's an unsigned long */
 
 	if (fstat(fd, &st) < 0) {
-		vtr_error_set(err, VTR_EIO, "%s: %s", path, vtr_errno_text(errno, text));
+		vtr_error_errno(err, VTR_EIO, errno, "%s", path);
 	} else if (S_ISREG(st.st_mode)) {
 		size = (uint64_t)st.st_size;
 		goto good;
 	} else if (S_ISBLK(st.st_mode) && device_allowed) {
 		if (ioctl(fd, get_size, &size) == 0)
 			goto good;
-		vtr_error_set(err, VTR_EIO, "%s: size of the block device: %s", path, vtr_errno_text(errno, text));
+		vtr_error_errno(err, VTR_EIO, errno, "%s: size of the block device", path);
 	} else {
 		vtr_error_set(err, device_allowed ? VTR_EUSAGE : VTR_EPOLICY, "%s: %s, expected a regular file%s", path,
 			      S_ISDIR(st.st_mode)    ? "a directory"
@@ -195,14 +192,13 @@ good:
 int vtr_hostfile_open(struct vtr_blk **out, struct vtr_ctx *ctx, const char *path, struct vtr_error *err)
 {
 	int fd = open(path, HOST_FLAGS);
-	char text[128];
 
 	if (fd < 0 && errno == ENXIO)
 		return vtr_fail(err, VTR_EUSAGE, "%s: a socket or no device, expected a regular file or a block device",
 				path);
 	if (fd < 0)
-		return vtr_fail(err, errno == ENOENT || errno == ENOTDIR ? VTR_ENOTFOUND : VTR_EIO, "%s: %s", path,
-				vtr_errno_text(errno, text));
+		return vtr_fail_errno(err, errno == ENOENT || errno == ENOTDIR ? VTR_ENOTFOUND : VTR_EIO, errno, "%s",
+				      path);
 	return hostfile_wrap(out, ctx, fd, path, true, err);
 }
 
@@ -210,14 +206,13 @@ int vtr_ctx_allow_dir(struct vtr_ctx *ctx, const char *dir, struct vtr_error *er
 {
 	struct vtr_allowed_dir *dirs;
 	char *real = realpath(dir, NULL);
-	char text[128];
 	int fd;
 
 	if (!real)
-		return vtr_fail(err, VTR_EUSAGE, "%s: %s", dir, vtr_errno_text(errno, text));
+		return vtr_fail_errno(err, VTR_EUSAGE, errno, "%s", dir);
 	fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
-		vtr_error_set(err, VTR_EUSAGE, "%s: %s", dir, vtr_errno_text(errno, text));
+		vtr_error_errno(err, VTR_EUSAGE, errno, "%s", dir);
 		free(real);
 		return -1;
 	}
@@ -302,19 +297,18 @@ static char *hostfile_image_dir(int *fd, const char *image, struct vtr_error *er
 	const char *slash = strrchr(image, '/');
 	VTR_FREE char *dir = NULL;
 	char *real;
-	char text[128];
 
 	dir = !slash ? vtr_strndup(".", 1, err) : vtr_strndup(image, slash == image ? 1 : (size_t)(slash - image), err);
 	if (!dir)
 		return NULL;
 	real = realpath(dir, NULL);
 	if (!real) {
-		vtr_error_set(err, VTR_EIO, "%s: %s", dir, vtr_errno_text(errno, text));
+		vtr_error_errno(err, VTR_EIO, errno, "%s", dir);
 		return NULL;
 	}
 	*fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (*fd < 0) {
-		vtr_error_set(err, VTR_EIO, "%s: %s", dir, vtr_errno_text(errno, text));
+		vtr_error_errno(err, VTR_EIO, errno, "%s", dir);
 		free(real);
 		return NULL;
 	}
@@ -432,7 +426,6 @@ int vtr_hostfile_open_named(struct vtr_blk **out, struct vtr_found *found, struc
 {
 	VTR_UNREF struct vtr_blk *served = NULL;
 	VTR_FREE char *dir = NULL, *full = NULL;
-	char text[128];
 	int dirfd = -1, fd = -1, e = 0;
 	const char *rest;
 	bool allowed = false;
@@ -502,8 +495,8 @@ int vtr_hostfile_open_named(struct vtr_blk **out, struct vtr_found *found, struc
 		return vtr_fail(err, VTR_EPOLICY, "%s \"%s\": a socket or no device, expected a regular file", what,
 				full);
 	if (fd < 0)
-		return vtr_fail(err, e == ENOENT || e == ENOTDIR || e == ENAMETOOLONG ? VTR_ENOTFOUND : VTR_EIO,
-				"%s \"%s\": %s", what, full, vtr_errno_text(e, text));
+		return vtr_fail_errno(err, e == ENOENT || e == ENOTDIR || e == ENAMETOOLONG ? VTR_ENOTFOUND : VTR_EIO,
+				      e, "%s \"%s\"", what, full);
 	if (hostfile_wrap(out, ctx, fd, full, false, err) < 0)
 		return vtr_at(err, "%s", what);
 	if (found)
@@ -534,7 +527,6 @@ static int hostfile_temp_in(const char *dir)
 int vtr_hostfile_temp(int *fd, struct vtr_error *err)
 {
 	const char *dirs[] = { secure_getenv("TMPDIR"), "/var/tmp", "/tmp" };
-	char text[128];
 	int first = 0;
 
 	for (size_t i = 0; i < VTR_COUNT(dirs); i++) {
@@ -547,8 +539,7 @@ int vtr_hostfile_temp(int *fd, struct vtr_error *err)
 		if (dirs[i] && first == 0)
 			first = errno;
 	}
-	return vtr_fail(err, VTR_EIO, "a temporary file, in $TMPDIR, /var/tmp or /tmp: %s",
-			vtr_errno_text(first, text));
+	return vtr_fail_errno(err, VTR_EIO, first, "a temporary file, in $TMPDIR, /var/tmp or /tmp");
 }
 
 /* ------------------------------------------------------------------------------------------------------ directories */
@@ -582,7 +573,6 @@ static int hostfile_read_dir(struct vtr_hostfile_names *out, struct vtr_ctx *ctx
 	uint64_t max = VTR_MIN(ctx->lim.dir_entries, (uint64_t)VTR_HOSTFILE_LIST), n = 0;
 	size_t before = strlen(sub) + 1;
 	const struct dirent *e;
-	char text[128];
 
 	for (;;) {
 		char *name;
@@ -605,7 +595,7 @@ static int hostfile_read_dir(struct vtr_hostfile_names *out, struct vtr_ctx *ctx
 		out->name[out->n++] = name;
 	}
 	if (errno != 0)
-		return vtr_fail(err, VTR_EIO, "%s: %s", dir, vtr_errno_text(errno, text));
+		return vtr_fail_errno(err, VTR_EIO, errno, "%s", dir);
 	if (out->n > 0)
 		qsort(out->name, out->n, sizeof(out->name[0]), hostfile_by_name);
 	return 0;
@@ -618,7 +608,6 @@ int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const
 	VTR_FREE char *own = NULL, *dir = NULL;
 	int ownfd = -1, fd = -1, e = 0, r;
 	bool allowed = false;
-	char text[128];
 	DIR *d;
 
 	if (!image->path)
@@ -657,7 +646,7 @@ int vtr_hostfile_list(struct vtr_hostfile_names *out, struct vtr_ctx *ctx, const
 		e = fd < 0 ? e : errno;
 		if (fd >= 0)
 			close(fd);
-		return vtr_fail(err, VTR_EIO, "%s: %s", dir, vtr_errno_text(e, text));
+		return vtr_fail_errno(err, VTR_EIO, e, "%s", dir);
 	}
 	r = hostfile_read_dir(&names, ctx, d, dir, sub, err);
 	closedir(d);

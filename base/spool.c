@@ -62,16 +62,13 @@ void vtr_spool_done(struct vtr_spool *s)
 
 static int spool_put(struct vtr_spool *s, uint64_t off, const uint8_t *p, size_t len, struct vtr_error *err)
 {
-	char text[128];
-
 	while (len > 0) {
 		ssize_t n = pwrite(s->fd, p, len, (off_t)off);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return vtr_fail(err, VTR_EIO, "writing %zu bytes to the temporary file: %s", len,
-					vtr_errno_text(errno, text));
+			return vtr_fail_errno(err, VTR_EIO, errno, "writing %zu bytes to the temporary file", len);
 		p += n;
 		off += (uint64_t)n;
 		len -= (size_t)n;
@@ -116,15 +113,13 @@ int vtr_spool_write(struct vtr_spool *s, uint64_t off, const uint8_t *p, size_t 
 
 int vtr_spool_read(struct vtr_spool *s, uint64_t off, uint8_t *buf, size_t len, struct vtr_error *err)
 {
-	char text[128];
-
 	while (len > 0) {
 		ssize_t n = pread(s->fd, buf, len, (off_t)off);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return vtr_fail(err, VTR_EIO, "reading the temporary file: %s", vtr_errno_text(errno, text));
+			return vtr_fail_errno(err, VTR_EIO, errno, "reading the temporary file");
 		if (n == 0) {
 			memset(buf, 0, len);
 			break;

@@ -80,7 +80,6 @@ static void write_be64(uint8_t *p, uint64_t v)
 int vtr_write_at(int fd, const void *buf, size_t len, uint64_t off, const char *what, struct vtr_error *err)
 {
 	const uint8_t *p = buf;
-	char text[128];
 
 	while (len > 0) {
 		ssize_t n = pwrite(fd, p, len, (off_t)off);
@@ -88,8 +87,8 @@ int vtr_write_at(int fd, const void *buf, size_t len, uint64_t off, const char *
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return vtr_fail(err, VTR_EIO, "writing %s, %zu bytes at %#" PRIx64 ": %s", what, len, off,
-					vtr_errno_text(errno, text));
+			return vtr_fail_errno(err, VTR_EIO, errno, "writing %s, %zu bytes at %#" PRIx64 "", what, len,
+					      off);
 		p += n;
 		off += (uint64_t)n;
 		len -= (size_t)n;
@@ -264,7 +263,6 @@ int vtr_qcow2_writer_finish(struct vtr_qcow2_writer *w, struct vtr_error *err)
 {
 	uint64_t l1_len = vtr_div_up(w->l1_entries * 8, w->cluster), l1, table, table_len;
 	uint8_t h[WRITE_HEADER + 8] = { 0 }; /* and the extension that ends them */
-	char text[128];
 
 	if (write_l2(w, err) < 0 || write_alloc(&l1, w, l1_len, err) < 0 ||
 	    vtr_write_at(w->fd, w->l1, w->l1_entries * 8, l1 << w->cluster_log2, "the L1 table", err) < 0 ||
@@ -284,7 +282,7 @@ int vtr_qcow2_writer_finish(struct vtr_qcow2_writer *w, struct vtr_error *err)
 	h[104] = w->method == &vtr_method_zstd;
 	/* The last cluster may be written in part, and is counted whole. */
 	if (ftruncate(w->fd, (off_t)(w->next << w->cluster_log2)) < 0)
-		return vtr_fail(err, VTR_EIO, "setting the size of the file: %s", vtr_errno_text(errno, text));
+		return vtr_fail_errno(err, VTR_EIO, errno, "setting the size of the file");
 	return vtr_write_at(w->fd, h, sizeof(h), 0, "the header", err);
 }
 

@@ -2,6 +2,7 @@
 /* The ground floor: cursors, checked arithmetic, text, errors, limits, the cache, the pool, plain block sources. */
 #include <ctype.h>
 #include <iconv.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -526,9 +527,9 @@ static void names_of_words_make_no_kinds(void **state)
 /* What an image that ends early leads to is told once, and counted. */
 static void a_cut_is_told_once(void **state)
 {
-	struct vtr_error cut[3] = { { VTR_ETRUNCATED, "a.qcow2: qcow2: entry 7 points past the end" },
-				    { VTR_ETRUNCATED, "b.qcow2: qcow2: entry 9 points past the end" },
-				    { VTR_ETRUNCATED, "512 bytes at 0x10: the slice ends at 0x8" } };
+	struct vtr_error cut[3] = { { .code = VTR_ETRUNCATED, .text = "a.qcow2: qcow2: entry 7 points past the end" },
+				    { .code = VTR_ETRUNCATED, .text = "b.qcow2: qcow2: entry 9 points past the end" },
+				    { .code = VTR_ETRUNCATED, .text = "512 bytes at 0x10: the slice ends at 0x8" } };
 	struct vtr_ctx *ctx = vtr_ctx_new(NULL, NULL);
 	struct said said = { 0 };
 
@@ -1521,6 +1522,44 @@ static void filetimes_are_counted_from_1601(void **state)
 	}
 }
 
+/* A failure of the host carries its own errno and says what that means; every code has one that is close. */
+static void errors_carry_an_errno(void **state)
+{
+	struct vtr_error err = { 0 };
+	struct vtr_limits l;
+	uint64_t value;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(-1, vtr_fail_errno(&err, VTR_EIO, ENOSPC, "writing %d bytes", 5));
+	assert_string_equal("writing 5 bytes: No space left on device", err.text);
+	assert_int_equal(ENOSPC, err.posix);
+	assert_int_equal(VTR_EIO, err.code);
+	assert_int_equal(-1, vtr_at(&err, "file"));
+	assert_int_equal(ENOSPC, err.posix);
+	vtr_error_errno(NULL, VTR_EIO, ENOSPC, "nobody asks");
+	vtr_error_set(&err, VTR_ECORRUPT, "an %s", "odd\x1bname");
+	assert_string_equal("an odd\\x1Bname", err.text);
+	assert_int_equal(EUCLEAN, err.posix);
+	assert_int_equal(0, vtr_code_errno(VTR_OK));
+	for (int code = VTR_OK + 1; code <= VTR_ECANCELLED; code++)
+		assert_true(vtr_code_errno(code) > 0);
+	assert_int_equal(ECANCELED, vtr_code_errno(VTR_ECANCELLED));
+	assert_int_equal(EIO, vtr_code_errno(VTR_ECANCELLED + 1));
+	assert_int_equal(EIO, vtr_code_errno(-1));
+
+	vtr_limits_default(&l);
+	l.depth = 7;
+	for (const char *name; (name = vtr_limits_name(n, &l, &value)); n++) {
+		if (strcmp(name, "depth") == 0)
+			assert_int_equal(7, value);
+		assert_int_equal(0, vtr_limits_set(&l, name, value + 1, NULL));
+	}
+	assert_int_equal(8, l.depth);
+	assert_int_equal(sizeof(l) / sizeof(uint64_t), n);
+	assert_non_null(vtr_limits_name(0, NULL, NULL));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -1563,6 +1602,7 @@ int main(void)
 		cmocka_unit_test(large_units_are_decoded_once),
 		cmocka_unit_test(large_units_need_no_spool),
 		cmocka_unit_test(units_that_are_decoded_again_are_counted),
+		cmocka_unit_test(errors_carry_an_errno),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

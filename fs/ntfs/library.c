@@ -186,20 +186,18 @@ static void library_begin(struct library *l)
 
 static int library_fail(struct library *l, const char *what, uint64_t ino, struct vtr_error *err)
 {
-	char text[128];
-
 	if (l->io_error.code) {
 		if (err)
 			*err = l->io_error;
 		return vtr_at(err, "record %" PRIu64 ": %s", ino, what);
 	}
-	return vtr_fail(err,
-			errno == ENOENT	      ? VTR_ENOTFOUND
-			: errno == ENOMEM     ? VTR_ENOMEM
-			: errno == EOPNOTSUPP ? VTR_EUNSUPPORTED
-			: errno == EACCES     ? VTR_EUNSUPPORTED
-					      : VTR_ECORRUPT,
-			"record %" PRIu64 ": %s: %s", ino, what, vtr_errno_text(errno, text));
+	return vtr_fail_errno(err,
+			      errno == ENOENT	    ? VTR_ENOTFOUND
+			      : errno == ENOMEM	    ? VTR_ENOMEM
+			      : errno == EOPNOTSUPP ? VTR_EUNSUPPORTED
+			      : errno == EACCES	    ? VTR_EUNSUPPORTED
+						    : VTR_ECORRUPT,
+			      errno, "record %" PRIu64 ": %s", ino, what);
 }
 
 static uint64_t library_ino(uint64_t node)
