@@ -158,7 +158,7 @@ static int digest_one(void *arg, size_t i, struct vtr_error *err)
 	out->failed = true;
 	out->error = local;
 	/* One unreadable file is its own affair; these are everybody's. */
-	if (local.code == VTR_ECANCELLED || local.code == VTR_ENOMEM) {
+	if (vtr_error_is(&local, VTR_KIND_STOPPED)) {
 		if (err)
 			*err = local;
 		return -1;

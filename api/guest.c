@@ -461,7 +461,7 @@ static int guest_widen(struct vtr_guest *g, size_t i, const struct vtr_part *par
 /* Errors that concern one device are warned of; these end the scan. */
 static bool guest_fatal(const struct vtr_error *e)
 {
-	return e->code == VTR_ENOMEM || e->code == VTR_ECANCELLED || e->code == VTR_ELIMIT;
+	return vtr_error_is(e, VTR_KIND_STOPPED | VTR_KIND_LIMITED);
 }
 
 /* 0, when err concerned one device alone and was warned of, by the device's name; or -1. */

@@ -276,7 +276,7 @@ static int probe_part(struct vtr_blk *b, uint64_t off, uint8_t *buf, size_t len,
 
 		if (vtr_blk_pread(b, off + at, buf + at, n, &local) == 0)
 			continue;
-		if (local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED && local.code != VTR_EIO) {
+		if (!vtr_error_is(&local, VTR_KIND_DAMAGED | VTR_KIND_HOST)) {
 			if (err)
 				*err = local;
 			return -1;

@@ -147,10 +147,27 @@ int vtr_callback_failed(struct vtr_error *err, struct vtr_error *own, const char
 	return -1;
 }
 
-bool vtr_error_ends(const struct vtr_error *err)
+bool vtr_error_is(const struct vtr_error *err, unsigned kinds)
 {
-	return err->code == VTR_ELIMIT || err->code == VTR_ECANCELLED || err->code == VTR_EIO ||
-	       err->code == VTR_ENOMEM;
+	static const uint16_t kind_of[] = {
+		[VTR_OK] = 0,
+		[VTR_ECORRUPT] = VTR_KIND_DAMAGED,
+		[VTR_ETRUNCATED] = VTR_KIND_DAMAGED,
+		[VTR_EUNSUPPORTED] = VTR_KIND_UNREAD,
+		[VTR_ELIMIT] = VTR_KIND_LIMITED,
+		[VTR_EPOLICY] = VTR_KIND_FORBIDDEN,
+		[VTR_EKEY] = VTR_KIND_UNDECIDED,
+		[VTR_EAMBIGUOUS] = VTR_KIND_UNDECIDED,
+		[VTR_ENOTFOUND] = VTR_KIND_MISSING,
+		[VTR_EUSAGE] = VTR_KIND_MISUSED,
+		[VTR_EIO] = VTR_KIND_HOST,
+		[VTR_ENOMEM] = VTR_KIND_STOPPED,
+		[VTR_ECANCELLED] = VTR_KIND_STOPPED,
+	};
+
+	/* A caller's function may return any code. */
+	return err->code >= 0 && (size_t)err->code < sizeof(kind_of) / sizeof(kind_of[0]) &&
+	       (kind_of[err->code] & kinds);
 }
 
 static const char *error_errno_text(int e, char *buf)

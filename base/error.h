@@ -31,9 +31,48 @@ void vtr_error_errno(struct vtr_error *err, int code, int e, const char *fmt, ..
 int vtr_callback_failed(struct vtr_error *err, struct vtr_error *own, const char *who);
 
 /*
- * Whether a failure ends the work that meets it: a limit, cancellation, the host's files or memory. Any other is of the
- * one thing that was read: it is warned of, and its siblings follow. Who goes on after an error asks this.
+ * What a failure is to the work that meets it. Every code is of one kind. Who goes on after an error asks
+ * vtr_error_is() with the kinds that it goes on after, or does not; no file has a list of codes of its own, and the lint
+ * sees to it.
+ *
+ * - DAMAGED: these bytes are wrong, others need not be. It loses one thing: that is warned of, and its siblings follow.
+ *   A copy of the bytes elsewhere may help.
+ * - UNREAD: these bytes are right, and we fall short. One thing is lost here, too.
+ * - MISSING, MISUSED: there is no such thing, or it is of another kind than was asked for. Often no word is said.
+ * - FORBIDDEN, UNDECIDED: the caller may allow it, or supply a key or a choice. It is passed up.
+ * - LIMITED: more of the work meets the same limit, most often, and it is passed up. Where a limit is of one thing (the
+ *   length of one name, the size of one value), that thing is lost, and its siblings follow.
+ * - HOST: a file of the host cannot be read. It is passed up where all lies in that file. Where there are several, or the
+ *   rest may be readable, one thing is lost.
+ * - STOPPED: no memory, or cancelled. Whatever is done next fails, too: it is always passed up.
  */
-bool vtr_error_ends(const struct vtr_error *err);
+enum vtr_error_kind {
+	VTR_KIND_DAMAGED = 1 << 0,   /* VTR_ECORRUPT, VTR_ETRUNCATED */
+	VTR_KIND_UNREAD = 1 << 1,    /* VTR_EUNSUPPORTED */
+	VTR_KIND_MISSING = 1 << 2,   /* VTR_ENOTFOUND */
+	VTR_KIND_MISUSED = 1 << 3,   /* VTR_EUSAGE */
+	VTR_KIND_FORBIDDEN = 1 << 4, /* VTR_EPOLICY */
+	VTR_KIND_UNDECIDED = 1 << 5, /* VTR_EKEY, VTR_EAMBIGUOUS */
+	VTR_KIND_LIMITED = 1 << 6,   /* VTR_ELIMIT */
+	VTR_KIND_HOST = 1 << 7,	     /* VTR_EIO */
+	VTR_KIND_STOPPED = 1 << 8,   /* VTR_ENOMEM, VTR_ECANCELLED */
+};
+
+/* The image's own failings: reading it again, or raising limits, changes nothing. */
+#define VTR_KINDS_LOST (VTR_KIND_DAMAGED | VTR_KIND_UNREAD)
+/* Nothing is there that is of use. */
+#define VTR_KINDS_ABSENT (VTR_KIND_MISSING | VTR_KIND_MISUSED)
+/* What most work ends at. */
+#define VTR_KINDS_ENDING (VTR_KIND_LIMITED | VTR_KIND_HOST | VTR_KIND_STOPPED)
+/* A file that an image names cannot be opened by this name: another name is worth a try. */
+#define VTR_KINDS_UNOPENED (VTR_KIND_MISSING | VTR_KIND_FORBIDDEN | VTR_KIND_UNREAD)
+
+/* Whether an error is of one of the kinds; none is, where nothing has failed. */
+bool vtr_error_is(const struct vtr_error *err, unsigned kinds);
+
+static inline bool vtr_error_ends(const struct vtr_error *err)
+{
+	return vtr_error_is(err, VTR_KINDS_ENDING);
+}
 
 #endif

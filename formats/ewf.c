@@ -521,7 +521,7 @@ static int ewf_read_segment(int *then, struct ewf *w, uint32_t segment, struct v
 		if (ewf_read_section(then, &next, w, segment, off, &e) == 0)
 			continue;
 		vtr_error_at(&e, "segment %" PRIu32 ", section at %#" PRIx64, segment + 1, off);
-		if (!w->have_volume || (e.code != VTR_ECORRUPT && e.code != VTR_ETRUNCATED)) {
+		if (!w->have_volume || !vtr_error_is(&e, VTR_KIND_DAMAGED)) {
 			if (err)
 				*err = e;
 			return -1;
@@ -653,7 +653,7 @@ static int ewf_use_table(struct ewf *w, struct ewf_table *t, struct vtr_error *e
 			if (i == 1)
 				vtr_image_warn(&w->im, e[0].code, "table at %#" PRIx64 ": %s: its copy is used",
 					       t->place[0].entries, e[0].text);
-		} else if (e[i].code != VTR_ECORRUPT && e[i].code != VTR_ETRUNCATED) {
+		} else if (!vtr_error_is(&e[i], VTR_KIND_DAMAGED)) {
 			if (err)
 				*err = e[i];
 			r = -1;

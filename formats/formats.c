@@ -118,8 +118,7 @@ static void formats_say_other(struct vtr_open *o, const struct vtr_format *f, st
 	const char *raw = NULL;
 	int bits = 0;
 
-	if ((was.code != VTR_ECORRUPT && was.code != VTR_ETRUNCATED && was.code != VTR_EUNSUPPORTED) ||
-	    vtr_probe_read(&p, o->file, NULL) < 0 || f->probe(&p) > 0)
+	if (!vtr_error_is(&was, VTR_KINDS_LOST) || vtr_probe_read(&p, o->file, NULL) < 0 || f->probe(&p) > 0)
 		return;
 	other = vtr_format_recognise(o, NULL);
 	if (!other || other == f)

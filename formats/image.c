@@ -449,7 +449,7 @@ int vtr_image_open_parent(struct vtr_image *im, struct vtr_open *o, const char *
 			break;
 		/* Only where there is nothing to open, another name is worth a try. */
 		vtr_image_better_error(&first, &e, names[i]);
-		if (e.code != VTR_ENOTFOUND && e.code != VTR_EPOLICY && e.code != VTR_EUNSUPPORTED) {
+		if (!vtr_error_is(&e, VTR_KINDS_UNOPENED)) {
 			first = e;
 			break;
 		}

@@ -212,7 +212,7 @@ static int parallels_read_features(struct parallels *p, struct vtr_error *err)
 
 	if (p->h.features_off == 0 || parallels_try_features(p, p->h.features_off, &e) == 0)
 		return 0;
-	if (e.code == VTR_ECORRUPT || e.code == VTR_ETRUNCATED || e.code == VTR_ELIMIT || e.code == VTR_EUNSUPPORTED) {
+	if (vtr_error_is(&e, VTR_KINDS_LOST | VTR_KIND_LIMITED)) {
 		vtr_image_warn(&p->im, e.code, "format extension at %#" PRIx64 ": %s", p->h.features_off, e.text);
 		return 0;
 	}

@@ -558,7 +558,7 @@ static int hdd_open_file(struct vtr_blk **out, struct hdd *h, const struct hdd_i
 			return 0;
 		if (i == 0)
 			first = e;
-		if (e.code != VTR_ENOTFOUND && e.code != VTR_EPOLICY && e.code != VTR_EUNSUPPORTED) {
+		if (!vtr_error_is(&e, VTR_KINDS_UNOPENED)) {
 			first = e;
 			break;
 		}

@@ -345,8 +345,7 @@ static int stream_forward(struct vtr_packed *s, struct vtr_error *err)
 			return 0;
 	} else if (!broken) {
 		return -1;
-	} else if (err->code == VTR_ECORRUPT || err->code == VTR_ETRUNCATED || err->code == VTR_EUNSUPPORTED ||
-		   err->code == VTR_ELIMIT) {
+	} else if (vtr_error_is(err, VTR_KINDS_LOST | VTR_KIND_LIMITED)) {
 		s->failed = *err;
 	} else {
 		vtr_spool_uncount(&s->spool, atomic_load(&s->spool.counted));

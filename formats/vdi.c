@@ -245,7 +245,7 @@ static int vdi_look_at(int *out, struct vdi_search *s, const struct vdi *v, stru
 		n = (size_t)VTR_MIN(file->size, (uint64_t)sizeof(head));
 		r = vtr_blk_pread(file, 0, head, n, &e);
 	}
-	if (r < 0 && (e.code == VTR_ECANCELLED || e.code == VTR_ENOMEM)) {
+	if (r < 0 && vtr_error_is(&e, VTR_KIND_STOPPED)) {
 		if (err)
 			*err = e;
 		return -1;

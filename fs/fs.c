@@ -122,8 +122,7 @@ static int fs_check_root(struct vtr_fs *fs, struct vtr_error *err)
 				 type, fs->root, vtr_type_noun(st.type));
 		return 0;
 	}
-	if (local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED && local.code != VTR_ENOTFOUND &&
-	    local.code != VTR_EUNSUPPORTED) {
+	if (!vtr_error_is(&local, VTR_KINDS_LOST | VTR_KIND_MISSING)) {
 		if (err)
 			*err = local;
 		return -1;

@@ -109,8 +109,8 @@ static int glob_in(struct glob *g, const char *base, const char *p, const char *
 	struct vtr_stat st;
 
 	if (vtr_tree_walk(&place, g->t, base, 0, &local) < 0 || vtr_fs_stat(&st, place.fs, place.node, &local) < 0) {
-		if (local.code == VTR_ENOTFOUND || local.code == VTR_EUSAGE ||
-		    (local.code == VTR_ELIMIT && glob_is_circle(g, base)))
+		if (vtr_error_is(&local, VTR_KINDS_ABSENT) ||
+		    (vtr_error_is(&local, VTR_KIND_LIMITED) && glob_is_circle(g, base)))
 			return 0;
 	} else if (st.type != VTR_TYPE_DIR || vtr_fs_readdir(place.fs, place.node, glob_emit, &e, &local) == 0) {
 		return 0;

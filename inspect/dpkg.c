@@ -490,7 +490,7 @@ static int dpkg_status_read(char **out, size_t *len, struct vtr_os *os, struct v
 
 	if (vtr_tree_slurp_held(out, len, os->tree, DPKG_DIR "status", os->ctx->lim.package_db, &e) == 0)
 		return 1;
-	if (e.code == VTR_ENOTFOUND || e.code == VTR_EUSAGE)
+	if (vtr_error_is(&e, VTR_KINDS_ABSENT))
 		return 0;
 	if (err)
 		*err = e;

@@ -103,7 +103,7 @@ static void inspect_mount_warn(struct vtr_os *os, const struct vtr_mount *m, str
 	if (e->code == VTR_EUNSUPPORTED && strcmp(m->path, "/usr") != 0 && strcmp(m->path, "/var") != 0)
 		return;
 	/* What the guest itself would stumble over is no damage. */
-	if (e->code == VTR_EUNSUPPORTED || e->code == VTR_ENOTFOUND || e->code == VTR_EUSAGE)
+	if (vtr_error_is(e, VTR_KIND_UNREAD | VTR_KINDS_ABSENT))
 		e->code = VTR_OK;
 	vtr_error_at(e, "%s: /etc/fstab: %s at %s", os->root, m->spec, m->path);
 	vtr_warn_err(os->ctx, e);

@@ -210,8 +210,7 @@ static int journal_object(struct journal_object *out, struct vtr_journal *j, uin
 /* Whether only this object is lost. */
 static bool journal_is_damage(const struct vtr_journal *j, const struct vtr_error *err)
 {
-	return (err->code == VTR_ELIMIT && j->too_large) || err->code == VTR_ECORRUPT || err->code == VTR_ETRUNCATED ||
-	       err->code == VTR_EUNSUPPORTED;
+	return vtr_error_is(err, j->too_large ? VTR_KINDS_LOST | VTR_KIND_LIMITED : VTR_KINDS_LOST);
 }
 
 static void journal_hex(char out[33], const uint8_t id[16])

@@ -52,7 +52,7 @@ static int os_view(struct vtr_fs **out, struct vtr_fs *fs, const char *dir, stru
 	vtr_tree_free(t);
 	if (rc == 0)
 		rc = vtr_fs_view(out, place.fs, place.node, &e);
-	if (rc < 0 && (e.code == VTR_ENOTFOUND || e.code == VTR_EUSAGE))
+	if (rc < 0 && vtr_error_is(&e, VTR_KINDS_ABSENT))
 		return 0;
 	if (rc < 0 && e.code && err)
 		*err = e;
@@ -326,9 +326,9 @@ const char *vtr_os_escape(struct vtr_os *os, const char *bytes, size_t len, stru
 
 enum vtr_verdict vtr_inspect_verdict(const struct vtr_error *e)
 {
-	if (e->code == VTR_ENOMEM || e->code == VTR_ECANCELLED)
+	if (vtr_error_is(e, VTR_KIND_STOPPED))
 		return VTR_VERDICT_END;
-	return e->code == VTR_ENOTFOUND || e->code == VTR_EUSAGE ? VTR_VERDICT_ABSENT : VTR_VERDICT_DAMAGE;
+	return vtr_error_is(e, VTR_KINDS_ABSENT) ? VTR_VERDICT_ABSENT : VTR_VERDICT_DAMAGE;
 }
 
 int vtr_inspect_leave(const struct vtr_error *e, struct vtr_error *err)

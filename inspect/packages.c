@@ -162,7 +162,7 @@ int vtr_packages_slurp(char **out, size_t *len, struct vtr_packages *l, const ch
 
 	if (vtr_tree_slurp_held(out, len, l->os->tree, path, l->os->ctx->lim.package_db, &e) == 0)
 		return 1;
-	if (e.code == VTR_ENOTFOUND || e.code == VTR_EUSAGE)
+	if (vtr_error_is(&e, VTR_KINDS_ABSENT))
 		return 0;
 	if (err)
 		*err = e;

@@ -59,7 +59,7 @@ static int syslog_more(struct vtr_syslog *s, struct vtr_error *err)
 	s->have = n > 0 ? (size_t)n : 0;
 	if (n >= 0)
 		return n > 0;
-	if (e.code != VTR_ECORRUPT && e.code != VTR_ETRUNCATED && e.code != VTR_EUNSUPPORTED) {
+	if (!vtr_error_is(&e, VTR_KINDS_LOST)) {
 		if (err)
 			*err = e;
 		return vtr_at(err, "%s", s->name);

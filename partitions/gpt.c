@@ -287,12 +287,6 @@ static int gpt_read_copy(struct gpt_copy *out, const struct vtr_parts *t, const 
 	return 0;
 }
 
-/* Whether a failed copy is the image's fault, so that the other one may help. */
-static bool gpt_code_is_damage(int code)
-{
-	return code == VTR_ECORRUPT || code == VTR_ETRUNCATED || code == VTR_EUNSUPPORTED;
-}
-
 /* What a primary header that is not sound says of its alternate; 0: nothing. */
 static uint64_t gpt_alternate_hint(const struct vtr_parts *t)
 {
@@ -323,9 +317,9 @@ static int gpt_read_backup(struct gpt_copy *out, uint64_t *lba, const struct vtr
 			*lba = tries[i];
 			return 0;
 		}
-		if (first.code == VTR_OK || !gpt_code_is_damage(one.code))
+		if (first.code == VTR_OK || !vtr_error_is(&one, VTR_KINDS_LOST))
 			first = one;
-		if (!gpt_code_is_damage(one.code))
+		if (!vtr_error_is(&one, VTR_KINDS_LOST))
 			break;
 	}
 	if (first.code == VTR_OK)
@@ -362,7 +356,7 @@ static int gpt_choose(struct gpt_copy *out, const struct vtr_parts *t, struct vt
 	uint64_t sectors = t->disk->size / t->sector, alternate, lba = 0;
 	bool primary_ok = gpt_read_copy(&primary, t, "primary", GPT_PRIMARY_LBA, &primary_err) == 0, backup_ok;
 
-	if (!primary_ok && !gpt_code_is_damage(primary_err.code)) {
+	if (!primary_ok && !vtr_error_is(&primary_err, VTR_KINDS_LOST)) {
 		if (err)
 			*err = primary_err;
 		return -1;
@@ -376,7 +370,7 @@ static int gpt_choose(struct gpt_copy *out, const struct vtr_parts *t, struct vt
 	}
 
 	if (!primary_ok && !backup_ok) {
-		int code = gpt_code_is_damage(backup_err.code) ? VTR_ECORRUPT : backup_err.code;
+		int code = vtr_error_is(&backup_err, VTR_KINDS_LOST) ? VTR_ECORRUPT : backup_err.code;
 
 		if (primary_err.code == VTR_EUNSUPPORTED)
 			code = VTR_EUNSUPPORTED;

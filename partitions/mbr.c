@@ -343,8 +343,7 @@ static int mbr_read_chain(struct vtr_parts *t, const struct vtr_mbr_entry *ext, 
 			return 0;
 		}
 		if (mbr_read_record(&next, &ch, record, &broken) < 0) {
-			if (broken.code != VTR_ECORRUPT && broken.code != VTR_ETRUNCATED &&
-			    broken.code != VTR_EUNSUPPORTED) {
+			if (!vtr_error_is(&broken, VTR_KINDS_LOST)) {
 				if (err)
 					*err = broken;
 				return -1;

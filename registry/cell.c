@@ -522,7 +522,7 @@ int vtr_hive_value_data(const uint8_t **out, size_t *len, struct vtr_hive *h, co
 	if (r != 0) {
 		vtr_error_at(err, "data of the value at %#" PRIx64, HIVE_AT(v->off));
 		/* A limit of one value's size loses that value alone. */
-		if (err && (err->code == VTR_ECANCELLED || err->code == VTR_ENOMEM))
+		if (err && vtr_error_is(err, VTR_KIND_STOPPED))
 			return -1;
 	}
 	return r;

@@ -428,7 +428,7 @@ int vtr_registry_roots(struct vtr_registry *r, vtr_root_fn *fn, void *arg, struc
 			stop = roots_tell(fn, arg, roots_files[i].root, path, err);
 	}
 	if (stop == 0 && roots_read_users(r, &why) < 0) {
-		if (why.code == VTR_ECANCELLED || why.code == VTR_ENOMEM) {
+		if (vtr_error_is(&why, VTR_KIND_STOPPED)) {
 			if (err)
 				*err = why;
 			return -1;
@@ -512,7 +512,7 @@ static int roots_search_root(void *arg, const char *root, const char *file)
 	if (roots_search_file(s, file, &why) >= 0 || s->result != 0)
 		return s->result;
 	/* A limit is of one hive. */
-	if (vtr_error_ends(&why) && why.code != VTR_ELIMIT) {
+	if (vtr_error_is(&why, VTR_KINDS_ENDING & ~VTR_KIND_LIMITED)) {
 		if (s->err)
 			*s->err = why;
 		return s->result = -1;
@@ -700,7 +700,7 @@ static int roots_control_set(char buf[32], struct vtr_hive *h, struct vtr_error 
 		for (size_t i = 0; i < VTR_COUNT(names) && number == 0; i++)
 			if (vtr_hive_value(&v, h, key, names[i], &why) == 0)
 				(void)vtr_value_number(&number, &v, NULL);
-	if (why.code != VTR_OK && why.code != VTR_ENOTFOUND && why.code != VTR_ECORRUPT && why.code != VTR_ETRUNCATED) {
+	if (why.code != VTR_OK && !vtr_error_is(&why, VTR_KIND_DAMAGED | VTR_KIND_MISSING)) {
 		if (err)
 			*err = why;
 		return -1;

@@ -1560,9 +1560,48 @@ static void errors_carry_an_errno(void **state)
 	assert_non_null(vtr_limits_name(0, NULL, NULL));
 }
 
+/* ---------------------------------------------------------------------------------------------------------- errors */
+
+static void every_code_is_of_one_kind(void **state)
+{
+	static const struct {
+		int code;
+		unsigned kind;
+		bool ends, lost, unopened;
+	} cases[] = {
+		{ VTR_OK, 0, false, false, false },
+		{ VTR_ECORRUPT, VTR_KIND_DAMAGED, false, true, false },
+		{ VTR_ETRUNCATED, VTR_KIND_DAMAGED, false, true, false },
+		{ VTR_EUNSUPPORTED, VTR_KIND_UNREAD, false, true, true },
+		{ VTR_ELIMIT, VTR_KIND_LIMITED, true, false, false },
+		{ VTR_EPOLICY, VTR_KIND_FORBIDDEN, false, false, true },
+		{ VTR_EKEY, VTR_KIND_UNDECIDED, false, false, false },
+		{ VTR_EAMBIGUOUS, VTR_KIND_UNDECIDED, false, false, false },
+		{ VTR_ENOTFOUND, VTR_KIND_MISSING, false, false, true },
+		{ VTR_EUSAGE, VTR_KIND_MISUSED, false, false, false },
+		{ VTR_EIO, VTR_KIND_HOST, true, false, false },
+		{ VTR_ENOMEM, VTR_KIND_STOPPED, true, false, false },
+		{ VTR_ECANCELLED, VTR_KIND_STOPPED, true, false, false },
+		{ VTR_ECANCELLED + 1, 0, false, false, false }, /* of a caller's function */
+		{ -1, 0, false, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VTR_COUNT(cases); i++) {
+		struct vtr_error e = { .code = cases[i].code };
+
+		for (unsigned kind = 1; kind <= 1u << 8; kind *= 2)
+			assert_int_equal(kind == cases[i].kind, vtr_error_is(&e, kind));
+		assert_int_equal(cases[i].ends, vtr_error_ends(&e));
+		assert_int_equal(cases[i].lost, vtr_error_is(&e, VTR_KINDS_LOST));
+		assert_int_equal(cases[i].unopened, vtr_error_is(&e, VTR_KINDS_UNOPENED));
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_code_is_of_one_kind),
 		cmocka_unit_test(utf16_is_what_iconv_makes_of_it),
 		cmocka_unit_test(halves_of_pairs_are_replaced_or_kept),
 		cmocka_unit_test(filetimes_are_counted_from_1601),

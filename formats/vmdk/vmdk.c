@@ -80,7 +80,7 @@ static int vmdk_open_file(struct vtr_blk **out, struct vmdk *v, struct vtr_open 
 		if (vtr_image_open_file(out, &v->im, o, names[i], "extent", &e) == 0)
 			return 0;
 		vtr_image_better_error(&first, &e, names[i]);
-		if (e.code != VTR_ENOTFOUND && e.code != VTR_EPOLICY && e.code != VTR_EUNSUPPORTED) {
+		if (!vtr_error_is(&e, VTR_KINDS_UNOPENED)) {
 			first = e;
 			break;
 		}

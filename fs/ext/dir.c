@@ -124,7 +124,7 @@ static int ext_readdir_block(struct ext_dir *d, uint64_t pblk, uint8_t *buf, str
 	struct vtr_error local = { 0 };
 
 	if (vtr_ext_meta(x, pblk * x->block, buf, x->block, &local) < 0) {
-		if (local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED) {
+		if (!vtr_error_is(&local, VTR_KIND_DAMAGED)) {
 			if (err)
 				*err = local;
 			return -1;

@@ -369,7 +369,7 @@ static int ext_warn_of_dropped(struct ext *x, struct vtr_error *err)
 	if (!(x->sb.compat & EXT3_FEATURE_COMPAT_HAS_JOURNAL) || x->sb.journal_ino == 0)
 		return 0;
 	if (ext_journal_open(&journal, &at, x, NULL, &local) < 0 || vtr_jbd2_super_read(&s, journal, at, &local) < 0) {
-		if (local.code == VTR_ECORRUPT || local.code == VTR_ETRUNCATED || local.code == VTR_EUNSUPPORTED)
+		if (vtr_error_is(&local, VTR_KINDS_LOST))
 			return 0;
 		if (err)
 			*err = local;
@@ -393,7 +393,7 @@ static int ext_open(struct vtr_fs **out, struct vtr_blk *b, const struct vtr_fs_
 	if (waiting && !b->ctx->no_replay) {
 		if (ext_open_replayed(out, b, others, &local) == 0)
 			return 0;
-		if (local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED && local.code != VTR_EUNSUPPORTED) {
+		if (!vtr_error_is(&local, VTR_KINDS_LOST)) {
 			if (err)
 				*err = local;
 			return -1;

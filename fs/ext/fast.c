@@ -372,7 +372,7 @@ static struct fast_inode *fast_get(struct ext_fast *f, uint32_t ino, struct vtr_
 	if (ino > f->x->sb.inodes || (ino != EXT2_ROOT_INO && ino < EXT2_FIRST_INODE(f->x->e2->super)))
 		return NULL;
 	i = fast_inode(f, ino, &local);
-	if (!i && local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED) {
+	if (!i && !vtr_error_is(&local, VTR_KIND_DAMAGED)) {
 		*err = local;
 		return NULL;
 	}
@@ -763,11 +763,6 @@ static int fast_look_for_lost(struct fast_area *a, uint32_t n, const struct vtr_
 	return 0;
 }
 
-static bool fast_is_damage(const struct vtr_error *e)
-{
-	return e->code == VTR_ECORRUPT || e->code == VTR_ETRUNCATED || e->code == VTR_EUNSUPPORTED;
-}
-
 /* Find where the last whole commit ends: f->tags and f->commits. */
 static int fast_scan(struct fast_area *a, struct vtr_error *err)
 {
@@ -786,7 +781,7 @@ static int fast_scan(struct fast_area *a, struct vtr_error *err)
 		if (r <= 0)
 			break;
 	}
-	if (r < 0 && !fast_is_damage(&why)) {
+	if (r < 0 && !vtr_error_is(&why, VTR_KINDS_LOST)) {
 		*err = why;
 		return -1;
 	}
@@ -837,7 +832,7 @@ static int fast_replay(struct fast_area *a, struct vtr_error *err)
 			left--;
 			if (fast_apply(f, &t, &local) == 0)
 				continue;
-			if (!fast_is_damage(&local)) {
+			if (!vtr_error_is(&local, VTR_KINDS_LOST)) {
 				*err = local;
 				return -1;
 			}
@@ -864,7 +859,7 @@ int vtr_ext_fast_replay(struct ext *x, struct vtr_blk *journal, const struct vtr
 	a.block = block;
 	if (fast_scan(&a, &local) < 0 || fast_replay(&a, &local) < 0) {
 		vtr_error_at(&local, "%s: its journal: fast commits are not all replayed", x->info.type);
-		if (!fast_is_damage(&local)) {
+		if (!vtr_error_is(&local, VTR_KINDS_LOST)) {
 			if (err)
 				*err = local;
 			return -1;

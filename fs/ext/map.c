@@ -143,7 +143,7 @@ int vtr_ext_node_map(struct ext *x, struct ext_node *n, struct vtr_error *err)
 		vtr_error_at(&local, "inode %" PRIu64, n->ino);
 		/* A directory's other blocks are worth reading; a file with a hole where data was is not the file. */
 		if (vtr_ext_mode_type(n->inode->i_mode) != VTR_TYPE_DIR || n->n == 0 ||
-		    (local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED)) {
+		    !vtr_error_is(&local, VTR_KIND_DAMAGED)) {
 			if (err)
 				*err = local;
 			return -1;

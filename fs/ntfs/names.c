@@ -54,7 +54,7 @@ int vtr_ntfs_upcase(struct ntfs *x, struct vtr_error *err)
 		else
 			(void)vtr_ntfs_slurp(&x->upcase, &len, x, n, a, NAMES_UPCASE_BYTES, &local);
 	}
-	if (!x->upcase && (local.code == VTR_ENOMEM || local.code == VTR_ECANCELLED || local.code == VTR_ELIMIT)) {
+	if (!x->upcase && vtr_error_is(&local, VTR_KIND_STOPPED | VTR_KIND_LIMITED)) {
 		if (err)
 			*err = local;
 		return -1;

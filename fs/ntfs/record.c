@@ -304,7 +304,7 @@ static int record_list(struct ntfs *x, struct ntfs_node *n, const uint8_t *list,
 				return -1;
 			continue;
 		}
-		if (local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED && local.code != VTR_ENOTFOUND) {
+		if (!vtr_error_is(&local, VTR_KIND_DAMAGED | VTR_KIND_MISSING)) {
 			if (err)
 				*err = local;
 			return -1;
@@ -422,7 +422,7 @@ int vtr_ntfs_mft_open(struct ntfs *x, struct vtr_error *err)
 		return 0;
 	x->mft = NULL;
 	x->mirror = true;
-	if (first.code == VTR_ECORRUPT || first.code == VTR_ETRUNCATED || first.code == VTR_ENOTFOUND)
+	if (vtr_error_is(&first, VTR_KIND_DAMAGED | VTR_KIND_MISSING))
 		if (record_mft(x, NULL) == 0) {
 			vtr_warn(x->fs.ctx, VTR_ECORRUPT, "ntfs: record 0 ($MFT): %s: its mirror is used", first.text);
 			return 0;

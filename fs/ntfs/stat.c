@@ -128,7 +128,7 @@ static int stat_link(struct vtr_stat *out, struct ntfs *x, struct ntfs_node *n, 
 		out->size = strlen(target);
 		return 0;
 	}
-	if (local.code == VTR_ENOMEM || local.code == VTR_ECANCELLED || local.code == VTR_ELIMIT) {
+	if (vtr_error_is(&local, VTR_KIND_STOPPED | VTR_KIND_LIMITED)) {
 		if (err)
 			*err = local;
 		return -1;

@@ -208,7 +208,7 @@ int vtr_ntfs_volume_read(struct ntfs *x, struct vtr_error *err)
 	x->info.props = x->props;
 	strcpy(x->version, "unknown");
 	if (volume_facts(&flags, x, &local) < 0) {
-		if (local.code != VTR_ECORRUPT && local.code != VTR_ETRUNCATED && local.code != VTR_ENOTFOUND) {
+		if (!vtr_error_is(&local, VTR_KIND_DAMAGED | VTR_KIND_MISSING)) {
 			if (err)
 				*err = local;
 			return -1;

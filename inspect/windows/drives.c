@@ -126,7 +126,8 @@ static int drives_add(struct drives *d, char letter, const char *guid, size_t de
 
 	if (fs && vtr_tree_add_drive(d->os->tree, letter, *guid ? guid : NULL, fs, &e) == 0)
 		return vtr_os_beside_add(d->os, letter ? path : dev->name, dev->name, fs, err) < 0 ? -1 : 1;
-	if (e.code == 0 || e.code == VTR_EUNSUPPORTED || e.code == VTR_EUSAGE) /* mounts tell; a letter told twice */
+	if (e.code == VTR_OK ||
+	    vtr_error_is(&e, VTR_KIND_UNREAD | VTR_KIND_MISUSED)) /* mounts tell; a letter told twice */
 		return 0;
 	return vtr_win_excuse(d->os, &d->os->windows->system, &e, err);
 }
