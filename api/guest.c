@@ -21,6 +21,7 @@ struct guest_device {
 	char uuid[40];
 	struct vtr_blk *blk;	/* a reference */
 	struct vtr_blk *fs_blk; /* a reference: blk, or more of the disk where the filesystem is larger */
+	bool waits;		/* it is a member whose volumes are read, once the set is assembled */
 	struct vtr_parts *table;
 	struct vtr_fs *fs;
 	const char *type; /* of its filesystem, as the caller chose; NULL: recognised */
@@ -385,6 +386,7 @@ static void guest_set_content(struct vtr_guest *g, size_t i, const struct guest_
 	g->pub[i].usage = c->usage;
 	g->pub[i].has_fs = c->has_fs;
 	g->own[i]->type = c->fs;
+	g->own[i]->waits = c->layer && c->layer->member;
 	memcpy(g->own[i]->label, c->id.label, sizeof(g->own[i]->label));
 	memcpy(g->own[i]->uuid, c->id.uuid, sizeof(g->own[i]->uuid));
 }
@@ -757,6 +759,9 @@ static int guest_open_fs(struct vtr_guest *g, size_t i, struct vtr_error *err)
 		return vtr_fail(err, pub->state == VTR_STATE_LOCKED ? VTR_EKEY : VTR_EUNSUPPORTED, "%s", pub->problem);
 	if (pub->used && pub->usage == VTR_USAGE_MEMBER)
 		return vtr_fail(err, VTR_EUSAGE, "it is a member of volumes (%s): choose one of them", pub->content);
+	if (d->waits)
+		return vtr_fail(err, VTR_ENOTFOUND, "%s: no volume that it is part of could be assembled",
+				pub->content);
 	if (pub->content && !pub->has_fs)
 		return vtr_fail(err, VTR_EUNSUPPORTED, "%s: recognised, and not read", pub->content);
 	return vtr_fs_open_among(&d->fs, d->fs_blk, d->type, &others, err);

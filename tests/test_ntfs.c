@@ -519,11 +519,12 @@ static void what_is_wrong_in_compressed_bytes_is_named(void **state)
 		{ &vtr_method_lznt1, 4, 6, "\x03\xb0\x02\x61\x05\x00", "a chunk of more than 4 bytes" },
 		{ &vtr_method_xpress, 10, 5, "abcde", "5 bytes, the table of codes takes 256" },
 		{ &vtr_method_lzx, 10, 4, "\0\0\0\0", "a block of 0 bytes" },
-		{ &vtr_method_lzx, 10, 4, "\x50\x00\x00\x05", "a block of 5" },
+		{ &vtr_method_lzx, 10, 4, "\x00\x20\x00\xb0", "a block of 11 bytes, 10 are missing" },
+		{ &vtr_method_lzx, 10, 4, "\x00\xa0\x00\x50", "a block of kind 5" },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < VTR_COUNT(cases) - 1; i++) {
+	for (size_t i = 0; i < VTR_COUNT(cases); i++) {
 		struct vtr_error err = { 0 };
 		uint8_t out[100];
 
