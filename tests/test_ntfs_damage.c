@@ -303,6 +303,7 @@ static void a_damaged_directory_lists_the_rest(void **state)
 		{ 0x18, 4, 0x2c, "entries at 44 to", 30 }, /* no multiple of 8 */
 		{ 0x1c, 4, 0xffff, "to 65535 of", 30 },
 		{ 0x1c, 4, 4096 - 0x18 + 8, "to 4080 of 4072", 30 },
+		{ 0x1c, 4, 0x28, "a node of its index has no last entry", 30 }, /* it ends where it starts */
 		{ 0x1fe, 2, 0x4141, "torn: sector 0", 30 },
 		{ 0x40 + 0x08, 2, 8, "an index entry of 8 bytes", 30 },
 		{ 0x40 + 0x08, 2, 0xfff8, "an index entry of 65528 bytes", 30 },

@@ -123,6 +123,7 @@ struct index_entry {
 
 struct index_cursor {
 	const uint8_t *p, *end;
+	bool ended; /* the last entry was given; a node without one is damaged */
 };
 
 /* The entries of a node whose header is at `header`, in `room` bytes. */
@@ -132,7 +133,7 @@ static int index_entries(struct index_cursor *c, const uint8_t *header, size_t r
 
 	if (first < 0x10 || first % 8 != 0 || first > end || end > room)
 		return vtr_fail(err, VTR_ECORRUPT, "entries at %zu to %zu of %zu bytes", first, end, room);
-	*c = (struct index_cursor){ header + first, header + end };
+	*c = (struct index_cursor){ .p = header + first, .end = header + end };
 	return 0;
 }
 
@@ -142,8 +143,10 @@ static int index_next(struct index_entry *e, struct index_cursor *c, struct vtr_
 	size_t left = (size_t)(c->end - c->p);
 	unsigned flags;
 
-	if (left == 0)
+	if (c->ended)
 		return 0;
+	if (left == 0)
+		return vtr_fail(err, VTR_ECORRUPT, "a node of its index has no last entry");
 	if (left < 0x10)
 		return vtr_fail(err, VTR_ECORRUPT, "an index entry where %zu bytes are left", left);
 	*e = (struct index_entry){ .p = c->p, .len = vtr_get_le16(c->p + 8), .key_len = vtr_get_le16(c->p + 0x0a) };
@@ -156,7 +159,8 @@ static int index_next(struct index_entry *e, struct index_cursor *c, struct vtr_
 				e->len, e->key_len, left);
 	if (e->below)
 		e->vcn = vtr_get_le64(c->p + e->len - 8);
-	c->p = e->last ? c->end : c->p + e->len;
+	c->p += e->len;
+	c->ended = e->last;
 	return 1;
 }
 
