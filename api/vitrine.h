@@ -97,8 +97,7 @@ VTR_API int vtr_code_errno(int code);
  * Set an error, for functions that the caller gives to the library (a resolver, a block source): code, posix, and the text,
  * which is escaped, so that names from an image may be given with %s, and cut where it is too long. err may be NULL.
  */
-VTR_API void vtr_error_set(struct vtr_error *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+VTR_API void vtr_error_set(struct vtr_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* A word for a code: "corrupt", "limit", … Static; "unknown" for other numbers. */
 VTR_API const char *vtr_code_name(int code);
