@@ -362,6 +362,31 @@ static void a_descriptor_may_be_full_of_tags(void **state)
 	done(&r);
 }
 
+/*
+ * Tags of checksum v3 have 16 bytes, and a UUID of 16 where they do not say that it is the same one: the 32nd ends where the
+ * checksum of the descriptor begins, and its UUID would lie beyond the block.
+ */
+static void a_tag_may_end_where_its_block_does(void **state)
+{
+	struct journal_maker m;
+	struct replay r;
+	uint8_t *b;
+
+	(void)state;
+	journal_begin(&m, 0x13, 0, 1, 1);
+	journal_write(&m, (uint64_t[]){ 3 }, "a", 1, false);
+	b = journal_block(&m, 1);
+	for (unsigned k = 0; k < 32; k++) {
+		memset(b + 12 + 32 * k, 0, k < 31 ? 32 : 16);
+		b[12 + 32 * k + 3] = 3; /* the block; neither the same UUID nor the last */
+	}
+	replay(&r, &m); /* the descriptor's checksum is wrong now: nothing is replayed, but all of it was read */
+	assert_non_null(r.view);
+	assert_int_equal(0, r.result.transactions);
+	assert_int_equal('.', letter(&r, 3));
+	done(&r);
+}
+
 /* The block behind the log's last one is its first; the volume's last block is the last that can be written. */
 static void the_last_blocks_count(void **state)
 {
@@ -442,6 +467,7 @@ int main(void)
 		cmocka_unit_test(fast_commits_are_located),
 		cmocka_unit_test(superblocks_are_checked),
 		cmocka_unit_test(a_descriptor_may_be_full_of_tags),
+		cmocka_unit_test(a_tag_may_end_where_its_block_does),
 		cmocka_unit_test(the_last_blocks_count),
 		cmocka_unit_test(a_revoke_block_may_be_full),
 		cmocka_unit_test(a_revoke_block_is_bounded),
