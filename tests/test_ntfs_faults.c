@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/checked.h"
+#include "tests/failing_heap.h"
 #include "tests/ntfs_images.h"
 
 static uint8_t *whole;
@@ -133,66 +134,7 @@ static void each_read_may_fail(void **state)
 
 /* ------------------------------------------------------------------------------------------------------ allocations */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
-#define FAULTS_HEAP 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define FAULTS_HEAP 0
-#else
-#define FAULTS_HEAP 1
-#endif
-#else
-#define FAULTS_HEAP 1
-#endif
-
-#if FAULTS_HEAP
-#define HEAP __attribute__((visibility("default")))
-
-extern void *__libc_malloc(size_t n);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t n);
-extern void __libc_free(void *p);
-
-static _Thread_local struct {
-	bool on;
-	unsigned calls, fail_at;
-	long live; /* blocks taken and not given back since it was switched on */
-} heap;
-
-static bool heap_fails(void)
-{
-	return heap.on && ++heap.calls == heap.fail_at;
-}
-
-static void *heap_took(void *p)
-{
-	heap.live += heap.on && p;
-	return p;
-}
-
-HEAP void *malloc(size_t n)
-{
-	return heap_fails() ? NULL : heap_took(__libc_malloc(n));
-}
-
-HEAP void *calloc(size_t n, size_t size)
-{
-	return heap_fails() ? NULL : heap_took(__libc_calloc(n, size));
-}
-
-HEAP void *realloc(void *p, size_t n)
-{
-	if (heap_fails())
-		return NULL;
-	return p ? __libc_realloc(p, n) : heap_took(__libc_malloc(n));
-}
-
-HEAP void free(void *p)
-{
-	heap.live -= heap.on && p;
-	__libc_free(p);
-}
-
+#if HEAP_FAILS
 /* Each of the first 400, then every 17th: a file more is more of the same. */
 static void each_allocation_may_fail(void **state)
 {
@@ -202,15 +144,16 @@ static void each_allocation_may_fail(void **state)
 	unsigned calls;
 
 	(void)state;
+	if (!heap_counts()) {
+		print_message("skipped: the allocation functions are not the test's\n");
+		skip();
+	}
 	heap.calls = heap.fail_at = 0;
 	heap.on = true;
 	assert_int_equal(0, walk(&good, &src, &err));
 	heap.on = false;
 	calls = heap.calls;
-	if (calls == 0) {
-		print_message("skipped: the allocation functions are not the test's\n");
-		skip();
-	}
+	assert_true(calls > 0);
 	for (unsigned n = 1; n <= calls; n += n < 400 ? 1 : 17) {
 		long live;
 		int r;
